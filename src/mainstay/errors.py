@@ -1,0 +1,309 @@
+"""Every error that mainstay raises on purpose.
+
+The tree is by fault, because the first question about a failure is whose it is::
+
+    Error
+    ├── UsageError              your program or its operator asked for something impossible
+    │   ├── WiringError         a handler, resource or worker cannot be put together
+    │   └── ConfigError         a configuration value is missing or wrong
+    ├── PeerError               the caller sent or did something wrong
+    │   ├── InvalidRequest      the request does not mean anything
+    │   ├── Unauthenticated     who is calling is not known
+    │   ├── PermissionDenied    the caller may not do this
+    │   ├── NotFound            the thing asked for does not exist
+    │   ├── Conflict            the state of the thing forbids this
+    │   ├── Unimplemented       no handler answers to that name
+    │   └── PeerGone            the caller left before the answer
+    ├── ResourceError           something the service depends on failed
+    │   ├── StartError          a component could not be started
+    │   ├── ClosedError         it was closed on our side
+    │   ├── BrokenError         it failed on the other side
+    │   └── BusyError           it has no room now
+    ├── PolicyError             refused, or given up, by a rule
+    │   ├── DeadlineExceeded    the time allowed is over
+    │   ├── Cancelled           whoever asked no longer wants it
+    │   ├── ShuttingDown        the service is stopping
+    │   └── Overloaded          a limit is reached
+    └── BugError                a fault of mainstay itself; please report it
+
+Each class has a stable `reason`, which is a heading in ``docs/errors.md``, and a canonical `Code`
+from which every transport derives its own status exactly once. The codes are those of gRPC
+(google.rpc.Code): they are the widest set on which the transports agree, and unlike HTTP statuses
+they survive a hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+__all__ = [
+    "BrokenError",
+    "BugError",
+    "BusyError",
+    "Cancelled",
+    "ClosedError",
+    "Code",
+    "ConfigError",
+    "Conflict",
+    "DeadlineExceeded",
+    "Error",
+    "Fault",
+    "InvalidRequest",
+    "NotFound",
+    "Overloaded",
+    "PeerError",
+    "PeerGone",
+    "PermissionDenied",
+    "PolicyError",
+    "ResourceError",
+    "ShuttingDown",
+    "StartError",
+    "Unauthenticated",
+    "Unimplemented",
+    "UsageError",
+    "WiringError",
+]
+
+
+class Code(Enum):
+    """What kind of failure this is, for machines; the value is gRPC's number (google.rpc.Code)."""
+
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class Fault(Enum):
+    """Who has to act for the failure to go away."""
+
+    PROGRAM = "program"
+    OPERATOR = "operator"
+    PEER = "peer"
+    RESOURCE = "resource"
+    POLICY = "policy"
+    MAINSTAY = "mainstay"
+
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Error(Exception):
+    """Base of every deliberate error; raise a subclass.
+
+    Args:
+        message: one sentence for a person: what, what is wrong with it, what to do.
+        reason: replaces the class's stable reason, in UPPER_SNAKE; for errors of your own.
+        retryable: replaces the class's answer to "can the same call succeed later?".
+        metadata: facts for machines. They may travel to the peer, so no secrets.
+    """
+
+    code: ClassVar[Code] = Code.UNKNOWN
+    fault: ClassVar[Fault] = Fault.MAINSTAY
+    reason: str = "ERROR"
+    retryable: bool = False
+    metadata: Mapping[str, str] = _NOTHING
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        retryable: bool | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if reason is not None:
+            self.reason = reason
+        if retryable is not None:
+            self.retryable = retryable
+        if metadata:
+            self.metadata = MappingProxyType(dict(metadata))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.reason} {self.message!r}>"
+
+
+class UsageError(Error):
+    """The program that uses mainstay asks for something that cannot be; mend the program."""
+
+    code = Code.FAILED_PRECONDITION
+    fault = Fault.PROGRAM
+    reason = "USAGE"
+
+
+class WiringError(UsageError):
+    """A handler, resource, worker or hook cannot be put together; found before anything starts."""
+
+    reason = "WIRING"
+
+
+class ConfigError(UsageError):
+    """One or more configuration values are missing or wrong; the message lists every one."""
+
+    code = Code.INVALID_ARGUMENT
+    fault = Fault.OPERATOR
+    reason = "CONFIG_INVALID"
+
+
+class PeerError(Error):
+    """The caller is at fault; the same call will fail again."""
+
+    code = Code.INVALID_ARGUMENT
+    fault = Fault.PEER
+    reason = "PEER"
+
+
+class InvalidRequest(PeerError):
+    """The request cannot be understood or breaks a stated rule."""
+
+    reason = "INVALID_REQUEST"
+
+
+class Unauthenticated(PeerError):
+    """The call carries no credentials, or credentials that do not hold."""
+
+    code = Code.UNAUTHENTICATED
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(PeerError):
+    """The caller is known and may not do this."""
+
+    code = Code.PERMISSION_DENIED
+    reason = "PERMISSION_DENIED"
+
+
+class NotFound(PeerError):
+    """What the call asks for does not exist."""
+
+    code = Code.NOT_FOUND
+    reason = "NOT_FOUND"
+
+
+class Conflict(PeerError):
+    """The state of the thing forbids the call: it exists already, or somebody changed it first."""
+
+    code = Code.ALREADY_EXISTS
+    reason = "CONFLICT"
+
+
+class Unimplemented(PeerError):
+    """No handler answers to the method called."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "UNIMPLEMENTED"
+
+
+class PeerGone(PeerError):
+    """The caller disconnected or reset the call before it was answered."""
+
+    code = Code.CANCELLED
+    reason = "PEER_GONE"
+
+
+class ResourceError(Error):
+    """Something the service depends on failed; a later try may succeed."""
+
+    code = Code.UNAVAILABLE
+    fault = Fault.RESOURCE
+    reason = "RESOURCE"
+    retryable = True
+
+
+class StartError(ResourceError):
+    """A component could not be started; everything that had started was stopped again.
+
+    Attributes:
+        component: what failed, such as ``resource 'database'``.
+    """
+
+    reason = "START_FAILED"
+    retryable = False
+
+    def __init__(self, component: str, cause: BaseException) -> None:
+        said = str(cause) or type(cause).__name__
+        super().__init__(f"{component} could not be started: {said}")
+        self.component = component
+
+
+class ClosedError(ResourceError):
+    """It was closed on our side and cannot be used again."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "CLOSED"
+    retryable = False
+
+
+class BrokenError(ResourceError):
+    """It failed on the other side; opening it anew may help."""
+
+    reason = "BROKEN"
+
+
+class BusyError(ResourceError):
+    """It has no room at this moment; waiting would have helped."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "BUSY"
+
+
+class PolicyError(Error):
+    """A rule refused the work or gave it up; nobody made a mistake."""
+
+    code = Code.UNAVAILABLE
+    fault = Fault.POLICY
+    reason = "POLICY"
+
+
+class DeadlineExceeded(PolicyError, TimeoutError):
+    """The time allowed for the work is over. Also a `TimeoutError`, as asyncio's own is."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+
+
+class Cancelled(PolicyError):
+    """Whoever asked for the work no longer wants it."""
+
+    code = Code.CANCELLED
+    reason = "CANCELLED"
+
+
+class ShuttingDown(PolicyError):
+    """The service is stopping and takes no new work; another instance will."""
+
+    reason = "SHUTTING_DOWN"
+    retryable = True
+
+
+class Overloaded(PolicyError):
+    """A limit is reached; try again later, or elsewhere."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "OVERLOADED"
+    retryable = True
+
+
+class BugError(Error):
+    """A fault of mainstay itself. Please report it with the traceback."""
+
+    code = Code.INTERNAL
+    fault = Fault.MAINSTAY
+    reason = "BUG"
