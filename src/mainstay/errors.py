@@ -17,6 +17,7 @@ The tree is by fault, because the first question about a failure is whose it is:
     ├── ResourceError           something the service depends on failed
     │   ├── StartError          a component could not be started
     │   ├── ClosedError         it was closed on our side
+    │   │   └── EndOfStream     its sender closed it, and everything sent was received
     │   ├── BrokenError         it failed on the other side
     │   └── BusyError           it has no room now
     ├── PolicyError             refused, or given up, by a rule
@@ -49,6 +50,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "DeadlineExceeded",
+    "EndOfStream",
     "Error",
     "Fault",
     "InvalidRequest",
@@ -249,6 +251,13 @@ class ClosedError(ResourceError):
     code = Code.FAILED_PRECONDITION
     reason = "CLOSED"
     retryable = False
+
+
+class EndOfStream(ClosedError):
+    """The sender closed the stream or channel, and everything it sent has been received."""
+
+    code = Code.OUT_OF_RANGE
+    reason = "END_OF_STREAM"
 
 
 class BrokenError(ResourceError):

@@ -1,0 +1,1 @@
+"""The shape of a call and the lifetimes of work. Standard library only; start with `call`."""

@@ -1,0 +1,66 @@
+"""Key/value pairs that travel with a call, and who is at the other end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = ["EMPTY", "Metadata", "Peer"]
+
+
+class Metadata:
+    """An immutable sequence of (key, value) pairs with lower-case keys; a key may come twice.
+
+    It is what HTTP calls headers, gRPC metadata, and a broker message properties. Order is kept.
+    """
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._pairs = tuple((key.lower(), value) for key, value in pairs)
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """The first value of `key`, or `default`."""
+        for name, value in self._pairs:
+            if name == key:
+                return value
+        return default
+
+    def get_all(self, key: str) -> list[str]:
+        """Every value of `key`, in order."""
+        return [value for name, value in self._pairs if name == key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __contains__(self, key: object) -> bool:
+        return any(name == key for name, _ in self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Metadata) and self._pairs == other._pairs
+
+    def __hash__(self) -> int:
+        return hash(self._pairs)
+
+    def __repr__(self) -> str:
+        # Keys only: values may be credentials, and a repr ends up in logs.
+        return f"<Metadata {' '.join(name for name, _ in self._pairs) or 'empty'}>"
+
+
+EMPTY = Metadata()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a call.
+
+    Attributes:
+        address: where it calls from, such as ``10.0.0.7:51234``, or ``local`` in process.
+        identity: who it proved to be (a certificate's name), or None.
+    """
+
+    address: str
+    identity: str | None = None
