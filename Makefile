@@ -1,0 +1,33 @@
+# Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types bench conformance fuzz docs clean
+
+help: ## print this list
+	@scripts/help
+
+demo: ## start the example service; Ctrl-C stops it
+	@scripts/demo
+
+test: ## run the whole test suite on one interpreter, in .venv
+	@scripts/test
+
+lint: ## check the format, the linter's rules and the changelog fragments
+	@scripts/lint
+
+types: ## check the types of src, tests, examples and bench, strictly
+	@scripts/types
+
+bench: ## measure, side by side with the alternatives
+	@scripts/bench
+
+conformance: ## run the suites that others wrote
+	@scripts/conformance
+
+fuzz: ## throw random bytes at every parser
+	@scripts/fuzz
+
+docs: ## check the docs: links, examples, the page of errors
+	@scripts/docs
+
+clean: ## remove what the other targets made, .venv included
+	@scripts/clean
