@@ -1,0 +1,97 @@
+"""Timers for deadlines, many of them and coarse.
+
+Almost every deadline is withdrawn before it fires, because almost every call ends in time. So
+setting and withdrawing must be cheap and firing may be late: timers are gathered in slots of
+`TICK` seconds, and the loop holds one timer for the earliest slot, however many deadlines there
+are. Setting is a dictionary look-up and an insertion, withdrawing a deletion; an emptied slot
+still wakes the loop once.
+
+A hashed timing wheel (Varghese and Lauck, 1987), with a dictionary and a heap of slots instead of
+an array, since most slots are empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from math import ceil
+from typing import Final
+
+__all__ = ["TICK", "Timer", "Wheel"]
+
+TICK: Final = 0.01
+"""Seconds. A timer fires at most this much (and the loop's own lateness) after its time."""
+
+
+class Timer:
+    """One set timer; `cancel` withdraws it."""
+
+    __slots__ = ("_callback", "_slot")
+
+    def __init__(self, slot: dict[Timer, None], callback: Callable[[], None]) -> None:
+        self._slot = slot
+        self._callback = callback
+
+    def cancel(self) -> None:
+        """Withdraw the timer; idempotent, and harmless after it has fired."""
+        self._slot.pop(self, None)
+
+    def fire(self) -> None:
+        """Run the callback; for the wheel."""
+        self._callback()
+
+
+class Wheel:
+    """The timers of one event loop; use it only on that loop's thread."""
+
+    __slots__ = ("_armed", "_handle", "_loop", "_monotonic", "_order", "_slots")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, monotonic: Callable[[], float]) -> None:
+        self._loop = loop
+        self._monotonic = monotonic
+        self._slots: dict[int, dict[Timer, None]] = {}
+        self._order: list[int] = []
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed = 0
+
+    def at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once `monotonic()` has reached `when`; never early, up to `TICK` late."""
+        tick = ceil(when / TICK)
+        slot = self._slots.get(tick)
+        if slot is None:
+            slot = self._slots[tick] = {}
+            heapq.heappush(self._order, tick)
+            if self._handle is None or tick < self._armed:
+                self._arm()
+        timer = Timer(slot, callback)
+        slot[timer] = None
+        return timer
+
+    def __len__(self) -> int:
+        return sum(map(len, self._slots.values()))
+
+    def __repr__(self) -> str:
+        return f"<Wheel timers={len(self)} slots={len(self._slots)}>"
+
+    def _arm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed = self._order[0]
+        self._handle = self._loop.call_later(
+            max(0.0, self._armed * TICK - self._monotonic()), self._turn
+        )
+
+    def _turn(self) -> None:
+        self._handle = None
+        now = self._monotonic()
+        due = []
+        # A loop with a coarse clock (uvloop: 1 ms) may call a little early; such a slot waits for
+        # the next turn, because a deadline that fires early cuts work that was still allowed.
+        while self._order and self._order[0] * TICK <= now:
+            due.append(self._slots.pop(heapq.heappop(self._order)))
+        if self._order:
+            self._arm()
+        for slot in due:
+            while slot:
+                slot.popitem()[0].fire()
