@@ -13,7 +13,7 @@ import asyncio
 import functools
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from mainstay.core.scope import Scope
 from mainstay.errors import Cancelled, ClosedError, UsageError
@@ -73,6 +73,7 @@ class Group:
         """Run `work` in a task of the group.
 
         Args:
+            work: the coroutine; closed unstarted if the group ends first.
             name: for `results` and `errors`; the function's name, numbered when it is taken.
 
         Raises: UsageError for a name that is taken; ClosedError once the group has ended.
@@ -92,7 +93,7 @@ class Group:
         task.add_done_callback(functools.partial(self._finished, name, work))
         return task
 
-    async def __aenter__(self) -> Group:
+    async def __aenter__(self) -> Self:
         scope = Scope(self._name, timeout=self._timeout)
         scope.__enter__()
         self._scope = scope
@@ -137,9 +138,7 @@ class Group:
                     self.scope.cancel(Cancelled(f"whoever waits for {self._name} was cancelled"))
         return interrupted
 
-    def _finished(
-        self, name: str, work: Coroutine[Any, Any, Any], task: asyncio.Task[Any]
-    ) -> None:
+    def _finished(self, name: str, work: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         work.close()
         if not task.cancelled():

@@ -36,7 +36,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar, copy_context
 from math import inf
 from types import TracebackType
-from typing import Any, Final, Generic, TypeVar, cast, overload
+from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast, overload
 
 from mainstay.core.effects import Effects
 from mainstay.core.metadata import EMPTY, Metadata, Peer
@@ -69,6 +69,14 @@ class Key(Generic[T]):
 
     def __repr__(self) -> str:
         return f"Key({self.name!r})"
+
+
+_NEW: Final = "new"
+_OPEN: Final = "open"
+_LEFT: Final = "left"
+
+_Tasks: TypeAlias = "set[asyncio.Task[Any]]"
+_Wanted: TypeAlias = "dict[asyncio.Task[Any], Scope]"
 
 
 @functools.cache
@@ -175,7 +183,7 @@ class Scope:
             bound = parent.deadline
             if bound is not None and (deadline is None or bound < deadline):
                 deadline = bound
-        self.deadline = deadline
+        self.deadline: float | None = deadline
         self._shielded = False
         self._cause: Exception | None = None
         self._origin = False
@@ -351,6 +359,17 @@ class Scope:
         task.add_done_callback(functools.partial(_leave, scope, work))
         return task
 
+    def open(self) -> Self:
+        """Join the tree without a task, to hold other scopes; `close` leaves it again."""
+        self._begin()
+        self._attach(None)
+        return self
+
+    def close(self) -> None:
+        """Undo `open`. Idempotent; scopes still open below are left to whoever opened them."""
+        if self._state is _OPEN:
+            self._detach()
+
     def children(self) -> list[Scope]:
         """The scopes open directly below this one."""
         return [] if self._children is None else list(self._children)
@@ -368,10 +387,8 @@ class Scope:
 
     # --- entering and leaving -------------------------------------------------------------------
 
-    def __enter__(self) -> Scope:
-        if self._state is not _NEW:
-            message = f"{self!r} was entered already; make a new scope for new work"
-            raise UsageError(message)
+    def __enter__(self) -> Self:
+        self._begin()
         self._outer = _current.get()
         _current.set(self)
         # In a thread there is no task, and `check` and `sleep` deliver the cancellation.
@@ -412,6 +429,11 @@ class Scope:
         return f"<Scope {self.name!r} {state}{remaining}>"
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if self._state is not _NEW:
+            message = f"{self!r} was entered already; make a new scope for new work"
+            raise UsageError(message)
 
     def _attach(self, task: asyncio.Task[Any] | None) -> None:
         """Join the tree, with `task` as the one to cancel."""
@@ -533,8 +555,8 @@ class Scope:
         until this scope is left; or `only` one, once, since it was out of reach before."""
         if self._state is not _OPEN:
             return
-        wanted: dict[asyncio.Task[Any], Scope] = {}
-        shielded: set[asyncio.Task[Any]] = set()
+        wanted: _Wanted = {}
+        shielded: _Tasks = set()
         self._collect(wanted, shielded)
         current = asyncio.current_task(self._runtime.loop)
         for task, scope in wanted.items():
@@ -554,9 +576,7 @@ class Scope:
             again = self._runtime.monotonic() + RECANCEL
             self._timer = self._runtime.wheel.at(again, self._deliver)
 
-    def _collect(
-        self, wanted: dict[asyncio.Task[Any], Scope], shielded: set[asyncio.Task[Any]]
-    ) -> None:
+    def _collect(self, wanted: _Wanted, shielded: _Tasks) -> None:
         if self._task is not None and self._task not in wanted:
             wanted[self._task] = self
         for scope in self.children():
@@ -567,7 +587,8 @@ class Scope:
 
     def _report(self, task: asyncio.Task[Any]) -> None:
         late = self._runtime.monotonic() - self._since
-        if late >= STRAGGLER:
+        waits_for_others = any(scope._task is not task for scope in self.children())
+        if late >= STRAGGLER and not waits_for_others:
             self._since = inf
             _log.warning(
                 "%s still runs %.1f s after it was cancelled (%s):\n%s",
@@ -576,11 +597,6 @@ class Scope:
                 self._cause,
                 task_stack(task),
             )
-
-
-_NEW: Final = "new"
-_OPEN: Final = "open"
-_LEFT: Final = "left"
 
 
 def _leave(scope: Scope, work: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> None:

@@ -18,7 +18,7 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -133,17 +133,15 @@ def _chain(task: asyncio.Task[Any]) -> Iterator[str]:
     """The frames of the coroutines that `task` awaits, each in the next, and what is at the end."""
     link: Any = task.get_coro()
     frames: list[FrameType] = []
-    running = False
     while link is not None:
         link = _opened(link)
         frame = _first(link, _FRAMES_OF)
         if frame is None:
             break
         frames.append(frame)
-        running = running or _is_running(link)
         link = _first(link, _LINKS)
     yield from _clipped(frames, frame_line)
-    if running:
+    if asyncio.current_task(task.get_loop()) is task:
         yield "  is running now"
     else:
         waiter = getattr(task, "_fut_waiter", None)
@@ -167,13 +165,7 @@ def _first(link: Any, names: Sequence[str]) -> Any:
     return None
 
 
-def _is_running(link: Coroutine[Any, Any, Any]) -> bool:
-    return any(getattr(link, name, False) for name in ("cr_running", "gi_running", "ag_running"))
-
-
-def _clipped(
-    frames: Sequence[FrameType], describe: Callable[[FrameType], str]
-) -> Iterator[str]:
+def _clipped(frames: Sequence[FrameType], describe: Callable[[FrameType], str]) -> Iterator[str]:
     half = FRAMES // 2
     for index, frame in enumerate(frames):
         if len(frames) <= FRAMES or index < half or index >= len(frames) - half:

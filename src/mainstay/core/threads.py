@@ -87,7 +87,7 @@ class ThreadPool(ThreadPoolExecutor):
                 thread.start()
         return future
 
-    def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:  # noqa: FBT001, FBT002
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
         """Take no more work and let idle threads end; never waits, whatever `wait` says."""
         with self._lock:
             self._closed = True
@@ -140,9 +140,11 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
 
 def _name_of(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
     # asyncio submits `partial(Context.run, function, …)`: the name that tells is the function's.
+    target: Any = fn
     if isinstance(fn, functools.partial) and not hasattr(fn, "__qualname__"):
-        fn, args = fn.func, fn.args
-    target = args[0] if args and callable(args[0]) else fn
+        target, args = fn.func, fn.args
+    if args and callable(args[0]):
+        target = args[0]
     return getattr(target, "__qualname__", repr(target))
 
 

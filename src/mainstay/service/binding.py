@@ -1,0 +1,222 @@
+"""From a user's function to something that can be called: every parameter finds its value.
+
+For each parameter, the first that fits:
+
+1. a type the call brings along: `Scope`, `Call`, the call's `Stream`;
+2. a type that somebody provides: configuration, resources, the service itself;
+3. for handlers, the one parameter left is the request (or, as an ``AsyncIterator``, the messages
+   that the peer streams);
+4. its default.
+
+Anything else is a WiringError when the service starts, not when the first call comes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from typing import Any, Final, get_origin
+
+from mainstay.core.call import Call, Handler, Stream, messages
+from mainstay.core.scope import Scope
+from mainstay.core.threads import to_thread
+from mainstay.errors import InvalidRequest, WiringError
+from mainstay.service.container import OF_A_CALL, Container
+from mainstay.service.provider import Provider
+from mainstay.service.signature import MISSING, Parameter, parameters_of, where
+
+__all__ = ["CLEANUP", "Binding", "bind", "handler_of"]
+
+CLEANUP: Final = 5.0
+"""Seconds that closing the resources of one call may take, its cancellation held off meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """How the parameters of one function are filled.
+
+    Attributes:
+        function: the user's.
+        service: parameter → the type of a value that is the same for every call.
+        call: parameter → the provider of a resource that lives for one call.
+        brought: parameter → the type that each call brings along.
+        request: the parameter that takes the request, if any.
+        streams: whether `request` takes the peer's messages as an async iterator.
+    """
+
+    function: Callable[..., Any]
+    service: Mapping[str, Any]
+    call: Mapping[str, Provider]
+    brought: Mapping[str, Any]
+    request: str | None
+    streams: bool
+
+    def constants(self, container: Container) -> dict[str, Any]:
+        """The arguments that are the same for every call, once the container is open."""
+        return {name: container.get(annotation) for name, annotation in self.service.items()}
+
+
+def bind(function: Callable[..., Any], container: Container, *, request: bool = False) -> Binding:
+    """Decide how to fill the parameters of `function`.
+
+    Args:
+        function: any kind of function.
+        container: what can be asked for; it need not be open yet.
+        request: whether one parameter may be left to take a request.
+
+    Raises: WiringError that names the parameter nothing fills.
+    """
+    service: dict[str, Any] = {}
+    call: dict[str, Provider] = {}
+    brought: dict[str, Any] = {}
+    left: list[Parameter] = []
+    for parameter in parameters_of(function):
+        annotation = parameter.annotation
+        provider = container.call_provider(annotation)
+        if annotation in OF_A_CALL or annotation is Stream:
+            brought[parameter.name] = annotation
+        elif provider is not None:
+            call[parameter.name] = provider
+        elif container.provides(annotation):
+            service[parameter.name] = annotation
+        else:
+            left.append(parameter)
+    taken = _request_of(function, container, left) if request else None
+    for parameter in left:
+        if parameter is not taken and parameter.default is MISSING:
+            raise container.missing(function, parameter)
+    if not request and (call or set(brought.values()) - {Scope}):
+        names = ", ".join(sorted({*call, *brought}))
+        message = (
+            f"{where(function)} runs outside of any call and cannot have what lives for one "
+            f"call: {names}"
+        )
+        raise WiringError(message)
+    streams = taken is not None and get_origin(taken.annotation) is AsyncIterator
+    return Binding(function, service, call, brought, taken and taken.name, streams)
+
+
+def _request_of(
+    function: Callable[..., Any], container: Container, left: list[Parameter]
+) -> Parameter | None:
+    needed = [parameter for parameter in left if parameter.default is MISSING]
+    if len(needed) > 1:
+        names = " and ".join(repr(parameter.name) for parameter in needed)
+        message = (
+            f"{where(function)}: a handler takes one request, and {names} are both left over; "
+            f"{container.missing(function, needed[1])}"
+        )
+        raise WiringError(message)
+    return needed[0] if needed else left[0] if left else None
+
+
+def handler_of(binding: Binding, container: Container) -> Handler:
+    """The innermost handler: fills the parameters from the call and runs the user's function.
+
+    A coroutine function is awaited; a plain one runs in a thread; an async generator is driven
+    here, each item sent as a message, so that middleware spans its whole life.
+    """
+    function = binding.function
+    constants = binding.constants(container)
+    if inspect.isgeneratorfunction(function):
+        message = f"{where(function)} yields: make it `async def` to stream its messages"
+        raise WiringError(message)
+    if inspect.isasyncgenfunction(function):
+        run = _stream_of(function)
+    elif inspect.iscoroutinefunction(function):
+        run = _run_of(function)
+    else:
+        run = _thread_of(function)
+    if not binding.call and not binding.brought and not binding.streams:
+        return _plain(run, constants, binding.request)
+
+    async def handle(call: Call) -> Any:
+        arguments = dict(constants)
+        for name, annotation in binding.brought.items():
+            arguments[name] = _from_call(call, annotation)
+        if binding.request is not None:
+            arguments[binding.request] = messages(_stream(call)) if binding.streams else call.request
+        if not binding.call:
+            return await run(call, arguments)
+        async with _resources(call, container) as opened:
+            for name, provider in binding.call.items():
+                arguments[name] = await opened(provider)
+            return await run(call, arguments)
+
+    return handle
+
+
+_Run = Callable[[Call, dict[str, Any]], Any]
+
+
+def _plain(run: _Run, constants: dict[str, Any], request: str | None) -> Handler:
+    """The common case, without looking at anything twice."""
+    if request is None:
+        return lambda call: run(call, constants)
+    return lambda call: run(call, {**constants, request: call.request})
+
+
+def _run_of(function: Callable[..., Any]) -> _Run:
+    return lambda call, arguments: function(**arguments)
+
+
+def _thread_of(function: Callable[..., Any]) -> _Run:
+    return lambda call, arguments: to_thread(function, **arguments)
+
+
+def _stream_of(function: Callable[..., Any]) -> _Run:
+    async def run(call: Call, arguments: dict[str, Any]) -> None:
+        stream = _stream(call)
+        # `aclosing`, or the generator's cleanup would wait for the garbage collector.
+        async with aclosing(function(**arguments)) as items:
+            async for item in items:
+                await stream.send(item)
+        await stream.close()
+
+    return run
+
+
+def _from_call(call: Call, annotation: Any) -> Any:
+    if annotation is Scope:
+        # The innermost scope, which a middleware may have made tighter than the call's own.
+        return Scope.current()
+    return call if annotation is Call else _stream(call)
+
+
+def _stream(call: Call) -> Stream:
+    if call.stream is None:
+        message = f"{call.method} streams, and was called for a single reply"
+        raise InvalidRequest(message)
+    return call.stream
+
+
+class _resources:
+    """The resources that live for one call: opened when asked for, each once, closed in reverse.
+
+    Closing is shielded, because a rollback is most needed when the call was cancelled.
+    """
+
+    def __init__(self, call: Call, container: Container) -> None:
+        self._given: dict[Any, Any] = {Call: call, Scope: call.scope}
+        self._container = container
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Callable[[Provider], Any]:
+        return self._open
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        with Scope.current().shield(CLEANUP):
+            return await self._stack.__aexit__(*raised)
+
+    async def _open(self, provider: Provider) -> Any:
+        if provider.provides not in self._given:
+            for parameter in provider.needs:
+                needed = self._container.call_provider(parameter.annotation)
+                if needed is not None:
+                    await self._open(needed)
+            arguments = self._container.arguments(provider, self._given)
+            value = await self._stack.enter_async_context(provider.open(**arguments))
+            self._given[provider.provides] = value
+        return self._given[provider.provides]

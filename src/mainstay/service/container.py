@@ -1,0 +1,186 @@
+"""Who provides what to whom, and in which order things open.
+
+The graph is checked before anything opens: a missing provider, a circle, or a service resource that
+asks for one of a single call is a WiringError that names the functions and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Final
+
+from mainstay.core.call import Call
+from mainstay.core.scope import Scope
+from mainstay.errors import StartError, WiringError
+from mainstay.service.living import Living
+from mainstay.service.provider import Provider
+from mainstay.service.signature import MISSING, Parameter, say_type, where
+
+__all__ = ["OF_A_CALL", "Container"]
+
+OF_A_CALL: Final = frozenset({Call, Scope})
+"""Types that each call brings along."""
+
+
+class Container:
+    """The resources of one running service.
+
+    Args:
+        providers: what was declared.
+        values: ready values by type: the configuration, the service, …
+        overrides: values that take the place of providers, by type; for tests.
+
+    Raises: WiringError when the graph cannot work.
+    """
+
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        values: Mapping[Any, Any],
+        overrides: Mapping[Any, Any] | None = None,
+    ) -> None:
+        self._providers = _by_type(providers)
+        self._values = dict(values)
+        for replaced in overrides or ():
+            if not self.provides(replaced):
+                message = (
+                    f"{say_type(replaced)} is overridden, but nothing provides it; "
+                    f"there are {self._offer()}"
+                )
+                raise WiringError(message)
+        self._values.update(overrides or {})
+        self._living: dict[Any, Living] = {}
+        self._order = self._sort()
+
+    # --- what there is --------------------------------------------------------------------------
+
+    def provides(self, annotation: Any) -> bool:
+        """Whether something of this type can be asked for."""
+        return annotation in self._values or annotation in self._providers
+
+    def call_provider(self, annotation: Any) -> Provider | None:
+        """The provider of this type if it lives for one call."""
+        provider = self._provider(annotation)
+        return provider if provider is not None and provider.lifetime == "call" else None
+
+    def get(self, annotation: Any) -> Any:
+        """The value of this type: given, or of an open service resource."""
+        if annotation in self._values:
+            return self._values[annotation]
+        return self._living[annotation].value
+
+    def living(self) -> list[Living]:
+        """The open resources, in the order they opened."""
+        return list(self._living.values())
+
+    def missing(self, function: Callable[..., Any], parameter: Parameter) -> WiringError:
+        """The error for a parameter that nothing fills."""
+        said = (
+            f"parameter {parameter.name!r} has no type, so nothing can fill it"
+            if parameter.annotation is MISSING
+            else f"nothing provides {say_type(parameter.annotation)} for parameter "
+            f"{parameter.name!r}"
+        )
+        return WiringError(
+            f"{where(function)}: {said}; declare it with @service.resource, or ask for one of "
+            f"{self._offer()}"
+        )
+
+    # --- opening --------------------------------------------------------------------------------
+
+    async def open(self, scope: Scope, timeout: float) -> None:
+        """Open every service resource, needed ones first.
+
+        Args:
+            scope: the parent of every resource's scope.
+            timeout: seconds for each.
+
+        Raises: StartError that names the resource; what had opened is in `living`.
+        """
+        for provider in self._order:
+            living = Living(provider, lambda own, p=provider: self.arguments(p, {Scope: own}), scope)
+            try:
+                with Scope(repr(provider), timeout=timeout):
+                    await living.wait_open()
+            except BaseException as error:
+                living.task.cancel()
+                await asyncio.wait([living.task], timeout=1.0)
+                if isinstance(error, Exception):
+                    raise StartError(repr(provider), error) from error
+                raise
+            self._living[provider.provides] = living
+
+    def arguments(self, provider: Provider, given: Mapping[Any, Any]) -> dict[str, Any]:
+        """What `provider` is opened with: from `given` by type, else from the service."""
+        found = {}
+        for parameter in provider.needs:
+            if parameter.annotation in given:
+                found[parameter.name] = given[parameter.annotation]
+            elif self.provides(parameter.annotation):
+                found[parameter.name] = self.get(parameter.annotation)
+        return found
+
+    # --- the graph ------------------------------------------------------------------------------
+
+    def _provider(self, annotation: Any) -> Provider | None:
+        return None if annotation in self._values else self._providers.get(annotation)
+
+    def _sort(self) -> list[Provider]:
+        """Service resources, needed ones first; what only overridden ones need is left out."""
+        graph: dict[Provider, list[Provider]] = {}
+        for provider in self._providers.values():
+            for parameter in provider.needs:
+                self._check(provider, parameter)
+            graph[provider] = [
+                self._providers[parameter.annotation]
+                for parameter in provider.needs
+                if parameter.annotation in self._providers
+            ]
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            circle = " → ".join(provider.name for provider in reversed(error.args[1]))
+            message = f"resources need each other in a circle: {circle}"
+            raise WiringError(message) from None
+        needed = {need for needs in graph.values() for need in needs}
+        todo = [provider for provider in order if provider not in needed]
+        wanted: set[Provider] = set()
+        while todo:
+            provider = todo.pop()
+            if provider not in wanted and provider.provides not in self._values:
+                wanted.add(provider)
+                todo.extend(graph[provider])
+        return [each for each in order if each in wanted and each.lifetime == "service"]
+
+    def _check(self, provider: Provider, parameter: Parameter) -> None:
+        annotation = parameter.annotation
+        if annotation is Scope or (provider.lifetime == "call" and annotation in OF_A_CALL):
+            return
+        if not self.provides(annotation):
+            if parameter.default is MISSING:
+                raise self.missing(provider.origin, parameter)
+        elif provider.lifetime == "service" and self.call_provider(annotation) is not None:
+            message = (
+                f"{where(provider.origin)} lives as long as the service and asks for "
+                f"{say_type(annotation)}, which lives for one call; make it "
+                "@service.resource(lifetime='call') too"
+            )
+            raise WiringError(message)
+
+    def _offer(self) -> str:
+        return ", ".join(sorted({say_type(key) for key in (*self._values, *self._providers)}))
+
+
+def _by_type(providers: Iterable[Provider]) -> dict[Any, Provider]:
+    found: dict[Any, Provider] = {}
+    for provider in providers:
+        other = found.setdefault(provider.provides, provider)
+        if other is not provider:
+            message = (
+                f"{say_type(provider.provides)} is provided twice, by {where(other.origin)} and "
+                f"by {where(provider.origin)}; tell them apart with Annotated[TheType, 'name']"
+            )
+            raise WiringError(message)
+    return found
