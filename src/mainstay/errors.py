@@ -35,7 +35,7 @@ they survive a hop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import ClassVar, Final
@@ -157,11 +157,20 @@ class WiringError(UsageError):
 
 
 class ConfigError(UsageError):
-    """One or more configuration values are missing or wrong; the message lists every one."""
+    """One or more configuration values are missing or wrong; the message lists every one.
+
+    Attributes:
+        problems: a `mainstay.config.Problem` for each fault that was found while loading, in the
+            order of the message; empty when the message is all that there is to say.
+    """
 
     code = Code.INVALID_ARGUMENT
     fault = Fault.OPERATOR
     reason = "CONFIG_INVALID"
+
+    def __init__(self, message: str, *, problems: Iterable[object] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class PeerError(Error):
