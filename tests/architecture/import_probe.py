@@ -8,7 +8,7 @@ one line for each deed: the module imported, a tab, what was done.
 """
 
 import _thread
-import asyncio
+import asyncio  # noqa: F401 - so that no child has to
 import importlib
 import logging
 import os
@@ -21,7 +21,7 @@ from typing import Any
 WATCHED = ("socket.", "subprocess.Popen", "os.fork", "os.system", "os.exec", "os.posix_spawn")
 
 # The modules between one who asks for a variable and the mapping that answers.
-LOOKING_THINGS_UP = ("os", "_collections_abc", __name__)
+LOOKING_THINGS_UP = ("os", "collections.abc", "_collections_abc")
 
 
 def environment_reads(folder: str, report: Callable[[str], None]) -> None:
@@ -107,7 +107,6 @@ def imported(folder: str, name: str) -> list[str]:
 
 def main(source: str, package: str, names: list[str]) -> None:
     """Fork for each module, one after the other, and print what its import did."""
-    assert asyncio
     sys.path.insert(0, source)
     for name in names:
         child = os.fork()

@@ -54,7 +54,7 @@ class Module:
     @property
     def room(self) -> str:
         """The folder or file right under the package; empty for the package's own `__init__`."""
-        return (self.name.split(".") + [""])[1]
+        return [*self.name.split("."), ""][1]
 
     @property
     def folder(self) -> str:

@@ -5,6 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from tests.architecture.source import Module, home, modules, parse
 
+
 def edges(source: Iterable[Module]) -> dict[str, set[str]]:
     """Each module with those it imports as it is imported, or for the type checker.
 
@@ -28,12 +29,12 @@ def cycle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_cycles():
+def test_no_cycles() -> None:
     """The modules have an order in which each finds what it imports complete."""
     assert cycle(edges(modules())) == []
 
 
-def test_a_cycle_is_found():
+def test_a_cycle_is_found() -> None:
     """Three modules in a ring are named, even where one edge is for the type checker only."""
     graph = edges(
         [
@@ -45,7 +46,7 @@ def test_a_cycle_is_found():
     assert set(cycle(graph)) == {"mainstay.core.a", "mainstay.core.b", "mainstay.core.c"}
 
 
-def test_an_import_in_a_function_closes_no_cycle():
+def test_an_import_in_a_function_closes_no_cycle() -> None:
     """It runs after both modules are complete."""
     graph = edges(
         [

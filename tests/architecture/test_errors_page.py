@@ -75,25 +75,25 @@ def _reason(node: ast.stmt) -> ast.expr | None:
     return node.value if is_reason and isinstance(node, ast.Assign | ast.AnnAssign) else None
 
 
-def test_the_printed_tree_is_the_tree_of_classes():
+def test_the_printed_tree_is_the_tree_of_classes() -> None:
     """The docstring of `mainstay.errors` shows every class under its parent, and no other."""
     assert printed_tree(errors.__doc__ or "") == real_tree()
 
 
-def test_every_reason_has_one_class():
+def test_every_reason_has_one_class() -> None:
     """No two classes share a reason: it is what a client branches on."""
     own = [value.reason for value in CLASSES.values()]
     assert sorted(own) == sorted(set(own))
 
 
-def test_every_reason_has_a_heading_and_every_heading_a_reason():
+def test_every_reason_has_a_heading_and_every_heading_a_reason() -> None:
     """The page has one heading for each reason in the source, wherever it is raised."""
     written = headings(PAGE.read_text(encoding="utf-8"))
     assert sorted(written) == sorted(reasons(modules()))
 
 
 @pytest.mark.parametrize("value", CLASSES.values(), ids=CLASSES)
-def test_the_page_says_what_the_class_says(value: type[errors.Error]):
+def test_the_page_says_what_the_class_says(value: type[errors.Error]) -> None:
     """Class, code and whether a retry can help stand under the heading, then the three answers."""
     page = PAGE.read_text(encoding="utf-8")
     section = page.partition(f"### {value.reason}\n")[2].partition("\n##")[0]
@@ -102,7 +102,7 @@ def test_the_page_says_what_the_class_says(value: type[errors.Error]):
         assert f"**{answer}**" in section
 
 
-def test_a_tree_that_differs_is_found():
+def test_a_tree_that_differs_is_found() -> None:
     """A class under the wrong parent, or left out, makes the trees unequal."""
     tree = "    Error\n    ├── A  says\n    │   └── B  says\n    └── C  says\n"
     assert printed_tree(tree) == {"Error": "", "A": "Error", "B": "A", "C": "Error"}
@@ -110,7 +110,7 @@ def test_a_tree_that_differs_is_found():
     assert printed_tree(moved)["B"] == "Error"
 
 
-def test_a_reason_is_found_wherever_it_is_given():
+def test_a_reason_is_found_wherever_it_is_given() -> None:
     """In a class, annotated or not, and as an argument; lower-case ones are of others."""
     text = 'class A(B):\n    reason = "ONE"\n    reason: str = "TWO"\nf(reason="THREE", x=g(reason="no"))'
     assert reasons([parse("mainstay.core.x", text)]) == {"ONE", "TWO", "THREE"}

@@ -40,7 +40,7 @@ def of_others(names: list[str]) -> set[str]:
     return {top for top in tops if top != PACKAGE and not is_stdlib(top)}
 
 
-def test_importing_the_package_loads_the_public_face_only():
+def test_importing_the_package_loads_the_public_face_only() -> None:
     """`import mainstay` is a table of names: nothing else of ours, nothing heavy, no vendor."""
     names = loaded("import mainstay")
     assert [name for name in names if name.startswith(PACKAGE)] == ["mainstay"]
@@ -48,14 +48,14 @@ def test_importing_the_package_loads_the_public_face_only():
     assert HEAVY & set(names) == set()
 
 
-def test_importing_service_loads_what_every_service_needs():
+def test_importing_service_loads_what_every_service_needs() -> None:
     """`from mainstay import Service` loads no vendor that is not on the list."""
     names = loaded("from mainstay import Service")
     assert of_others(names) <= OF_OTHERS
     assert not [name for name in names if name.startswith(("mainstay.testing", "mainstay.contrib"))]
 
 
-def test_a_vendor_is_seen():
+def test_a_vendor_is_seen() -> None:
     """The check tells packages of others from the standard library's and ours."""
     assert of_others(loaded("import json, email.message, pytest")) >= {"pytest"}
     assert "email" in loaded("import email.message")

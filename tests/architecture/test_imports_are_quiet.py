@@ -18,13 +18,13 @@ def deeds(source: Path, package: str, names: Iterable[str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_no_module_does_anything_as_it_is_imported():
+def test_no_module_does_anything_as_it_is_imported() -> None:
     """Each module alone, in a fresh process, imports without a trace."""
     names = [module.name for module in modules() if not module.name.endswith("__main__")]
     assert deeds(ROOT / "src", PACKAGE, names) == []
 
 
-def test_what_a_module_does_is_found(tmp_path: Path):
+def test_what_a_module_does_is_found(tmp_path: Path) -> None:
     """Each kind of deed is reported for the module that does it, and none for one that is quiet."""
     bodies = {
         "environment": "import os\nos.environ.get('LOUD_MODE')",
@@ -42,7 +42,9 @@ def test_what_a_module_does_is_found(tmp_path: Path):
     for name, body in bodies.items():
         (tmp_path / "loud" / f"{name}.py").write_text(body)
     found = deeds(tmp_path, "loud", [f"loud.{name}" for name in bodies])
-    said = {line.partition("\t")[0].removeprefix("loud."): line.partition("\t")[2] for line in found}
+    said = {
+        line.partition("\t")[0].removeprefix("loud."): line.partition("\t")[2] for line in found
+    }
     assert said.pop("import_error").startswith("does not import: ModuleNotFoundError")
     assert said == {
         "environment": "reads the environment: LOUD_MODE",

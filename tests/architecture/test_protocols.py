@@ -42,12 +42,12 @@ def violations(source: Iterable[Module]) -> list[str]:
     return found
 
 
-def test_plug_points_are_small_and_have_a_contract():
+def test_plug_points_are_small_and_have_a_contract() -> None:
     """Every Protocol of ``interfaces/`` has at most six methods, each with its law, and a suite."""
     assert violations(modules()) == []
 
 
-def test_a_wide_protocol_is_found():
+def test_a_wide_protocol_is_found() -> None:
     """Seven methods are two plug points."""
     body = "".join(f'    def m{n}(self):\n        """Law."""\n' for n in range(7))
     source = [
@@ -57,7 +57,7 @@ def test_a_wide_protocol_is_found():
     assert violations(source) == ["mainstay.interfaces.x.X has 7 methods"]
 
 
-def test_a_plug_point_without_a_contract_is_found():
+def test_a_plug_point_without_a_contract_is_found() -> None:
     """The suite has the name of the interface's file; a file of values alone needs none."""
     source = [
         parse("mainstay.interfaces.x", "class X(Protocol): ..."),
@@ -68,7 +68,7 @@ def test_a_plug_point_without_a_contract_is_found():
     ]
 
 
-def test_a_method_without_a_law_is_found():
+def test_a_method_without_a_law_is_found() -> None:
     """Its docstring is all that an adapter's author has."""
     source = [
         parse("mainstay.interfaces.x", "class X(Protocol):\n    async def m(self): ..."),

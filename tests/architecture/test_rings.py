@@ -76,12 +76,12 @@ def violations(source: Iterable[Module]) -> list[str]:
     return found
 
 
-def test_every_module_imports_from_its_own_folder_or_a_lower_ring():
+def test_every_module_imports_from_its_own_folder_or_a_lower_ring() -> None:
     """No import points beside or above, and every room has a ring."""
     assert violations(modules()) == []
 
 
-def test_an_import_upward_is_found():
+def test_an_import_upward_is_found() -> None:
     """A module of ring 3 that imports the service breaks the law."""
     source = [
         parse("mainstay.http.server", "from mainstay.service.app import Service"),
@@ -90,7 +90,7 @@ def test_an_import_upward_is_found():
     assert violations(source) == ["mainstay.http.server:1 imports mainstay.service.app.Service"]
 
 
-def test_an_import_sideways_is_found_wherever_it_hides():
+def test_an_import_sideways_is_found_wherever_it_hides() -> None:
     """Under TYPE_CHECKING, in a function, relative, or by name: knowing is knowing."""
     text = """
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ from ..http.status import OK
     assert [line.split()[0].partition(":")[2] for line in violations(source)] == list("3567")
 
 
-def test_rooms_of_one_ring_do_not_import_one_another():
+def test_rooms_of_one_ring_do_not_import_one_another() -> None:
     """Within rings 1 and 5 as well as 3; `core` stands on `errors`, not the other way round."""
     assert not may_import("wire", "interfaces")
     assert not may_import("console", "cli")
@@ -112,7 +112,7 @@ def test_rooms_of_one_ring_do_not_import_one_another():
     assert not may_import("errors", "core")
 
 
-def test_what_stands_apart_is_imported_by_nobody_inside():
+def test_what_stands_apart_is_imported_by_nobody_inside() -> None:
     """Neither the adapters nor the test support may be known to any ring, nor to each other."""
     for room in [*RINGS, "contrib"]:
         assert not may_import(room, "testing")
@@ -122,7 +122,7 @@ def test_what_stands_apart_is_imported_by_nobody_inside():
     assert not may_import("testing", "cli")
 
 
-def test_the_public_face_is_not_imported_from_inside():
+def test_the_public_face_is_not_imported_from_inside() -> None:
     """`from mainstay import Service` inside the package would hide which ring it reaches."""
     source = [
         parse("mainstay", package=True),
@@ -131,7 +131,7 @@ def test_the_public_face_is_not_imported_from_inside():
     assert violations(source) == ["mainstay.cli.main:1 imports mainstay.Service"]
 
 
-def test_a_room_without_a_ring_is_found():
+def test_a_room_without_a_ring_is_found() -> None:
     """A new folder has to be given its place in the table."""
     source = [parse("mainstay.attic.box")]
     assert violations(source) == ["mainstay.attic.box: the room 'attic' has no ring"]

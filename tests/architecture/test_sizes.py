@@ -55,31 +55,31 @@ def violations(sizes: Mapping[str, int], allowed: Mapping[str, tuple[int, str]])
     return found
 
 
-def test_nothing_is_too_long():
+def test_nothing_is_too_long() -> None:
     """No file and no function is above the hard limit, but those with a reason."""
     assert violations(sizes(modules()), ALLOWED) == []
 
 
-def test_the_median_file_is_short():
+def test_the_median_file_is_short() -> None:
     """Half of the files with code in them have at most 150 lines."""
     files = [module.text.count("\n") for module in modules() if len(module.tree.body) > 1]
     assert median(files) <= MEDIAN_FILE
 
 
-def test_a_long_function_is_found():
+def test_a_long_function_is_found() -> None:
     """A method counts from its ``def``, docstring included."""
     body = "\n".join("        x = 1" for _ in range(LONGEST_FUNCTION))
     module = parse("mainstay.core.x", f"class A:\n    async def f(self):\n{body}\n")
     assert violations(sizes([module]), {}) == ["mainstay.core.x:f has 71 lines, 70 are allowed"]
 
 
-def test_a_long_file_is_found():
+def test_a_long_file_is_found() -> None:
     """Every line counts, comments too."""
     module = parse("mainstay.core.x", "# line\n" * (LONGEST_FILE + 1))
     assert violations(sizes([module]), {}) == ["mainstay.core.x has 701 lines, 700 are allowed"]
 
 
-def test_an_exception_can_only_shrink():
+def test_an_exception_can_only_shrink() -> None:
     """It fails when the thing grew, when it shrank, when it fits, and when it is gone."""
     allowed = {"a:f": (80, "a table of states, read from top to bottom")}
     assert violations({"a:f": 80}, allowed) == []
@@ -89,6 +89,6 @@ def test_an_exception_can_only_shrink():
     assert violations({}, allowed) == ["a:f needs no exception any more"]
 
 
-def test_an_exception_has_a_reason():
+def test_an_exception_has_a_reason() -> None:
     """An entry without one is no exception but a hole."""
     assert violations({"a": 800}, {"a": (800, "")}) == ["a is excepted without a reason"]

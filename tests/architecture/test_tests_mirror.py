@@ -51,7 +51,9 @@ def is_contract(module: Module) -> bool:
     return module.name.startswith("mainstay.testing.contracts.")
 
 
-def untested(source: Iterable[Module], files: Iterable[Module], allowed: Iterable[str]) -> list[str]:
+def untested(
+    source: Iterable[Module], files: Iterable[Module], allowed: Iterable[str]
+) -> list[str]:
     """Modules without a test file, and exceptions that are none any more."""
     names = {module.name for module in files}
     wanting = {
@@ -77,8 +79,10 @@ def astray(source: Iterable[Module], files: Iterable[Module]) -> list[str]:
 
 def outermost(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """The functions of a file and the methods of its classes, but no function inside another."""
-    for owner in [module.tree, *(each for each in module.tree.body if isinstance(each, ast.ClassDef))]:
-        for node in owner.body:
+    bodies = [module.tree.body]
+    bodies += [node.body for node in module.tree.body if isinstance(node, ast.ClassDef)]
+    for body in bodies:
+        for node in body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node
 
@@ -139,17 +143,17 @@ def sleepers(files: Iterable[Module], allowed: Iterable[str]) -> list[str]:
     return [line for name, line in found.items() if name not in set(allowed)] + awake
 
 
-def test_every_module_with_code_has_its_test_file():
+def test_every_module_with_code_has_its_test_file() -> None:
     """`core/scope.py` is tested by `tests/core/test_scope.py`, and so on for all."""
     assert untested(modules(), suite(), UNTESTED) == []
 
 
-def test_every_test_file_is_about_a_module():
+def test_every_test_file_is_about_a_module() -> None:
     """A reader finds the source from the name of the test."""
     assert astray(modules(), suite()) == []
 
 
-def test_every_contract_suite_is_run():
+def test_every_contract_suite_is_run() -> None:
     """Each contract is imported by some test, which runs it against an implementation."""
     run = {
         imported.target
@@ -161,17 +165,17 @@ def test_every_contract_suite_is_run():
         assert any(f"{target}.".startswith(f"{contract.name}.") for target in run), contract.name
 
 
-def test_every_test_states_the_fact_it_proves():
+def test_every_test_states_the_fact_it_proves() -> None:
     """Each test has a docstring, those of the shipped contract suites too."""
     assert silent([*suite(), *filter(is_contract, modules())]) == []
 
 
-def test_no_test_sleeps():
+def test_no_test_sleeps() -> None:
     """Waiting is for a condition, or on the virtual clock."""
     assert sleepers(suite(), SLEEPERS) == []
 
 
-def test_a_module_without_a_test_file_is_found():
+def test_a_module_without_a_test_file_is_found() -> None:
     """Code wants one; Protocols, values and re-exports do not; an exception can only shrink."""
     source = [
         parse("mainstay.core.x", "def f():\n    return 1"),
@@ -184,7 +188,7 @@ def test_a_module_without_a_test_file_is_found():
     assert untested(source, files, ["mainstay.core.x"]) == ["mainstay.core.x needs no exception"]
 
 
-def test_a_test_file_about_nothing_is_found():
+def test_a_test_file_about_nothing_is_found() -> None:
     """An aspect of a module has the module's name in front."""
     source = [parse("mainstay.core.scope")]
     names = ["core.test_scope", "core.test_scope_shield", "core.test_scopes", "docs.test_links"]
@@ -192,7 +196,7 @@ def test_a_test_file_about_nothing_is_found():
     assert astray(source, files) == ["tests.core.test_scopes is about no module"]
 
 
-def test_a_test_that_states_nothing_is_found():
+def test_a_test_that_states_nothing_is_found() -> None:
     """Functions, coroutines and methods alike; helpers inside a test are no tests."""
     text = """
 async def test_a():
@@ -206,7 +210,7 @@ class TestB:
     assert [line.split()[1] for line in found] == ["test_a", "test_b"]
 
 
-def test_a_nap_is_found():
+def test_a_nap_is_found() -> None:
     """In real time only: virtual sleeps, zero, and stand-ins for ever are fine."""
     text = """
 def helper():
@@ -228,7 +232,7 @@ async def test_real():
     assert sleepers(files, allowed) == ["tests.core.test_x:gone needs no exception"]
 
 
-def test_a_mark_on_the_class_or_file_counts():
+def test_a_mark_on_the_class_or_file_counts() -> None:
     """A test may be real by its class, or by `pytestmark`."""
     body = "    async def test_a(self):\n        await asyncio.sleep(1)"
     marked = f"@pytest.mark.real_loop\nclass TestA:\n{body}"

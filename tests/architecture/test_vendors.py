@@ -43,29 +43,29 @@ def violations(source: Iterable[Module]) -> list[str]:
     return found
 
 
-def test_packages_of_others_stay_in_their_rooms():
+def test_packages_of_others_stay_in_their_rooms() -> None:
     """Every third-party import stands in a room that the table allows."""
     assert violations(modules()) == []
 
 
-def test_an_import_outside_its_room_is_found():
+def test_an_import_outside_its_room_is_found() -> None:
     """The core may not import a vendor, not even in a function."""
     source = [parse("mainstay.core.scope", "def f():\n    import msgspec.json")]
     assert violations(source) == ["mainstay.core.scope:2 imports msgspec"]
 
 
-def test_an_import_in_its_room_is_fine():
+def test_an_import_in_its_room_is_fine() -> None:
     """The command line may use its library."""
     assert violations([parse("mainstay.cli.main", "import click")]) == []
 
 
-def test_an_unknown_package_is_found():
+def test_an_unknown_package_is_found() -> None:
     """What no line of the table names is allowed nowhere."""
     source = [parse("mainstay.cli.main", "from rich import print")]
     assert violations(source) == ["mainstay.cli.main:1 imports rich"]
 
 
-def test_an_adapter_has_one_vendor():
+def test_an_adapter_has_one_vendor() -> None:
     """One file of ``contrib`` adapts one vendor, whichever."""
     assert violations([parse("mainstay.contrib.etcd", "import etcd")]) == []
     found = violations([parse("mainstay.contrib.all", "import etcd\nimport redis")])

@@ -42,19 +42,19 @@ def violations(source: Iterable[Module]) -> list[str]:
     ]
 
 
-def test_wire_reaches_nothing():
+def test_wire_reaches_nothing() -> None:
     """No module of ``wire/`` imports what waits, reads a clock or touches a socket."""
     assert violations(modules()) == []
 
 
 @pytest.mark.parametrize("name", ["asyncio", "socket", "ssl", "time", "select", "threading"])
-def test_an_impure_module_is_found(name: str):
+def test_an_impure_module_is_found(name: str) -> None:
     """Whether it imports the module, a submodule or a name, at the top or in a function."""
     text = f"import {name}\nimport {name}.deeper\nfrom {name} import x\ndef f():\n    import {name}"
     found = violations([parse("mainstay.wire.http1", text)])
     assert found == [f"mainstay.wire.http1:{line} imports {name}" for line in (1, 2, 3, 5)]
 
 
-def test_other_rooms_may_do_io():
+def test_other_rooms_may_do_io() -> None:
     """The rule is about ``wire/``; ``net/`` is where sockets are."""
     assert violations([parse("mainstay.net.listener", "import socket")]) == []
