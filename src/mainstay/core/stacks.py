@@ -177,7 +177,7 @@ def _clipped(frames: Sequence[FrameType], describe: Callable[[FrameType], str]) 
 def _short(thing: Any) -> str:
     try:
         text = repr(thing)
-    except Exception:  # noqa: BLE001 - somebody's repr must not spoil the report
+    except Exception:  # somebody's repr must not spoil the report
         text = f"a {type(thing).__name__}"
     text = text.replace("\n", " ")
     return text if len(text) <= _WAIT_WIDTH else f"{text[: _WAIT_WIDTH - 3]}..."

@@ -77,7 +77,7 @@ class LineHandler(logging.Handler):
             line = self._line(record)
         except DropEvent:
             return
-        except Exception as error:  # noqa: BLE001 - a log call must not break its caller
+        except Exception as error:  # a log call must not break its caller
             line = self._last_resort(record, error)
         self._sink.write(line)
 
@@ -168,7 +168,7 @@ def _presentation(
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - wrong arguments for the format, or a failing __str__
+    except Exception:  # wrong arguments for the format, or a failing __str__
         return f"{plain(record.msg)} {plain(record.args)}"
 
 
@@ -203,7 +203,7 @@ def _text(thing: object) -> str:
     """`str(thing)`, or what can be said without it."""
     try:
         return masked_text(str(thing))
-    except Exception:  # noqa: BLE001 - a failing __str__ must not lose the record
+    except Exception:  # a failing __str__ must not lose the record
         return f"<{type(thing).__name__} that cannot be shown>"
 
 

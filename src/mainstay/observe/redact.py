@@ -118,7 +118,7 @@ def plain(value: Any, *, depth: int = 0, room: list[int] | None = None) -> Any:
         if isinstance(value, (Mapping, list, tuple, set, frozenset)):
             return _plain_container(value, depth, [ITEMS] if room is None else room)
         return _plain_object(value)
-    except Exception:  # noqa: BLE001 - somebody's repr or iterator must not lose the record
+    except Exception:  # somebody's repr or iterator must not lose the record
         return f"<{kind.__name__} that cannot be shown>"
 
 

@@ -52,7 +52,7 @@ class JsonRenderer:
         """The line of `fields`, whose values `redact.plain` has made."""
         try:
             line = _encode(fields)
-        except Exception:  # noqa: BLE001 - such as an integer of more digits than Python prints
+        except Exception:  # such as an integer of more digits than Python prints
             line = _encode({key: _encodable(value) for key, value in fields.items()})
         return escaped(line)
 
@@ -60,7 +60,7 @@ class JsonRenderer:
 def _encodable(value: Any) -> Any:
     try:
         _encode(value)
-    except Exception:  # noqa: BLE001 - see above
+    except Exception:  # see above
         return f"<{type(value).__name__} that cannot be shown>"
     return value
 
@@ -132,5 +132,5 @@ def _value(value: Any) -> str:
         return escaped(value)
     try:
         return escaped(_encode(value))
-    except Exception:  # noqa: BLE001 - see JsonRenderer
+    except Exception:  # see JsonRenderer
         return str(_encodable(value))

@@ -136,7 +136,7 @@ class Sink:
                 self._write_some()
             except BlockingIOError:  # somebody made the descriptor non-blocking
                 return False
-            except Exception:  # noqa: BLE001 - whatever a stream raises, callers must not see it
+            except Exception:  # whatever a stream raises, callers must not see it
                 self._size -= len(self._backlog.popleft())
                 self._inside_line = False
                 self._lost += 1

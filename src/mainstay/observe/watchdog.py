@@ -1,23 +1,24 @@
 """Names the code that blocks the event loop.
 
-A daemon thread asks the loop to run a callback (the ping) every half `threshold`, and waits for it
-to be run (the answer). An answer that is late by `threshold` means that one callback or one
-coroutine step has kept the loop for that long: the stack of the loop's thread, taken at that
-moment, names it. One record says where the loop is blocked, a second one for how long it was.
+Every half `threshold`, a daemon thread looks whether the loop's thread is in a callback. If so, it
+asks the loop to run another one (the ping), and waits for it to be run (the answer). An answer that
+is late by `threshold` means that one callback or one coroutine step has kept the loop for that
+long: the stack of the loop's thread, taken at that moment, names it. One record says where the loop
+is blocked, a second one for how long it was.
 
 What it promises: code that blocks for one and a half times `threshold` is always seen, code that
 blocks for less than `threshold` never. To be believed, it must not cry wolf:
 
 * **The whole process stood still** (SIGSTOP, a suspended machine), or the machine is overloaded:
-  then this thread wakes late as well. Late by half a threshold, it measures again, unless the
-  loop's thread has meanwhile used the processor for a whole threshold: then it was a C function
-  that held the interpreter's lock (a regular expression, a large JSON document).
+  then this thread wakes late as well. Late by half a threshold, it measures again. Unless the
+  loop's own thread has used the processor all the while: then a C function (a regular expression,
+  a large JSON document) held the interpreter's lock, nobody else could run, and that is a stall.
 * **The loop is between two callbacks**: waiting for events, or for the processor.
 * **Somebody debugs**: a trace function is set in the loop's thread, or a debugger is registered
   with ``sys.monitoring``.
 
-The cost is two wake-ups a ping; `docs/decisions/011-logging.md` has the measurement. The same works
-on asyncio's loops and on uvloop's, since it needs `call_soon_threadsafe` only.
+An idle loop is never woken: the cost is the thread's own twenty looks a second, measured in
+docs/decisions/011-logging.md. Works on asyncio's loops and on uvloop's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ __all__ = ["THRESHOLD", "Watchdog"]
 THRESHOLD: Final = 0.1
 """Seconds. At a tenth of a second every other call of the service is visibly late."""
 
+_BLOCKED: Final = "the event loop is blocked for more than %.3g s at %s"
+_HELD: Final = "the event loop was blocked for %.3g s, with the interpreter's lock held, at %s"
+# The share of a silence that the loop's thread must have worked to be what caused it.
+_BUSY: Final = 0.8
 _FRAMES: Final = 12
 _JOIN: Final = 1.0
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -118,8 +123,18 @@ class Watchdog:
 
     def _run(self) -> None:
         try:
-            while not self._clock.wait(self._stopping, self._threshold / 2):
-                self._ping()
+            while True:
+                used, begun = self._used(), self._clock.monotonic()
+                if self._clock.wait(self._stopping, self._threshold / 2):
+                    return
+                slept = self._clock.monotonic() - begun
+                if slept > 2 * self._threshold and self._used() - used > _BUSY * slept:
+                    # The loop's thread worked all the time and let nobody else: it held the
+                    # interpreter's lock, and gave it away where it stands now.
+                    self._report(_HELD, slept)
+                elif self._runner is None or self._callback_frames():
+                    # A ping wakes the loop; one that is between two callbacks need not be asked.
+                    self._ping()
         except RuntimeError:
             # The loop was closed without `stop`: nothing is left to watch.
             return
@@ -141,10 +156,11 @@ class Watchdog:
             sent = self._clock.monotonic()
             if self._clock.wait(self._answered, self._threshold):
                 return
-        reported = self._report()
+        reported = self._report(_BLOCKED, self._threshold)
         while not self._clock.wait(self._answered, 1.0):
             # Between two callbacks a moment ago, and still no answer: look again.
-            reported = reported or self._report()
+            if not reported:
+                reported = self._report(_BLOCKED, self._clock.monotonic() - sent)
         if reported and not self._stopping.is_set():
             seconds = self._answer_time - sent
             _log.warning(
@@ -153,7 +169,7 @@ class Watchdog:
                 extra={"seconds": round(seconds, 3)},
             )
 
-    def _report(self) -> bool:
+    def _report(self, what: str, seconds: float) -> bool:
         """Log where the loop is, if it is in a callback; whether it was logged."""
         frames = self._callback_frames()
         if not frames or self._is_debugged(frames):
@@ -169,8 +185,8 @@ class Watchdog:
             shown.append(f"... {len(frames) - _FRAMES} frames left out")
         fields["stack"] = "\n".join(shown)
         _log.warning(
-            "the event loop is blocked for more than %g s at %s",
-            self._threshold,
+            what,
+            seconds,
             where,
             extra=fields,
         )
