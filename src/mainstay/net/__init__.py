@@ -1,0 +1,1 @@
+"""asyncio meets sockets, once, for every transport."""
