@@ -1,0 +1,89 @@
+"""mainstay: the service framework for Python.
+
+Everything a service's author needs has its name here; each is loaded when it is first used, so
+that importing the package costs little. Where things live: ``docs/architecture.md``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mainstay.config.secret import Secret
+    from mainstay.core.backoff import Backoff
+    from mainstay.core.call import Call, Handler, Middleware, Stream, StreamMiddleware, chain
+    from mainstay.core.channel import Channel
+    from mainstay.core.effects import Effects
+    from mainstay.core.group import Group
+    from mainstay.core.metadata import Metadata, Peer
+    from mainstay.core.scope import Key, Scope
+    from mainstay.core.threads import to_thread
+    from mainstay.errors import Error
+    from mainstay.service.background import Background
+    from mainstay.service.running import Running
+    from mainstay.service.service import Service
+    from mainstay.service.settings import Settings
+
+__version__ = "0.1.0"
+
+_HOMES: Final = {
+    "Background": "mainstay.service.background",
+    "Backoff": "mainstay.core.backoff",
+    "Call": "mainstay.core.call",
+    "Channel": "mainstay.core.channel",
+    "Effects": "mainstay.core.effects",
+    "Error": "mainstay.errors",
+    "Group": "mainstay.core.group",
+    "Handler": "mainstay.core.call",
+    "Key": "mainstay.core.scope",
+    "Metadata": "mainstay.core.metadata",
+    "Middleware": "mainstay.core.call",
+    "Peer": "mainstay.core.metadata",
+    "Running": "mainstay.service.running",
+    "Scope": "mainstay.core.scope",
+    "Secret": "mainstay.config.secret",
+    "Service": "mainstay.service.service",
+    "Settings": "mainstay.service.settings",
+    "Stream": "mainstay.core.call",
+    "StreamMiddleware": "mainstay.core.call",
+    "chain": "mainstay.core.call",
+    "to_thread": "mainstay.core.threads",
+}
+
+__all__ = [
+    "Background",
+    "Backoff",
+    "Call",
+    "Channel",
+    "Effects",
+    "Error",
+    "Group",
+    "Handler",
+    "Key",
+    "Metadata",
+    "Middleware",
+    "Peer",
+    "Running",
+    "Scope",
+    "Secret",
+    "Service",
+    "Settings",
+    "Stream",
+    "StreamMiddleware",
+    "chain",
+    "to_thread",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        message = f"module 'mainstay' has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -8,10 +8,9 @@ new tasks and threads started by `mainstay.to_thread`.
 Rules this file keeps:
 
 * **Cancellation has one cause**, the first one given, and everything below inherits it. Inside, a
-  coroutine sees asyncio's `CancelledError`; the scope where the cancellation began turns it into
-  its cause (`DeadlineExceeded`, `Cancelled`, …) on the way out, so whoever opened the scope learns
-  why. A scope that merely inherited the cancellation passes `CancelledError` on. A cancellation
-  that did not come from a scope is never touched.
+  coroutine sees asyncio's `CancelledError`; the outermost cancelled scope that the task is in turns
+  it into its cause (`DeadlineExceeded`, `ShuttingDown`, …) on the way out, so whoever opened the
+  scope learns why. A cancellation that did not come from a scope is never touched.
 * **Cancelled stays cancelled.** A task that swallows the `CancelledError` is cancelled again every
   `RECANCEL` seconds until it has left the scope, and named in the log, with its stack, after
   `STRAGGLER` seconds. asyncio itself cancels once only, after which a task may wait for ever.
@@ -415,8 +414,9 @@ class Scope:
         while self._requests:
             self._requests -= 1
             left = task.uncancel()
+        told_above = self._outer is not None and self._outer._cause is not None
         if (
-            self._origin
+            (self._origin or not told_above)
             and left <= self._baseline
             and kind is not None
             and issubclass(kind, asyncio.CancelledError)

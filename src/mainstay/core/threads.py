@@ -132,7 +132,7 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
         return
     try:
         result = work()
-    except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the future
+    except BaseException as error:
         future.set_exception(error)
     else:
         future.set_result(result)

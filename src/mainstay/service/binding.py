@@ -137,7 +137,9 @@ def handler_of(binding: Binding, container: Container) -> Handler:
         for name, annotation in binding.brought.items():
             arguments[name] = _from_call(call, annotation)
         if binding.request is not None:
-            arguments[binding.request] = messages(_stream(call)) if binding.streams else call.request
+            arguments[binding.request] = (
+                messages(_stream(call)) if binding.streams else call.request
+            )
         if not binding.call:
             return await run(call, arguments)
         async with _resources(call, container) as opened:
@@ -206,7 +208,7 @@ class _resources:
     async def __aenter__(self) -> Callable[[Provider], Any]:
         return self._open
 
-    async def __aexit__(self, *raised: Any) -> bool | None:
+    async def __aexit__(self, *raised: object) -> bool | None:
         with Scope.current().shield(CLEANUP):
             return await self._stack.__aexit__(*raised)
 

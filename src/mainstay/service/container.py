@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ class Container:
         Raises: StartError that names the resource; what had opened is in `living`.
         """
         for provider in self._order:
-            living = Living(provider, lambda own, p=provider: self.arguments(p, {Scope: own}), scope)
+            living = Living(provider, partial(self._service_arguments, provider), scope)
             try:
                 with Scope(repr(provider), timeout=timeout):
                     await living.wait_open()
@@ -121,6 +122,9 @@ class Container:
             elif self.provides(parameter.annotation):
                 found[parameter.name] = self.get(parameter.annotation)
         return found
+
+    def _service_arguments(self, provider: Provider, own: Scope) -> dict[str, Any]:
+        return self.arguments(provider, {Scope: own})
 
     # --- the graph ------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ def returns_of(function: Callable[..., Any]) -> Any:
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    target = function.__init__ if inspect.isclass(function) else function  # type: ignore[misc]
+    target = function.__init__ if inspect.isclass(function) else function
     if not hasattr(target, "__annotations__"):
         return {}
     try:

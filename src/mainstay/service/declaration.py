@@ -1,0 +1,51 @@
+"""What a service is made of, as data: written by the decorators, read when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from mainstay.core.call import Middleware
+from mainstay.interfaces.server import Server
+from mainstay.service.probes import ProbeKind
+from mainstay.service.provider import Provider
+from mainstay.service.workers import Job, Worker
+
+__all__ = ["Declaration", "Function", "HookKind"]
+
+Function: TypeAlias = Callable[..., Any]
+HookKind: TypeAlias = Literal["start", "drain", "stop"]
+
+
+@dataclass(eq=False)
+class Declaration:
+    """Everything that was said about a service.
+
+    Attributes:
+        name: of the service.
+        config: the type of its configuration; None without one.
+        middleware: around every handler, outermost first.
+        handlers: by method.
+        resources: in the order of declaration.
+        workers: kept alive while the service runs.
+        jobs: run when due.
+        hooks: by the moment they run at, in the order of declaration.
+        probes: extra checks, by probe.
+        servers: what accepts calls from outside.
+    """
+
+    name: str
+    config: type | None = None
+    middleware: list[Middleware] = field(default_factory=list)
+    handlers: dict[str, Function] = field(default_factory=dict)
+    resources: list[Provider] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    hooks: dict[HookKind, list[Function]] = field(
+        default_factory=lambda: {"start": [], "drain": [], "stop": []}
+    )
+    probes: dict[ProbeKind, list[Function]] = field(
+        default_factory=lambda: {"live": [], "ready": [], "started": []}
+    )
+    servers: list[Server] = field(default_factory=list)

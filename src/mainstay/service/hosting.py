@@ -1,0 +1,258 @@
+"""A service as a process: configuration, logs, the event loop, signals, the exit code.
+
+The signal handlers run in the main thread even while a coroutine blocks the loop. They can then do
+nothing but remember, so the first one also sets a `Guard`, a thread that ends the process if the
+shutdown has not ended it in time. That is the bound that holds when everything else has failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mainstay.core.effects import Effects
+from mainstay.core.stacks import all_stacks
+from mainstay.core.threads import ThreadPool
+from mainstay.errors import ConfigError, StartError, UsageError, WiringError
+from mainstay.observe.log import Logs
+from mainstay.observe.watchdog import Watchdog
+from mainstay.service.declaration import Declaration
+from mainstay.service.loading import FRAMEWORK, OWN, configuration
+from mainstay.service.phases import StopReport
+from mainstay.service.running import Running
+from mainstay.service.settings import Settings
+from mainstay.service.signals import SIGNALS, Action, SignalPolicy
+
+__all__ = ["GRACE", "Guard", "Host", "host"]
+
+_log = logging.getLogger("mainstay.service")
+
+GRACE: Final = 2.0
+"""Seconds after the shutdown's own budget at which the guard ends the process."""
+
+FAILED, NOT_STARTED, NOT_CONFIGURED, CUT = 1, 3, 78, 124
+
+
+def host(
+    declaration: Declaration,
+    *,
+    files: Sequence[Path | str] | None = None,
+    flags: Sequence[str] = (),
+    effects: Effects | None = None,
+) -> int:
+    """Run the service in this process until it ends; see `Service.run`."""
+    effects = effects or Effects()
+    if threading.current_thread() is not threading.main_thread():
+        message = (
+            "Service.run() takes over signals, which only the main thread can; "
+            "elsewhere use `async with service.running()`"
+        )
+        raise UsageError(message)
+    try:
+        loaded = configuration(declaration, files=files, flags=flags, environ=effects.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return NOT_CONFIGURED
+    settings: Settings = loaded.get(FRAMEWORK)
+    logs = Logs.install(settings.log, effects)
+    try:
+        config = None if declaration.config is None else loaded.get(OWN)
+        return Host(declaration, settings, config, effects, logs).run()
+    finally:
+        logs.flush()
+        logs.uninstall()
+
+
+class Guard:
+    """Ends the process if its shutdown does not.
+
+    Args:
+        effects: how the process ends.
+        flush: called before, bounded by its own care.
+    """
+
+    def __init__(self, effects: Effects, flush: Callable[[], object]) -> None:
+        self._effects = effects
+        self._flush = flush
+        self._changed = threading.Event()
+        self._deadline = 0.0
+        self._thread: threading.Thread | None = None
+        self._over = False
+
+    def arm(self, seconds: float) -> None:
+        """Allow `seconds` from now; a later call moves the end."""
+        self._deadline = self._effects.clock.monotonic() + seconds
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="mainstay-guard", daemon=True)
+            self._thread.start()
+        self._changed.set()
+
+    def disarm(self) -> None:
+        """The shutdown has ended in time."""
+        self._over = True
+        self._changed.set()
+
+    def _watch(self) -> None:
+        clock = self._effects.clock
+        while not self._over:
+            self._changed.clear()
+            left = self._deadline - clock.monotonic()
+            if left <= 0:
+                _log.critical("the shutdown did not end; ending the process:\n%s", all_stacks())
+                self._flush()
+                self._effects.process.exit(CUT)
+            clock.wait(self._changed, left)
+
+
+class Host:
+    """One run of a service in this process."""
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        settings: Settings,
+        config: Any,
+        effects: Effects,
+        logs: Logs,
+    ) -> None:
+        self._declaration = declaration
+        self._settings = settings
+        self._config = config
+        self._effects = effects
+        self._policy = SignalPolicy(has_terminal=effects.process.has_terminal())
+        self._guard = Guard(effects, logs.flush)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: Running | None = None
+        self._wish: tuple[str, bool] | None = None
+
+    def run(self) -> int:
+        """Run to the end and return the exit code."""
+        with contextlib.ExitStack() as stack:
+            for number in SIGNALS:
+                # A signal that whoever started us set to be ignored stays so (nohup).
+                if not self._effects.process.is_ignored(number):
+                    stack.callback(self._effects.process.on_signal(number, self._signalled))
+            loop = self._loop = _new_loop()
+            stack.callback(self._close, loop)
+            asyncio.set_event_loop(loop)
+            stack.callback(asyncio.set_event_loop, None)
+            loop.set_default_executor(ThreadPool(self._settings.threads))
+            code = loop.run_until_complete(self._main())
+            loop.run_until_complete(_sweep())
+        self._guard.disarm()
+        return code
+
+    async def _main(self) -> int:
+        watchdog = self._settings.watchdog
+        with contextlib.ExitStack() as stack:
+            if watchdog.enabled:
+                dog = Watchdog(watchdog.threshold)
+                dog.start()
+                stack.callback(dog.stop)
+            try:
+                return await self._live()
+            except (StartError, WiringError) as error:
+                # The message names the component; the chain below it has the cause's own trace.
+                _log.critical("%s", error, exc_info=error.__cause__)
+                return NOT_STARTED
+
+    async def _live(self) -> int:
+        running = self._running = Running(
+            self._declaration,
+            settings=self._settings,
+            config=self._config,
+            effects=self._effects,
+        )
+        if self._wish is not None:
+            running.stop(self._wish[0], force=False)
+        starting = asyncio.ensure_future(running.start())
+        asked = asyncio.ensure_future(running.wait_stop_asked())
+        await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+        try:
+            await starting
+        except asyncio.CancelledError:
+            asked.cancel()
+            return await self._report(running)
+        except BaseException:
+            asked.cancel()
+            raise
+        await asked
+        return await self._report(running)
+
+    async def _report(self, running: Running) -> int:
+        self._guard.arm(self._settings.shutdown.timeout + GRACE)
+        report: StopReport = await running.finish()
+        seconds = sum(phase.seconds for phase in report.phases)
+        _log.info(
+            "%s stopped in %.3f s, exit code %d",
+            self._declaration.name,
+            seconds,
+            report.exit_code,
+        )
+        return report.exit_code
+
+    # --- signals: between two bytecodes of anything; only flags and wake-ups --------------------
+
+    def _signalled(self, number: int) -> None:
+        action = self._policy.receive(number, self._effects.clock.monotonic())
+        name = signal.Signals(number).name
+        timeout = self._settings.shutdown.timeout
+        if action is Action.KILL:
+            self._effects.process.exit(128 + number)
+        if action is Action.STOP:
+            self._guard.arm(timeout + GRACE)
+        elif action is Action.FORCE:
+            self._guard.arm(min(timeout, 4.0) + GRACE)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._act, action, name)
+        elif action in (Action.STOP, Action.FORCE):
+            self._wish = (name, action is Action.FORCE)
+
+    def _act(self, action: Action, name: str) -> None:
+        if action is Action.REPORT:
+            _log.warning("%s: nothing to hang up from here; send SIGTERM to stop", name)
+        elif action is Action.NOTHING:
+            _log.debug("%s counts with the signal just before it", name)
+        else:
+            if name == "SIGQUIT":
+                _log.warning("%s: what everything is doing:\n%s", name, all_stacks())
+            if self._running is None:
+                self._wish = (name, action is Action.FORCE)
+            else:
+                self._running.stop(name, force=action is Action.FORCE)
+
+    def _close(self, loop: asyncio.AbstractEventLoop) -> None:
+        for task in asyncio.all_tasks(loop):
+            # Reported with its stack already; the interpreter's own remark would come second.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        loop.close()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not installed on every platform
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _sweep() -> None:
+    """End the tasks and async generators that the program itself left behind, without waiting
+    long: what matters has been stopped before."""
+    me = asyncio.current_task()
+    left = {task for task in asyncio.all_tasks() if task is not me}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=0.1)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.get_running_loop().shutdown_asyncgens(), 0.1)

@@ -1,0 +1,359 @@
+"""A service that runs: how it starts, answers and is asked to stop. How it ends: `stopping`.
+
+The scopes of a running service, each a holder of those below it::
+
+    hello                     the service: values, effects
+    ├── work                  what the cancel phase cancels
+    │   ├── calls             one scope a call
+    │   ├── background        one a task
+    │   ├── jobs              one a job, drained first
+    │   └── workers           one a worker
+    └── life                  one a resource or hook; never cancelled from above
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from enum import Enum
+from typing import Any
+
+from mainstay.core.call import Call
+from mainstay.core.effects import Effects
+from mainstay.core.metadata import EMPTY, Metadata, Peer
+from mainstay.core.scope import Scope
+from mainstay.core.threads import THREADS, ThreadPool
+from mainstay.errors import ShuttingDown, StartError, UsageError
+from mainstay.service.background import Background
+from mainstay.service.declaration import Declaration
+from mainstay.service.dispatch import Dispatcher
+from mainstay.service.local import LocalStream, collect
+from mainstay.service.phases import StopReport
+from mainstay.service.probes import Check, ProbeKind, ProbeResult, ask
+from mainstay.service.settings import Settings
+from mainstay.service.stopping import Components, Shutdown
+from mainstay.service.wiring import Runner, Wiring
+from mainstay.service.workers import run_job, run_worker
+
+__all__ = ["Running", "State"]
+
+_log = logging.getLogger(__name__)
+_LOCAL = Peer("local")
+
+
+class State(Enum):
+    """Where in its life a service is."""
+
+    NEW = "new"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Running:
+    """One life of a service; made by `Service.running` and `Service.run`.
+
+    Attributes:
+        state: where in its life it is.
+        scope: the root of its scopes.
+        settings: the settings of the framework.
+        config: the service's own configuration, or None.
+        addresses: what its servers are bound to, once it runs.
+    """
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        *,
+        settings: Settings,
+        config: Any = None,
+        effects: Effects | None = None,
+        overrides: Mapping[Any, Any] | None = None,
+    ) -> None:
+        self.state = State.NEW
+        self.settings = settings
+        self.config = config
+        self.addresses: list[str] = []
+        self._declaration = declaration
+        self.scope = Scope(declaration.name, parent=None, effects=effects)
+        self._work = self.scope.child("work")
+        self._calls = self._work.child("calls")
+        self._background = self._work.child("background")
+        self._jobs = self._work.child("jobs")
+        self._workers = self._work.child("workers")
+        self._life = self.scope.child("life")
+        self._threads = ThreadPool(settings.threads)
+        self.scope.set(THREADS, self._threads)
+        values: dict[Any, Any] = {
+            Settings: settings,
+            Effects: self.scope.effects,
+            Running: self,
+            Background: Background(self._background),
+        }
+        if config is not None:
+            values[type(config)] = config
+        self._wiring = Wiring(declaration, values, overrides)
+        self._dispatcher: Dispatcher | None = None
+        self._opened: list[Any] = []
+        self._asked = asyncio.get_running_loop().create_future()
+        self._shutdown: Shutdown | None = None
+
+    # --- starting -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open resources, run start hooks, bind servers, start workers and jobs, accept calls.
+
+        Cancelled or failed: everything that had started is stopped again, in reverse.
+
+        Raises: StartError that names the component.
+        """
+        if self.state is not State.NEW:
+            message = f"{self!r} cannot be started again; make a new one"
+            raise UsageError(message)
+        self.state = State.STARTING
+        clock = self.scope.effects.clock
+        began = clock.monotonic()
+        for scope in self._holders():
+            scope.open()
+        try:
+            # In the service's own scope, so that what starts here finds its threads and values.
+            await self._life.start(self._start(), "start")
+        except BaseException as error:
+            self._ask(f"the start failed: {error}" if str(error) else "the start was cancelled")
+            await self.finish()
+            raise
+        self.state = State.RUNNING
+        _log.info(
+            "%s runs on %s (started in %.3f s)",
+            self._declaration.name,
+            ", ".join(self.addresses) or "no address",
+            clock.monotonic() - began,
+        )
+
+    async def _start(self) -> None:
+        timeout = self.settings.start_timeout
+        container = self._wiring.container
+        await container.open(self._life, timeout)
+        for living in container.living():
+            living.task.add_done_callback(functools.partial(self._ended, living))
+        for name, run in self._wiring.hooks("start"):
+            await _within(name, timeout, run)
+        self._dispatcher = Dispatcher(self._wiring.handlers(), self.settings.call_timeout)
+        for server in self._declaration.servers:
+            opening = functools.partial(server.open, self._dispatcher, self._calls)
+            self.addresses += await _within(repr(server), timeout, opening)
+            self._opened.append(server)
+        for worker in self._declaration.workers:
+            run = self._wiring.runner(worker.function)
+            task = self._workers.start(run_worker(worker, run), worker.name)
+            task.add_done_callback(functools.partial(self._ended, worker))
+        for job in self._declaration.jobs:
+            run = self._wiring.runner(job.function)
+            self._jobs.start(run_job(job, run), job.name)
+        for server in self._opened:
+            server.accept()
+
+    def _holders(self) -> tuple[Scope, ...]:
+        return (
+            self.scope,
+            self._work,
+            self._calls,
+            self._background,
+            self._jobs,
+            self._workers,
+            self._life,
+        )
+
+    def _ended(self, component: Any, task: asyncio.Task[None]) -> None:
+        """A component's task ended: unless that was the plan, the service ends with it."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if getattr(component, "closing", False):
+            return
+        provider = getattr(component, "provider", None)
+        if error is None and provider is None:
+            return
+        name = repr(provider or component)
+        reason = f"{name} ended on its own" if error is None else f"{name} failed: {error}"
+        if self.state in (State.STARTING, State.RUNNING):
+            _log.error("%s; stopping", reason, exc_info=error)
+            self.stop(reason, failure=error or UsageError(reason))
+
+    # --- working --------------------------------------------------------------------------------
+
+    @property
+    def in_flight(self) -> int:
+        """Calls begun and not ended."""
+        return 0 if self._dispatcher is None else self._dispatcher.in_flight
+
+    async def call(
+        self,
+        method: str,
+        request: Any = None,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata = EMPTY,
+    ) -> Any:
+        """Call a handler in process, through its middleware.
+
+        Args:
+            method: its name.
+            request: handed over as it is.
+            timeout: seconds; the caller's own deadline holds as well.
+            metadata: pairs that travel with the call.
+
+        Raises: what the handler raises; Unimplemented; DeadlineExceeded; ShuttingDown once the
+            drain has begun, except for calls from within calls.
+        """
+        dispatcher, scope = self._enter(method, timeout, metadata)
+        with scope:
+            return await dispatcher(Call("local", method, scope, request))
+
+    async def stream(
+        self,
+        method: str,
+        *messages: Any,
+        timeout: float | None = None,
+        metadata: Metadata = EMPTY,
+    ) -> AsyncIterator[Any]:
+        """Call a streaming handler in process and yield what it sends.
+
+        Args:
+            method: its name.
+            messages: what the caller sends. A single one is also the request.
+            timeout: seconds for the whole stream.
+            metadata: pairs that travel with the call.
+
+        Raises: as `call` does. Close it (`contextlib.aclosing`) when leaving before its end.
+        """
+        dispatcher, scope = self._enter(method, timeout, metadata)
+        stream = LocalStream(messages)
+        request = messages[0] if len(messages) == 1 else None
+        scope.open()
+        try:
+            call = Call("local", method, scope, request, stream)
+            async with aclosing(collect(dispatcher, call, stream)) as replies:
+                async for reply in replies:
+                    yield reply
+        finally:
+            scope.close()
+
+    def _enter(
+        self, method: str, timeout: float | None, metadata: Metadata
+    ) -> tuple[Dispatcher, Scope]:
+        if self._dispatcher is None:
+            message = f"{self!r} has not started; call it inside `async with service.running()`"
+            raise UsageError(message)
+        caller = Scope.current_or_none()
+        nested = caller is not None and _is_below(caller, self._work)
+        if not nested and (self._calls.draining or self.state is State.STOPPED):
+            message = f"{self._declaration.name} is stopping and takes no new calls"
+            raise ShuttingDown(message)
+        return self._dispatcher, Scope(
+            method,
+            timeout=timeout,
+            deadline=None if caller is None else caller.deadline,
+            parent=self._calls,
+            metadata=metadata,
+            peer=_LOCAL,
+        )
+
+    async def probe(self, kind: ProbeKind) -> ProbeResult:
+        """Ask about the service's health, from inside the process."""
+        checks = [Check("state", functools.partial(self._check_state, kind))]
+        if self.state is State.RUNNING:
+            checks += self._wiring.checks(kind)
+        task = self._life.start(ask(kind, checks, self.settings.probe_timeout), f"probe {kind}")
+        return await task
+
+    async def _check_state(self, kind: ProbeKind) -> None:
+        if kind == "ready" and self.state is not State.RUNNING:
+            raise ShuttingDown(f"the service is {self.state.value}")
+        if kind == "started" and self.state in (State.NEW, State.STARTING):
+            raise ShuttingDown(f"the service is {self.state.value}")
+
+    # --- stopping -------------------------------------------------------------------------------
+
+    def stop(
+        self, reason: str = "asked to", *, force: bool = False, failure: Exception | None = None
+    ) -> None:
+        """Ask the service to stop; returns at once.
+
+        Args:
+            reason: for the log.
+            force: skip the drain; resources are closed all the same.
+            failure: the error of the component whose end is the reason.
+        """
+        self._ask(reason, failure)
+        if force:
+            self._shutdown_now().force()
+
+    async def wait_stop_asked(self) -> None:
+        """Wait until somebody or something asks the service to stop."""
+        await asyncio.wait([self._asked])
+
+    async def finish(self) -> StopReport:
+        """Go through the phases of the shutdown, once; every caller gets the same report.
+
+        Takes at most ``settings.shutdown.timeout`` and a little. Cancelling the caller does not
+        stop it, but makes it hurry.
+        """
+        self._ask("asked to")
+        return await self._shutdown_now().wait()
+
+    def _ask(self, reason: str, failure: Exception | None = None) -> None:
+        if not self._asked.done():
+            self._asked.set_result((reason, failure))
+
+    def _shutdown_now(self) -> Shutdown:
+        if self._shutdown is None:
+            reason, failure = self._asked.result()
+            self._shutdown = Shutdown(self._components(), reason, failure)
+        return self._shutdown
+
+    def _components(self) -> Components:
+        return Components(
+            settings=self.settings.shutdown,
+            root=self.scope,
+            work=self._work,
+            calls=self._calls,
+            background=self._background,
+            jobs=self._jobs,
+            workers=self._workers,
+            life=self._life,
+            draining_workers=frozenset(w.name for w in self._declaration.workers if w.drain),
+            servers=tuple(self._opened),
+            dispatcher=self._dispatcher or Dispatcher({}, None),
+            living=tuple(self._wiring.container.living()),
+            drain_hooks=self._hooks("drain"),
+            stop_hooks=self._hooks("stop"),
+            threads=self._threads,
+            on_state=self._set_state,
+        )
+
+    def _hooks(self, kind: Any) -> tuple[tuple[str, Runner], ...]:
+        # Hooks may ask for any resource: they run only if the start got that far.
+        return tuple(self._wiring.hooks(kind)) if self._dispatcher is not None else ()
+
+    def _set_state(self, stopped: bool) -> None:
+        self.state = State.STOPPED if stopped else State.STOPPING
+
+    def __repr__(self) -> str:
+        return f"<Running {self._declaration.name!r} {self.state.value} in_flight={self.in_flight}>"
+
+
+def _is_below(scope: Scope, above: Scope) -> bool:
+    return scope is above or (scope.parent is not None and _is_below(scope.parent, above))
+
+
+async def _within(name: str, timeout: float, run: Runner) -> Any:
+    try:
+        with Scope(name, timeout=timeout):
+            return await run()
+    except Exception as error:
+        raise StartError(name, error) from error

@@ -1,0 +1,267 @@
+"""The shutdown of a service: the phases of `phases`, carried out.
+
+Every wait here has an end, and nothing that hangs or fails keeps a later step from running: hooks
+and closings run in tasks of their own, get their share of what is left of the phase, are cancelled
+when it is over, and are left behind, with their stacks in the log, when even that does not end
+them. (fx skips the remaining hooks once time is up; a resource that is not closed because an
+earlier one hung is work lost.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mainstay.core.scope import Scope
+from mainstay.core.stacks import task_stack
+from mainstay.core.threads import ThreadPool
+from mainstay.errors import ShuttingDown
+from mainstay.interfaces.server import Server
+from mainstay.service.dispatch import Dispatcher
+from mainstay.service.living import Living
+from mainstay.service.phases import Phase, PhaseReport, Plan, StopReport
+from mainstay.service.settings import ShutdownSettings
+from mainstay.service.wiring import Runner
+
+__all__ = ["Components", "Shutdown"]
+
+_log = logging.getLogger(__name__)
+
+_LAST_CHANCE: Final = 0.1
+"""Seconds a cancelled hook or closing has to end, on top of its share."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """What there is to stop; only what had started is in it."""
+
+    settings: ShutdownSettings
+    root: Scope
+    work: Scope
+    calls: Scope
+    background: Scope
+    jobs: Scope
+    workers: Scope
+    life: Scope
+    draining_workers: frozenset[str]
+    servers: tuple[Server, ...]
+    dispatcher: Dispatcher
+    living: tuple[Living, ...]
+    drain_hooks: tuple[tuple[str, Runner], ...]
+    stop_hooks: tuple[tuple[str, Runner], ...]
+    threads: ThreadPool
+    on_state: Callable[[bool], None]
+
+
+class Shutdown:
+    """One shutdown, begun when it is made."""
+
+    def __init__(self, components: Components, reason: str, failure: Exception | None) -> None:
+        self._parts = components
+        self._reason = reason
+        self._failure = failure
+        self._effects = components.root.effects
+        self._began = self._effects.clock.monotonic()
+        settings = components.settings
+        self._plan = Plan.graceful(settings.timeout, settings.delay_in(self._effects.environ))
+        loop = asyncio.get_running_loop()
+        self._forced: asyncio.Future[None] = loop.create_future()
+        self._reports: list[PhaseReport] = []
+        self._notes: list[str] = []
+        self._cut = False
+        components.on_state(False)
+        # Not in any scope of the service: those end before it does.
+        self._task = loop.create_task(self._run(), name="shutdown")
+
+    def force(self) -> None:
+        """Skip what is left of the drain. Idempotent."""
+        if not self._forced.done():
+            _log.warning("stopping now: work under way is cancelled")
+            self._plan = self._plan.forced(self._elapsed())
+            self._forced.set_result(None)
+
+    async def wait(self) -> StopReport:
+        """Wait for the end; a caller that is cancelled makes it hurry."""
+        interrupted: asyncio.CancelledError | None = None
+        while not self._task.done():
+            try:
+                await asyncio.wait([self._task])
+            except asyncio.CancelledError as error:
+                interrupted = error
+                self.force()
+        if interrupted is not None:
+            raise interrupted
+        return self._task.result()
+
+    # --- the phases -----------------------------------------------------------------------------
+
+    async def _run(self) -> StopReport:
+        _log.info("stopping: %s", self._reason)
+        steps: dict[Phase, Callable[[], Awaitable[None]]] = {
+            Phase.UNREADY: self._unready,
+            Phase.DEREGISTER: self._deregister,
+            Phase.PROPAGATE: self._propagate,
+            Phase.STOP_ACCEPTING: self._stop_accepting,
+            Phase.DRAIN: self._drain,
+            Phase.CANCEL: self._cancel,
+            Phase.CLOSE: self._close,
+            Phase.FLUSH: self._flush,
+        }
+        for phase, step in steps.items():
+            await self._phase(phase, step)
+        self._parts.on_state(True)
+        return StopReport(self._reason, tuple(self._reports), self._cut, self._failure)
+
+    async def _phase(self, phase: Phase, step: Callable[[], Awaitable[None]]) -> None:
+        started = self._elapsed()
+        self._notes = []
+        try:
+            await step()
+        except Exception:
+            _log.exception("phase %s failed; going on with the next", phase.value)
+            self._notes.append("failed; see the log")
+        seconds = self._elapsed() - started
+        report = PhaseReport(phase, seconds, not self._notes, tuple(self._notes))
+        self._reports.append(report)
+        level = logging.WARNING if self._notes else logging.INFO
+        left = "".join(f"; {note}" for note in self._notes)
+        _log.log(level, "phase %s took %.3f s%s", phase.value, seconds, left)
+
+    async def _unready(self) -> None:
+        """The state changed when this shutdown was made; the ready probe follows it."""
+
+    async def _deregister(self) -> None:
+        self._parts.jobs.drain()
+
+    async def _propagate(self) -> None:
+        if self._plan.ends[Phase.PROPAGATE] > self._plan.ends[Phase.DEREGISTER]:
+            delay = self._parts.settings.delay_in(self._effects.environ)
+            await self._sleep(min(delay, self._left(Phase.PROPAGATE)))
+
+    async def _stop_accepting(self) -> None:
+        parts = self._parts
+        stopping = [
+            (f"{server!r} stop accepting", self._start("stop accepting", server.stop_accepting()))
+            for server in parts.servers
+        ]
+        # Told before the wait: a stream that must leave has the whole drain for it.
+        for scope in (parts.calls, parts.background, parts.workers):
+            scope.drain()
+        for name, task in stopping:
+            await self._ended(name, task, Phase.STOP_ACCEPTING)
+
+    async def _drain(self) -> None:
+        parts = self._parts
+        waits = [("calls", self._start("calls", parts.dispatcher.wait_idle()))]
+        waits += [(repr(each), self._start("drain", each.drain())) for each in parts.servers]
+        waits += [(name, self._start(name, run())) for name, run in parts.drain_hooks]
+        await self._wait([task for _, task in waits], Phase.DRAIN)
+        await self._wait(parts.background.tasks(), Phase.DRAIN)
+        for task in parts.workers.tasks():
+            if task.get_name() not in parts.draining_workers:
+                # It has no end of its own, and nobody needs it any more: not a cut.
+                _scope_of(parts.workers, task).cancel(ShuttingDown("the service has drained"))
+        await self._wait([*parts.workers.tasks(), *parts.jobs.tasks()], Phase.DRAIN)
+        for name, task in waits:
+            await self._ended(name, task, Phase.DRAIN, late="not drained in time")
+        left = self._still_working()
+        if left:
+            self._cut = True
+            self._notes.append(f"{len(left)} cut: {_names(left)}")
+
+    async def _cancel(self) -> None:
+        work = self._parts.work
+        if not self._still_working():
+            return
+        work.cancel(ShuttingDown("the service has stopped and could not wait any longer"))
+        while (tasks := list(work.tasks())) and self._left(Phase.CANCEL) > 0:
+            await self._wait(tasks, Phase.CANCEL)
+        for task in work.tasks():
+            self._left_behind(task.get_name(), task)
+
+    async def _close(self) -> None:
+        parts = self._parts
+        closings: list[tuple[str, Callable[[], asyncio.Task[Any]]]] = []
+        for server in parts.servers:
+            closings.append((repr(server), lambda s=server: self._start("close", s.aclose())))
+        for name, run in reversed(parts.stop_hooks):
+            closings.append((name, lambda r=run, n=name: self._start(n, r())))
+        for living in reversed(parts.living):
+            closings.append((repr(living.provider), living.close))
+        for index, (name, begin) in enumerate(closings):
+            share = max(self._left(Phase.CLOSE), 0.0) / (len(closings) - index)
+            task = begin()
+            await asyncio.wait([task], timeout=share)
+            await self._ended(name, task, Phase.CLOSE, late=f"not closed within {share:.2f} s")
+
+    async def _flush(self) -> None:
+        parts = self._parts
+        left = parts.threads.statistics().running
+        if left:
+            self._cut = True
+            self._notes.append(f"threads still running: {', '.join(left)}")
+        parts.threads.shutdown()
+        for scope in (parts.calls, parts.background, parts.jobs, parts.workers, parts.work):
+            scope.close()
+        parts.life.close()
+        parts.root.close()
+
+    # --- waiting --------------------------------------------------------------------------------
+
+    def _elapsed(self) -> float:
+        return self._effects.clock.monotonic() - self._began
+
+    def _left(self, phase: Phase) -> float:
+        return self._plan.ends[phase] - self._elapsed()
+
+    def _start(self, name: str, work: Any) -> asyncio.Task[Any]:
+        return self._parts.life.start(work, name)
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.wait([self._forced], timeout=max(seconds, 0.0))
+
+    async def _wait(self, tasks: Iterable[asyncio.Task[Any]], phase: Phase) -> None:
+        """Wait for `tasks` until the phase must end, which `force` may bring forward."""
+        pending = {task for task in tasks if not task.done()}
+        while pending and (left := self._left(phase)) > 0:
+            hurry = set() if self._forced.done() else {self._forced}
+            await asyncio.wait(
+                {*pending, *hurry}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
+            pending = {task for task in pending if not task.done()}
+
+    async def _ended(
+        self, name: str, task: asyncio.Task[Any], phase: Phase, late: str = "not done in time"
+    ) -> None:
+        """Wait for `task` to the end of the phase; cancel it then; note what went wrong."""
+        await self._wait([task], phase)
+        if not task.done():
+            self._notes.append(f"{name} {late}")
+            self._cut = True
+            _scope_of(self._parts.life, task).cancel(ShuttingDown(f"{name} took too long"))
+            await asyncio.wait([task], timeout=_LAST_CHANCE)
+        if not task.done():
+            self._left_behind(name, task)
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            self._notes.append(f"{name} failed: {error}")
+            _log.error("%s failed while stopping", name, exc_info=error)
+
+    def _still_working(self) -> list[asyncio.Task[Any]]:
+        return list(self._parts.work.tasks())
+
+    def _left_behind(self, name: str, task: asyncio.Task[Any]) -> None:
+        self._cut = True
+        self._notes.append(f"{name} left behind")
+        _log.error("%s does not end and is left behind:\n%s", name, task_stack(task))
+
+
+def _scope_of(holder: Scope, task: asyncio.Task[Any]) -> Scope:
+    return next((each for each in holder.children() if task in each.tasks()), holder)
+
+
+def _names(tasks: list[asyncio.Task[Any]], most: int = 5) -> str:
+    names = sorted({task.get_name() for task in tasks})
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")

@@ -1,0 +1,114 @@
+"""The whole service put together and checked, before anything of it is opened.
+
+`Wiring` is what `mainstay check` makes and throws away, and what a start makes first: every
+parameter of every function has its source, or the error names the one that has not.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+from mainstay.core.call import Handler, chain
+from mainstay.core.scope import Scope
+from mainstay.core.threads import to_thread
+from mainstay.errors import WiringError
+from mainstay.service.binding import Binding, bind, handler_of
+from mainstay.service.container import Container
+from mainstay.service.declaration import Declaration, Function, HookKind
+from mainstay.service.probes import Check, ProbeKind
+from mainstay.service.signature import where
+
+__all__ = ["Runner", "Wiring"]
+
+Runner: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
+
+
+class Wiring:
+    """The functions of a service with the sources of their parameters.
+
+    Args:
+        declaration: what was said.
+        values: ready values by type.
+        overrides: what takes the place of providers, by type.
+
+    Raises: WiringError when something cannot be put together.
+    """
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        values: Mapping[Any, Any],
+        overrides: Mapping[Any, Any] | None = None,
+    ) -> None:
+        self.container = Container(declaration.resources, values, overrides)
+        self._declaration = declaration
+        self._handlers = {
+            method: bind(function, self.container, request=True)
+            for method, function in declaration.handlers.items()
+        }
+        work = [worker.function for worker in declaration.workers]
+        work += [job.function for job in declaration.jobs]
+        for functions in (*declaration.hooks.values(), *declaration.probes.values()):
+            work += functions
+        self._work = {function: self._bind(function) for function in work}
+
+    def handlers(self) -> dict[str, Handler]:
+        """Every handler in its middleware, by method; once the container is open."""
+        middleware = self._declaration.middleware
+        return {
+            method: chain(middleware, handler_of(binding, self.container))
+            for method, binding in self._handlers.items()
+        }
+
+    def runner(self, function: Function) -> Runner:
+        """A worker, job, hook or check as a function without parameters."""
+        return partial(_run, self._work[function], self.container)
+
+    def hooks(self, kind: HookKind) -> list[tuple[str, Runner]]:
+        """The hooks of one moment with their names, in the order of declaration."""
+        return [
+            (f"{kind} hook {function.__qualname__!r}", self.runner(function))
+            for function in self._declaration.hooks[kind]
+        ]
+
+    def checks(self, kind: ProbeKind) -> list[Check]:
+        """What one probe asks: pings of resources for ``ready``, then the declared checks."""
+        checks = []
+        if kind == "ready":
+            for living in self.container.living():
+                ping = living.provider.ping
+                if ping is not None:
+                    checks.append(Check(living.provider.name, partial(_ping, ping, living.value)))
+        checks += [
+            Check(function.__qualname__, self.runner(function))
+            for function in self._declaration.probes[kind]
+        ]
+        return checks
+
+    def _bind(self, function: Function) -> Binding:
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            message = f"{where(function)} yields, and nobody takes what it yields here"
+            raise WiringError(message)
+        return bind(function, self.container)
+
+
+async def _run(binding: Binding, container: Container) -> Any:
+    arguments = binding.constants(container)
+    arguments.update(dict.fromkeys(binding.brought, Scope.current()))
+    return await _call(binding.function, **arguments)
+
+
+async def _ping(ping: Function, value: Any) -> None:
+    await _call(ping, value)
+
+
+async def _call(function: Function, *args: Any, **arguments: Any) -> Any:
+    """Await a coroutine function; run any other in a thread."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args, **arguments)
+    result = await to_thread(function, *args, **arguments)
+    # A plain function may hand back something to wait for, as `lambda db: db.ping()` does.
+    return await result if inspect.isawaitable(result) else result
