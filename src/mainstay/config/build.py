@@ -222,6 +222,8 @@ class Builder:
     def _choice(self, shape: Choice, node: Branch, key: str, base: Any) -> Any:
         given = node.children.get(shape.tag)
         full = child_key(key, shape.tag)
+        if isinstance(given, Broken):
+            return FAILED
         if isinstance(given, Given):
             table = shape.variant(given.value)
         else:
@@ -240,10 +242,7 @@ class Builder:
         return self._table(table, node, key, base)
 
     def _pydantic(self, shape: Table, node: Branch, key: str) -> Any:
-        before = len(self._problems)
         plain = self._plain(shape, node, key)
-        if len(self._problems) > before:
-            return FAILED
         try:
             return shape.model.model_validate(plain)
         except ValueError as error:
@@ -252,33 +251,40 @@ class Builder:
             return FAILED
 
     def _pydantic_fault(self, fault: Any, shape: Shape, node: Node, key: str) -> None:
-        """One of pydantic's errors, at the deepest key of `node` that its location names."""
+        """One of pydantic's errors, at the deepest key that its location names."""
+        given: Node | None = node
         for part in fault["loc"]:
-            if isinstance(node, Items) and isinstance(part, int) and part < len(node.nodes):
-                node, key = node.nodes[part], f"{key}[{part}]"
-                shape = shape.item if isinstance(shape, Many) else shape
-                continue
-            known = isinstance(shape, Table) and part in shape.fields
-            if not known and not (isinstance(shape, Map) and isinstance(node, Branch)):
-                break
-            key = child_key(key, str(part))
-            shape = (
-                shape.fields[part].shape if isinstance(shape, Table) else cast("Map", shape).value
-            )
-            below = node.children.get(str(part)) if isinstance(node, Branch) else None
-            if below is None:
-                if fault["type"] == "missing":
-                    self._missing(shape, key)
-                    return
-                break
-            node = below
-        self._wrong(shape, node, key, self._scrubbed(fault["msg"]))
+            match shape, part:
+                case Many(), int():
+                    shape, key = shape.item, f"{key}[{part}]"
+                    given = given.nodes[part] if isinstance(given, Items) else None
+                case Table() | Map(), str() if isinstance(shape, Map) or part in shape.fields:
+                    shape, key = _shape_below(shape, part), child_key(key, part)
+                    given = given.children.get(part) if isinstance(given, Branch) else None
+                case _:
+                    break
+            node = given or node
+        if given is None and fault["type"] == "missing":
+            self._missing(shape, key)
+            return
+        if any(problem.key == key for problem in self._problems):
+            return  # the value could not even be read, and stands as `FAILED`
+        reason = fault["msg"].removeprefix("Value error, ")
+        self._wrong(shape, node, key, self._scrubbed(reason))
 
     def _plain(self, shape: Shape, node: Node, key: str) -> Any:
         """What `node` gives, without judging it, for a library that judges by itself."""
         match shape, node:
             case _, Branch():
-                plain = {}
+                plain: dict[str, Any] = {}
+                if isinstance(shape, Table):
+                    # Empty tables, so that pydantic says which of their keys are missing.
+                    plain = {
+                        name: {}
+                        for name, found in shape.fields.items()
+                        if found.member.required and isinstance(found.shape, Table)
+                        if not found.shape.nullable
+                    }
                 for name, child in node.children.items():
                     inner = _shape_below(shape, name)
                     plain[name] = self._plain(inner, child, child_key(key, name))
@@ -367,7 +373,7 @@ def _made_of_text(kind: type, value: Any) -> Any:
         raise TypeError(f"Expected `{kind.__name__}` as text, got `{kind_of(value)}`")
     try:
         return kind(value)
-    except Exception as error:  # noqa: BLE001 - a class may refuse its text in any way
+    except Exception as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from None
 
 
@@ -384,6 +390,7 @@ def _reason(error: Exception, *, text: bool) -> str:
     if text:
         said = said.removesuffix(", got `str`")
     said = re.sub(r"`([^`]+)`", lambda match: _NAMES.get(match[1], match[1]), said)
+    said = said.replace(" | null", "")
     said = said[:1].lower() + said[1:]
     return hide_passwords(f"{said}, at {place.lstrip('.')}" if place else said)
 

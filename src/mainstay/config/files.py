@@ -15,7 +15,7 @@ from typing import Any, Final
 from mainstay.config.unreadable import Unreadable
 from mainstay.config.yaml_core import read_yaml
 
-__all__ = ["read_config", "read_secret"]
+__all__ = ["check_depth", "read_config", "read_secret"]
 
 # Hand-written configuration is a few KiB; the bound is for a path that names the wrong file.
 _CONFIG_LIMIT: Final = 4 * 2**20

@@ -66,13 +66,16 @@ def environment_layer(
         start = variable_name(section.prefix, "")
         for name in sorted(name for name in environ if name.startswith(start)):
             source = Source(f"environment {name}", text=True)
-            target = by_variable(section.shape, name.removeprefix(start))
+            rest = name.removeprefix(start)
+            target = by_variable(section.shape, rest)
             if target is None:
-                known = {
-                    variable_name(section.prefix, *path) for path in names_below(section.shape)
-                }
-                meant = closest(name.upper(), known)
-                problems.append(Problem("", "unknown variable", source.origin, suggestion=meant))
+                known = {variable_name(*path) for path in names_below(section.shape) if path}
+                # Without the prefix, which would make all names alike.
+                meant = closest(rest.upper(), known)
+                problem = Problem(
+                    "", "unknown variable", source.origin, suggestion=meant and start + meant
+                )
+                problems.append(problem)
                 continue
             for key in reversed(section.path):
                 target = target.under(key)

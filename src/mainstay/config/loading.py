@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from mainstay.config.build import FAILED, Builder
+from mainstay.config.build import Builder
 from mainstay.config.inputs import Section, environment_layer, file_layer, flag_layer
 from mainstay.config.layers import Branch, Broken, Node, Source, merge
 from mainstay.config.models import Family, Member
@@ -171,22 +171,25 @@ def load(
         tree = tree if isinstance(layer, Broken) else merge(tree, layer)
     tree = merge(tree, environment_layer(found.sections.values(), environ, problems))
     tree = merge(tree, flag_layer(found.whole, flags, problems))
+    nodes = {section: _subtree(tree, section, found.sections[section]) for section in models}
     values: dict[str, Any] = {}
-    rows: list[Row] = []
-    for section in models:
+    for section, node in nodes.items():
         place = found.sections[section]
-        node = _subtree(tree, section)
         file = files[-1] if files else None
         builder = Builder(place.prefix, len(place.path), problems, file=file, partial=partial)
         values[section] = builder.build(place.shape, node, section)
-        if values[section] is not FAILED:
-            rows.extend(rows_of(place.shape, values[section], node, section))
     if problems:
         raise config_error(name, problems)
+    rows: list[Row] = []
+    for section, node in nodes.items():
+        rows.extend(rows_of(found.sections[section].shape, values[section], node, section))
     return Loaded(models, values, rows)
 
 
-def _subtree(tree: Node, section: str) -> Node:
-    """The part of `tree` that is for `section`."""
+def _subtree(tree: Node, section: str, place: Section) -> Node:
+    """The part of `tree` that is for `section`; `Broken` when something else stands there."""
     assert isinstance(tree, Branch)
-    return tree.children.get(section, Branch({}, tree.source)) if section else tree
+    if section:
+        return tree.children.get(section, Branch({}, tree.source))
+    children = {key: node for key, node in tree.children.items() if key in place.shape.fields}
+    return Branch(children, tree.source)

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, get_origin, get_type_hints
+from typing import Any, NotRequired, Required, get_origin, get_type_hints
 
 import msgspec
 from msgspec import structs
@@ -126,13 +126,17 @@ def _attrs(model: Any) -> Iterator[Member]:
         elif factory is not None and not field.default.takes_self:
             default = factory
         annotation = hints.get(field.name, Any)
-        yield Member(field.name, field.alias, field.name, annotation, required, default)
+        # The alias is the name in the constructor: a private `_port` is `port` to its users.
+        yield Member(field.name, field.alias, field.alias, annotation, required, default)
 
 
 def _typed_dict(model: Any) -> Iterator[Member]:
     hints = get_type_hints(model, include_extras=True)
     for name, annotation in hints.items():
         required = name in model.__required_keys__
+        # Where annotations are strings, the class could not see these two (PEP 655).
+        for wrapper, answer in ((Required, True), (NotRequired, False)):
+            required = answer if get_origin(annotation) is wrapper else required
         yield Member(name, name, name, annotation, required, None)
 
 

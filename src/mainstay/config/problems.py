@@ -50,7 +50,7 @@ def _one_line(text: str) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `name` was probably meant to be, or None."""
-    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return found[0] if found else None
 
 
