@@ -17,6 +17,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Final, get_origin
 
 from mainstay.core.call import Call, Handler, Stream, messages
@@ -95,7 +96,7 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
         )
         raise WiringError(message)
     streams = taken is not None and get_origin(taken.annotation) is AsyncIterator
-    return Binding(function, service, call, brought, taken and taken.name, streams)
+    return Binding(function, service, call, brought, None if taken is None else taken.name, streams)
 
 
 def _request_of(
@@ -142,7 +143,7 @@ def handler_of(binding: Binding, container: Container) -> Handler:
             )
         if not binding.call:
             return await run(call, arguments)
-        async with _resources(call, container) as opened:
+        async with _CallResources(call, container) as opened:
             for name, provider in binding.call.items():
                 arguments[name] = await opened(provider)
             return await run(call, arguments)
@@ -194,7 +195,7 @@ def _stream(call: Call) -> Stream:
     return call.stream
 
 
-class _resources:
+class _CallResources:
     """The resources that live for one call: opened when asked for, each once, closed in reverse.
 
     Closing is shielded, because a rollback is most needed when the call was cancelled.
@@ -208,9 +209,14 @@ class _resources:
     async def __aenter__(self) -> Callable[[Provider], Any]:
         return self._open
 
-    async def __aexit__(self, *raised: object) -> bool | None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
         with Scope.current().shield(CLEANUP):
-            return await self._stack.__aexit__(*raised)
+            return await self._stack.__aexit__(kind, error, trace)
 
     async def _open(self, provider: Provider) -> Any:
         if provider.provides not in self._given:

@@ -58,7 +58,7 @@ def host(
     try:
         loaded = configuration(declaration, files=files, flags=flags, environ=effects.environ)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return NOT_CONFIGURED
     settings: Settings = loaded.get(FRAMEWORK)
     logs = Logs.install(settings.log, effects)

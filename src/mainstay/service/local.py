@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from mainstay.core.call import Call, Handler
@@ -48,7 +48,7 @@ class LocalStream:
         self.replies.close()
 
 
-async def collect(handler: Handler, call: Call, stream: LocalStream) -> AsyncIterator[Any]:
+async def collect(handler: Handler, call: Call, stream: LocalStream) -> AsyncGenerator[Any, None]:
     """Run `handler` on `call` beside the caller and yield what it sends, as it is sent."""
     work = call.scope.start(_answer(handler, call, stream), call.method)
     try:

@@ -1,4 +1,4 @@
-"""Resources: what they provide, what they need, how they open and close.
+r"""Resources: what they provide, what they need, how they open and close.
 
 A resource is declared by a function whose return annotation says what kind it is:
 
@@ -9,7 +9,7 @@ A resource is declared by a function whose return annotation says what kind it i
 ``def f() -> AbstractContextManager[T]``           the same, in a thread
 ``async def f() -> T``, ``def f() -> T``           a value that needs no closing (def: in a thread)
 a class                                            made from its constructor; entered if it is a
-                                                   context manager, else ``aclose``\\ d or closed
+                                                   context manager, else ``aclose``\ d or closed
 =================================================  ==========================================
 """
 

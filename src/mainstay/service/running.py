@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from enum import Enum
 from typing import Any
@@ -220,7 +220,7 @@ class Running:
         *messages: Any,
         timeout: float | None = None,
         metadata: Metadata = EMPTY,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Call a streaming handler in process and yield what it sends.
 
         Args:
@@ -280,7 +280,7 @@ class Running:
     # --- stopping -------------------------------------------------------------------------------
 
     def stop(
-        self, reason: str = "asked to", *, force: bool = False, failure: Exception | None = None
+        self, reason: str = "asked to", *, force: bool = False, failure: BaseException | None = None
     ) -> None:
         """Ask the service to stop; returns at once.
 
@@ -306,7 +306,7 @@ class Running:
         self._ask("asked to")
         return await self._shutdown_now().wait()
 
-    def _ask(self, reason: str, failure: Exception | None = None) -> None:
+    def _ask(self, reason: str, failure: BaseException | None = None) -> None:
         if not self._asked.done():
             self._asked.set_result((reason, failure))
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from mainstay.core.scope import Scope
@@ -59,7 +60,7 @@ class Components:
 class Shutdown:
     """One shutdown, begun when it is made."""
 
-    def __init__(self, components: Components, reason: str, failure: Exception | None) -> None:
+    def __init__(self, components: Components, reason: str, failure: BaseException | None) -> None:
         self._parts = components
         self._reason = reason
         self._failure = failure
@@ -144,7 +145,7 @@ class Shutdown:
     async def _stop_accepting(self) -> None:
         parts = self._parts
         stopping = [
-            (f"{server!r} stop accepting", self._start("stop accepting", server.stop_accepting()))
+            (f"{server!r} stop accepting", self._begin("stop accepting", server.stop_accepting))
             for server in parts.servers
         ]
         # Told before the wait: a stream that must leave has the whole drain for it.
@@ -155,9 +156,9 @@ class Shutdown:
 
     async def _drain(self) -> None:
         parts = self._parts
-        waits = [("calls", self._start("calls", parts.dispatcher.wait_idle()))]
-        waits += [(repr(each), self._start("drain", each.drain())) for each in parts.servers]
-        waits += [(name, self._start(name, run())) for name, run in parts.drain_hooks]
+        waits = [("calls", self._begin("calls", parts.dispatcher.wait_idle))]
+        waits += [(repr(each), self._begin("drain", each.drain)) for each in parts.servers]
+        waits += [(name, self._begin(name, run)) for name, run in parts.drain_hooks]
         await self._wait([task for _, task in waits], Phase.DRAIN)
         await self._wait(parts.background.tasks(), Phase.DRAIN)
         for task in parts.workers.tasks():
@@ -184,13 +185,11 @@ class Shutdown:
 
     async def _close(self) -> None:
         parts = self._parts
-        closings: list[tuple[str, Callable[[], asyncio.Task[Any]]]] = []
-        for server in parts.servers:
-            closings.append((repr(server), lambda s=server: self._start("close", s.aclose())))
-        for name, run in reversed(parts.stop_hooks):
-            closings.append((name, lambda r=run, n=name: self._start(n, r())))
-        for living in reversed(parts.living):
-            closings.append((repr(living.provider), living.close))
+        closings: list[tuple[str, Callable[[], asyncio.Task[Any]]]] = [
+            *((repr(each), partial(self._begin, "close", each.aclose)) for each in parts.servers),
+            *((name, partial(self._begin, name, run)) for name, run in reversed(parts.stop_hooks)),
+            *((repr(each.provider), each.close) for each in reversed(parts.living)),
+        ]
         for index, (name, begin) in enumerate(closings):
             share = max(self._left(Phase.CLOSE), 0.0) / (len(closings) - index)
             task = begin()
@@ -217,8 +216,8 @@ class Shutdown:
     def _left(self, phase: Phase) -> float:
         return self._plan.ends[phase] - self._elapsed()
 
-    def _start(self, name: str, work: Any) -> asyncio.Task[Any]:
-        return self._parts.life.start(work, name)
+    def _begin(self, name: str, run: Runner) -> asyncio.Task[Any]:
+        return self._parts.life.start(run(), name)
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.wait([self._forced], timeout=max(seconds, 0.0))
