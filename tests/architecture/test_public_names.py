@@ -2,13 +2,14 @@
 
 import ast
 import importlib
+import tomllib
 from collections.abc import Iterable, Iterator
 from inspect import isclass, isfunction
 
 import pytest
 
 import mainstay
-from tests.architecture.source import Module, modules, parse
+from tests.architecture.source import ROOT, Module, modules, parse
 
 # A newcomer reads this many names in one sitting; see docs/architecture.md.
 MOST_TOP_LEVEL_NAMES = 30
@@ -89,6 +90,12 @@ def test_every_top_level_name_is_public_in_its_home() -> None:
             place = importlib.import_module(value.__module__)
             assert name in place.__all__
             assert getattr(place, name) is value
+
+
+def test_the_version_is_written_the_same_twice() -> None:
+    """The package and its metadata say the same, without a look-up at import."""
+    written = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert mainstay.__version__ == written["project"]["version"]
 
 
 def test_an_unknown_top_level_name_is_refused() -> None:
