@@ -1,0 +1,1 @@
+"""The ``mainstay`` command: one module a subcommand, imported when it is used."""

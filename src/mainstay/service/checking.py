@@ -1,0 +1,52 @@
+"""Whether a service could start, found out without starting it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mainstay.core.effects import Effects
+from mainstay.service.background import Background
+from mainstay.service.declaration import Declaration
+from mainstay.service.loading import FRAMEWORK, OWN, configuration
+from mainstay.service.running import Running
+from mainstay.service.settings import Settings
+from mainstay.service.wiring import Wiring
+
+__all__ = ["check"]
+
+
+def check(
+    declaration: Declaration,
+    *,
+    files: Sequence[Path | str] | None = None,
+    flags: Sequence[str] = (),
+    environ: Mapping[str, str],
+) -> Iterator[str]:
+    """Load the configuration and wire everything; yield lines that say what there is.
+
+    Raises: ConfigError, WiringError.
+    """
+    loaded = configuration(declaration, files=files, flags=flags, environ=environ)
+    # Wiring looks at types only; what stands behind the last two is made at the start.
+    values: dict[Any, Any] = {
+        Settings: loaded.get(FRAMEWORK),
+        Effects: Effects(environ=environ),
+        Running: None,
+        Background: None,
+    }
+    if declaration.config is not None:
+        values[declaration.config] = loaded.get(OWN)
+    wiring = Wiring(declaration, values)
+    yield f"{declaration.name} is well"
+    yield from _section("handlers", list(declaration.handlers))
+    yield from _section("resources", wiring.container.names())
+    yield from _section("workers", [worker.name for worker in declaration.workers])
+    yield from _section("jobs", [f"{job.name} {job.trigger!r}" for job in declaration.jobs])
+    yield from _section("servers", [repr(server) for server in declaration.servers])
+
+
+def _section(title: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield f"  {title}: {', '.join(names)}"
