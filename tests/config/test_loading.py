@@ -124,8 +124,10 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         'environment HELLO__EXCITED: excited = "yes": expected bool',
         'hello.toml: count = "5": expected int, got str',
         'flag --set pool.size = "ten": expected int',
-        "database.url: missing: set database.url in hello.toml, or HELLO__DATABASE__URL in the"
-        " environment, or --set database.url=…",
+        (
+            "database.url: missing: set database.url in hello.toml, or HELLO__DATABASE__URL in the"
+            " environment, or --set database.url=…"
+        ),
         "hello.toml: database.pool = 500: expected int <= 100",
         'hello.toml: mainstay.log.level = "dbug": expected "debug" or "info"',
     ]
@@ -138,7 +140,10 @@ def test_the_error_is_the_operators_and_counts_the_problems(tmp_path: Path) -> N
     ) as caught:
         loaded(write(tmp_path, "a = 1\nb = 2"))
     assert caught.value.fault is Fault.OPERATOR
-    assert [problem.key for problem in caught.value.problems] == ["a", "b"]
+    assert [str(problem)[-14:] for problem in caught.value.problems] == [
+        "a: unknown key",
+        "b: unknown key",
+    ]
 
 
 def test_nothing_is_called_missing_while_a_file_cannot_be_read(tmp_path: Path) -> None:
@@ -232,7 +237,7 @@ def test_loaded_does_not_change_and_shows_no_value() -> None:
     """Nothing can be set on it, its rows are copies, and its repr counts."""
     found = loaded(flags=["greeting=hunter2"])
     with pytest.raises(AttributeError):
-        found.rows = []
+        found.anything = 1
     found.rows().clear()
     assert len(found.rows()) == 18
     assert repr(found) == "<Loaded '' 'mainstay' 18 values, 1 given>"

@@ -36,11 +36,13 @@ def test_no_way_of_printing_shows_the_text(caplog: pytest.LogCaptureFixture) -> 
 
 def test_a_traceback_with_locals_does_not_show_the_text() -> None:
     """Tools that print the locals of each frame print the mask."""
-    secret = Secret(HIDDEN)
-    try:
+
+    def fail(secret: Secret) -> None:
         raise LookupError
-    except LookupError as error:
-        found = traceback.TracebackException.from_exception(error, capture_locals=True)
+
+    with pytest.raises(LookupError) as caught:
+        fail(Secret(HIDDEN))
+    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     text = "".join(found.format())
     assert "secret = ***" in text
     assert HIDDEN not in text

@@ -68,7 +68,7 @@ def test_anchors_and_merge_keys_work() -> None:
     ("text", "said"),
     [
         ("a: 1\nb: 2\na: 3", "line 3, column 1: the key a is given twice"),
-        ("a: [1", "line 1, column 6: "),
+        ("a: [1", "line 1, column 6: expected ',' or ']', but got '<stream end>'"),
         ("a: b: c", "line 1, column 5: "),
         ("? [1]\n: 2", "line 1, column 3: a key must be"),
         ("a: &x [*x]", "line 1, column 4: this contains itself"),
@@ -77,7 +77,7 @@ def test_anchors_and_merge_keys_work() -> None:
         ("a: !!int x", "line 1, column 4: this is not a value of the type int"),
         ("a: {<<: 3}", "line 1, column 9: << merges"),
         ("a: 1\n---\nb: 2", "line 2, column 1: but found another document"),
-        ("a: \0", "special characters are not allowed"),
+        ("a: 1\nb: \0", "line 2, column 4: special characters are not allowed"),
         ("a: *hunter2", "line 1, column 4: found undefined alias"),
     ],
 )

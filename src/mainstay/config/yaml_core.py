@@ -43,7 +43,7 @@ _PLAIN: Final = (
     ("merge", re.compile(r"<<\Z"), ["<"]),
 )
 # What PyYAML quotes of a document, such as the name of an alias, may be a password.
-_QUOTED: Final = re.compile(r" ?'[^'<]{2,}'")
+_QUOTED: Final = re.compile(r" ?'[^'\s<]{2,}'")
 
 
 def read_yaml(text: str) -> Any:
@@ -56,7 +56,7 @@ def read_yaml(text: str) -> Any:
     try:
         root = yaml.compose(text, Loader=_loader(yaml))
     except yaml.YAMLError as error:
-        raise _syntax(error) from None
+        raise _syntax(error, text) from None
     return {} if root is None else _Reader().value(root)
 
 
@@ -78,13 +78,15 @@ def _loader(yaml: Any) -> Any:
     return loader
 
 
-def _syntax(error: Any) -> Unreadable:
+def _syntax(error: Any, text: str) -> Unreadable:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None)
-    said = _QUOTED.sub("", str(problem or "not YAML"))
-    if mark is None:
-        return Unreadable(said)
-    return Unreadable(f"line {mark.line + 1}, column {mark.column + 1}: {said}")
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is not YAML"
+    if mark is not None:
+        line, column = mark.line, mark.column
+    else:  # a character that YAML does not allow anywhere
+        before = text[: getattr(error, "position", 0)]
+        line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
+    return Unreadable(f"line {line + 1}, column {column + 1}: {_QUOTED.sub('', str(said))}")
 
 
 class _Reader:
