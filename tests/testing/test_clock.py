@@ -182,6 +182,21 @@ async def test_announced_threads_stop_the_clock() -> None:
     thread.join()
 
 
+async def test_a_stranger_that_waits_hides_no_thread_at_work() -> None:
+    """A thread that nobody counts may wait on the clock; a counted one still stops it."""
+    clock = Scope.current().effects.clock
+    loop = asyncio.get_running_loop()
+    woken, release = threading.Event(), threading.Event()
+    stranger = threading.Thread(target=clock.wait, args=(woken, 50))
+    stranger.start()
+    working = loop.run_in_executor(None, release.wait, 5)
+    threading.Timer(0.05, release.set).start()
+    async with asyncio.timeout(0.001):
+        assert await working
+    await asyncio.sleep(100)
+    stranger.join()
+
+
 async def test_the_loop_thread_may_not_wait_on_the_clock() -> None:
     """`Clock.wait` on the loop's own thread is refused: it would wait for itself."""
     with pytest.raises(UsageError, match="event loop's"):

@@ -80,11 +80,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def thread_started(self) -> None:
         """A thread is about to work for this loop: the clock stands still. From any thread."""
-        self._threads.add(1)
+        self._threads.announced(1)
 
     def thread_finished(self) -> None:
         """The thread has ended, and has posted its result to the loop before. From any thread."""
-        self._threads.add(-1)
+        self._threads.announced(-1)
         self._wake()
 
     def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
@@ -98,16 +98,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """See `asyncio.loop.run_in_executor`; the clock stands still until the function returns."""
         if executor is None and self._executor is None:
             self.set_default_executor(ThreadPoolExecutor(thread_name_prefix="virtual-loop"))
-        tap = _Tap(executor or self._executor)
-        self.thread_started()
+        tap = _Tap(executor or self._executor, self._threads)
+        self._threads.pooled(1)
         try:
             future = super().run_in_executor(tap, func, *args)
         except BaseException:
-            self.thread_finished()
+            self._threads.pooled(-1)
             raise
         # Added after asyncio's own callback, so it runs after the result has been posted.
-        tap.submitted[0].add_done_callback(lambda _: self.thread_finished())
+        tap.submitted[0].add_done_callback(self._pooled_thread_finished)
         return future
+
+    def _pooled_thread_finished(self, _: object) -> None:
+        self._threads.pooled(-1)
+        self._wake()
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """See `asyncio.loop.shutdown_default_executor`; takes no virtual time.
@@ -199,17 +203,37 @@ class _Threads:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._count = 0
+        self._pooled = 0
+        self._announced = 0
+        self._idents: set[int] = set()  # of the pooled ones
         self.waiters: set[_Waiter] = set()  # touched on the loop's thread only
 
-    def add(self, number: int) -> None:
+    def pooled(self, number: int) -> None:
         with self._lock:
-            self._count += number
+            self._pooled += number
+
+    def announced(self, number: int) -> None:
+        with self._lock:
+            self._announced += number
+
+    def run(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Run what was submitted to a pool, knowing which thread does it."""
+        ident = threading.get_ident()
+        self._idents.add(ident)
+        try:
+            return function(*args)
+        finally:
+            self._idents.discard(ident)
+
+    def counts_me(self) -> bool:
+        """Whether the current thread is one of those counted, as far as can be told: who
+        announces a thread does not say which."""
+        return threading.get_ident() in self._idents or self._announced > 0
 
     def at_work(self) -> bool:
         # The count before the waiters: a thread that sets an event and ends in between is then
         # either still counted, or has made the waiter count.
-        count = self._count
+        count = self._pooled + self._announced
         return count > sum(waiter.idle for waiter in self.waiters)
 
 
@@ -222,12 +246,13 @@ class _Waiter:
         self._event = event
         self._timeout = timeout
         self._timer: asyncio.TimerHandle | None = None
+        self._counted = loop._threads.counts_me()
         self.expired = False
         self.awake = False
 
     @property
     def idle(self) -> bool:
-        return not (self.awake or self.expired or self._event.is_set())
+        return self._counted and not (self.awake or self.expired or self._event.is_set())
 
     def begin(self) -> None:
         self._loop._threads.waiters.add(self)
@@ -246,13 +271,14 @@ class _Waiter:
 class _Tap(Executor):
     """An executor that remembers the future of what was submitted through it."""
 
-    def __init__(self, executor: Executor | None) -> None:
+    def __init__(self, executor: Executor | None, threads: _Threads) -> None:
         self._executor = executor
+        self._threads = threads
         self.submitted: list[Future[Any]] = []
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         assert self._executor is not None
-        future = self._executor.submit(fn, *args, **kwargs)
+        future = self._executor.submit(self._threads.run, fn, *args, **kwargs)
         self.submitted.append(future)
         return future
 
@@ -263,20 +289,21 @@ class _VirtualSelector(selectors.BaseSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._real = selectors.DefaultSelector()
-        self.register = self._real.register  # type: ignore[method-assign]
-        self.unregister = self._real.unregister  # type: ignore[method-assign]
-        self.modify = self._real.modify  # type: ignore[method-assign]
-        self.close = self._real.close  # type: ignore[method-assign]
-        self.get_key = self._real.get_key  # type: ignore[method-assign]
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        raise AssertionError("replaced in __init__")
+        return self._real.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        raise AssertionError("replaced in __init__")
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready; the table at the top of the file decides what happens if nothing is."""
