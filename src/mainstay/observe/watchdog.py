@@ -1,24 +1,22 @@
 """Names the code that blocks the event loop.
 
-Every half `threshold`, a daemon thread looks whether the loop's thread is in a callback. If so, it
-asks the loop to run another one (the ping), and waits for it to be run (the answer). An answer that
-is late by `threshold` means that one callback or one coroutine step has kept the loop for that
-long: the stack of the loop's thread, taken at that moment, names it. One record says where the loop
-is blocked, a second one for how long it was.
+A timer of the loop beats every half `threshold` and writes down when. A daemon thread sleeps until
+a beat is overdue by `threshold`: then one callback or one coroutine step has kept the loop for that
+long, and the stack of the loop's thread, taken at that moment, names it. One record says where the
+loop is blocked, a second one for how long it was.
 
 What it promises: code that blocks for one and a half times `threshold` is always seen, code that
 blocks for less than `threshold` never. To be believed, it must not cry wolf:
 
 * **The whole process stood still** (SIGSTOP, a suspended machine), or the machine is overloaded:
-  then this thread wakes late as well. Late by half a threshold, it measures again. Unless the
-  loop's own thread has used the processor all the while: then a C function (a regular expression,
-  a large JSON document) held the interpreter's lock, nobody else could run, and that is a stall.
+  then this thread wakes late as well, and begins to count again. Unless the loop's own thread has
+  computed for a whole threshold since its last beat: then a C function (a regular expression, a
+  large JSON document) held the interpreter's lock, so that nobody else could run: a stall.
 * **The loop is between two callbacks**: waiting for events, or for the processor.
 * **Somebody debugs**: a trace function is set in the loop's thread, or a debugger is registered
   with ``sys.monitoring``.
 
-An idle loop is never woken: the cost is the thread's own twenty looks a second, measured in
-docs/decisions/011-logging.md. Works on asyncio's loops and on uvloop's.
+Works on asyncio's loops and on uvloop's. What it costs is in docs/decisions/011-logging.md.
 """
 
 from __future__ import annotations
@@ -43,9 +41,7 @@ THRESHOLD: Final = 0.1
 """Seconds. At a tenth of a second every other call of the service is visibly late."""
 
 _BLOCKED: Final = "the event loop is blocked for more than %.3g s at %s"
-_HELD: Final = "the event loop was blocked for %.3g s, with the interpreter's lock held, at %s"
-# The share of a silence that the loop's thread must have worked to be what caused it.
-_BUSY: Final = 0.8
+_HELD: Final = "the event loop has been blocked for %.3g s, with the interpreter's lock held, at %s"
 _FRAMES: Final = 12
 _JOIN: Final = 1.0
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -69,9 +65,13 @@ class Watchdog:
         self._threshold = threshold
         self._clock = (effects or Effects()).clock
         self._thread: threading.Thread | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._stopping = threading.Event()
-        self._answered = threading.Event()
-        self._answer_time = 0.0
+        # Written on the loop's thread only, and each as one tuple, so that the other thread reads
+        # what belongs together: when the last beat was and the processor time that the loop's
+        # thread had used then; and the two beats around the last long silence.
+        self._last = (0.0, 0.0)
+        self._silence = (0.0, 0.0)
         self._traced = False
         self._runner: CodeType | None = None
         self._stalls = 0
@@ -94,13 +94,16 @@ class Watchdog:
             raise UsageError("start the watchdog inside the event loop it shall watch") from None
         self._ident = threading.get_ident()
         self._used = _processor_clock(self._ident)
-        self._thread = threading.Thread(target=self._run, name="mainstay-watchdog", daemon=True)
+        self._last = (self._clock.monotonic(), self._used())
+        self._timer = self._loop.call_later(self._threshold / 2, self._beat)
+        self._thread = threading.Thread(target=self._watch, name="mainstay-watchdog", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Watch no more. Idempotent; waits for the thread for up to a second."""
         self._stopping.set()
-        self._answered.set()
+        if self._timer is not None and threading.get_ident() == self._ident:
+            self._timer.cancel()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_JOIN)
 
@@ -110,64 +113,62 @@ class Watchdog:
 
     # --- on the loop's thread -------------------------------------------------------------------
 
-    def _answer(self) -> None:
-        self._answer_time = self._clock.monotonic()
+    def _beat(self) -> None:
+        if self._stopping.is_set():
+            return
+        now = self._clock.monotonic()
+        if now - self._last[0] > self._threshold:
+            self._silence = (self._last[0], now)
         self._traced = sys.gettrace() is not None
         # Whatever runs callbacks: asyncio's Handle._run, or with uvloop, which runs them from C,
         # the caller of run_forever. Frames above it belong to a callback.
         caller = sys._getframe().f_back
         self._runner = None if caller is None else caller.f_code
-        self._answered.set()
+        self._last = (now, self._used())
+        self._timer = self._loop.call_later(self._threshold / 2, self._beat)
 
     # --- on our thread --------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            while True:
-                used, begun = self._used(), self._clock.monotonic()
-                if self._clock.wait(self._stopping, self._threshold / 2):
-                    return
-                slept = self._clock.monotonic() - begun
-                if slept > 2 * self._threshold and self._used() - used > _BUSY * slept:
-                    # The loop's thread worked all the time and let nobody else: it held the
-                    # interpreter's lock, and gave it away where it stands now.
-                    self._report(_HELD, slept)
-                elif self._runner is None or self._callback_frames():
-                    # A ping wakes the loop; one that is between two callbacks need not be asked.
-                    self._ping()
-        except RuntimeError:
-            # The loop was closed without `stop`: nothing is left to watch.
-            return
-
-    def _ping(self) -> None:
-        """Ask once, and see a stall through to its end."""
-        used = self._used()
-        sent = self._clock.monotonic()
-        # First cleared, then asked, and `stop` sets `_stopping` before `_answered`: no answer and
-        # no stop can be missed.
-        self._answered.clear()
-        self._loop.call_soon_threadsafe(self._answer)
-        if self._stopping.is_set() or self._clock.wait(self._answered, self._threshold):
-            return
-        late = self._clock.monotonic() - sent - self._threshold
-        starved = late > self._threshold / 2
-        if starved and self._used() - used < self._threshold:
-            # We were held up too. Begin to count again, now that threads run.
-            sent = self._clock.monotonic()
-            if self._clock.wait(self._answered, self._threshold):
+    def _watch(self) -> None:
+        # A beat is due half a threshold after the last one, and overdue a threshold later.
+        patience = 1.5 * self._threshold
+        since = self._last[0]
+        due = since + patience
+        while not self._clock.wait(self._stopping, due - self._clock.monotonic()):
+            now = self._clock.monotonic()
+            late = now - due
+            beat, used = self._last
+            since = max(since, beat)
+            due = since + patience
+            if now < due:
+                continue
+            if self._loop.is_closed():
                 return
-        reported = self._report(_BLOCKED, self._threshold)
-        while not self._clock.wait(self._answered, 1.0):
-            # Between two callbacks a moment ago, and still no answer: look again.
-            if not reported:
-                reported = self._report(_BLOCKED, self._clock.monotonic() - sent)
-        if reported and not self._stopping.is_set():
-            seconds = self._answer_time - sent
-            _log.warning(
-                "the event loop is back after at least %.2f s",
-                seconds,
-                extra={"seconds": round(seconds, 3)},
-            )
+            what, seconds = _BLOCKED, self._threshold
+            if late > self._threshold / 2:
+                what, seconds = _HELD, now - beat
+                if self._used() - used < self._threshold:
+                    # We could not run, and the loop could not either: count from now.
+                    since, due = now, now + self._threshold
+                    continue
+            if self._report(what, seconds):
+                self._await_end(beat)
+            since = self._clock.monotonic()
+            due = since + self._threshold
+
+    def _await_end(self, beat: float) -> None:
+        """Say when the loop is back; `stop` and the end of the loop end this too."""
+        while self._last[0] == beat:
+            if self._clock.wait(self._stopping, self._threshold / 2) or self._loop.is_closed():
+                return
+        begun, ended = self._silence
+        # Another silence may have followed before this thread woke.
+        seconds = (ended if begun == beat else self._last[0]) - beat
+        _log.warning(
+            "the event loop is back after about %.3g s",
+            seconds,
+            extra={"seconds": round(seconds, 3)},
+        )
 
     def _report(self, what: str, seconds: float) -> bool:
         """Log where the loop is, if it is in a callback; whether it was logged."""
@@ -184,12 +185,7 @@ class Watchdog:
         if len(frames) > _FRAMES:
             shown.append(f"... {len(frames) - _FRAMES} frames left out")
         fields["stack"] = "\n".join(shown)
-        _log.warning(
-            what,
-            seconds,
-            where,
-            extra=fields,
-        )
+        _log.warning(what, seconds, where, extra=fields)
         return True
 
     def _callback_frames(self) -> list[FrameType]:
@@ -224,4 +220,11 @@ def _processor_clock(ident: int) -> Callable[[], float]:
     if not hasattr(time, "pthread_getcpuclockid"):
         return lambda: 0.0
     clock = time.pthread_getcpuclockid(ident)
-    return lambda: time.clock_gettime(clock)
+
+    def used() -> float:
+        try:
+            return time.clock_gettime(clock)
+        except OSError:  # the thread has ended
+            return 0.0
+
+    return used
