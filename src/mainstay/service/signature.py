@@ -78,7 +78,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
     try:
         return get_type_hints(target, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError) as error:
         message = (
             f"{where(function)}: the annotation {error.name!r} cannot be resolved; import it at "
             "module level, and not only under TYPE_CHECKING"
