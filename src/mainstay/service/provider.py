@@ -107,11 +107,12 @@ def _kind_of(function: Callable[..., Any]) -> tuple[Any, _Opener]:
         raise WiringError(message)
     origin, args = get_origin(returns), get_args(returns)
     if inspect.isasyncgenfunction(function):
-        _expect(function, origin, (AsyncIterator, AsyncGenerator))
+        _expect(function, returns, (AsyncIterator, AsyncGenerator))
         return args[0], asynccontextmanager(function)
     if inspect.isgeneratorfunction(function):
-        _expect(function, origin, (Iterator, Generator))
+        _expect(function, returns, (Iterator, Generator))
         return args[0], _in_thread(contextmanager(function))
+    _expect_no_iterator(function, origin)
     if origin is AbstractAsyncContextManager:
         return args[0], function
     if origin is AbstractContextManager:
@@ -119,17 +120,27 @@ def _kind_of(function: Callable[..., Any]) -> tuple[Any, _Opener]:
     return returns, _value(function)
 
 
-def _expect(function: Callable[..., Any], origin: Any, wanted: tuple[type, ...]) -> None:
-    if origin not in wanted:
+def _expect(function: Callable[..., Any], returns: Any, wanted: tuple[type, ...]) -> None:
+    if get_origin(returns) not in wanted or not get_args(returns):
         names = " or ".join(f"{kind.__name__}[…]" for kind in wanted)
         message = f"{where(function)} yields, so its return annotation must be {names}"
+        raise WiringError(message)
+
+
+def _expect_no_iterator(function: Callable[..., Any], origin: Any) -> None:
+    if origin in (AsyncIterator, AsyncGenerator, Iterator, Generator):
+        decorator = "asynccontextmanager" if issubclass(origin, AsyncIterator) else "contextmanager"
+        message = (
+            f"{where(function)} is annotated to yield and does not: declare it without "
+            f"@{decorator}; if it provides an iterator, wrap that in a class of its own"
+        )
         raise WiringError(message)
 
 
 def _in_thread(make: Callable[..., AbstractContextManager[Any]]) -> _Opener:
     @asynccontextmanager
     async def opened(**arguments: Any) -> AsyncIterator[Any]:
-        manager = make(**arguments)
+        manager = await to_thread(make, **arguments)
         value = await to_thread(manager.__enter__)
         try:
             yield value
