@@ -51,7 +51,9 @@ class Living:
         """
         await asyncio.wait([self._open, self.task], return_when=asyncio.FIRST_COMPLETED)
         if not self._open.done():
-            self.task.result()
+            # A cancellation from inside is no cancellation of whoever waits here.
+            if not self.task.cancelled():
+                self.task.result()
             message = f"{self.provider!r} ended before it provided anything"
             raise UsageError(message)
 
