@@ -259,6 +259,10 @@ class Clash(msgspec.Struct):
     mainstay: int = 1
 
 
+class Endless(msgspec.Struct):
+    again: Endless
+
+
 @pytest.mark.parametrize(
     ("models", "message"),
     [
@@ -266,6 +270,7 @@ class Clash(msgspec.Struct):
         ({"": User, "hello": Settings}, "the same variables"),
         ({"Upper": Settings}, "not named in lower case"),
         ({"": int}, "must be a class with fields"),
+        ({"": Endless}, "the model Endless requires itself"),
     ],
 )
 def test_models_that_cannot_stand_together_are_refused(models: Any, message: str) -> None:

@@ -130,7 +130,18 @@ def _table(model: Any, section: str) -> Table:
     shape = shape_of(model, where)
     if not isinstance(shape, Table) or shape.nullable:
         raise UsageError(f"{where} must be a class with fields, not {model!r}")
+    _refuse_endless(shape, ())
     return shape
+
+
+def _refuse_endless(table: Table, above: tuple[int, ...]) -> None:
+    """Raise UsageError for a model that needs an instance of itself, which nothing can give."""
+    if id(table.fields) in above:
+        name = getattr(table.model, "__qualname__", table.model)
+        raise UsageError(f"the model {name} requires itself; make the field optional, or a list")
+    for found in table.fields.values():
+        if isinstance(found.shape, Table) and found.member.required and not found.shape.nullable:
+            _refuse_endless(found.shape, (*above, id(table.fields)))
 
 
 def _section_field(section: str, model: Any, shape: Table) -> Field:
