@@ -67,8 +67,12 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
         container: what can be asked for; it need not be open yet.
         request: whether one parameter may be left to take a request.
 
-    Raises: WiringError that names the parameter nothing fills.
+    Raises: WiringError that names the parameter nothing fills; for a handler that yields without
+        being ``async``.
     """
+    if request and inspect.isgeneratorfunction(function):
+        message = f"{where(function)} yields: make it `async def` to stream its messages"
+        raise WiringError(message)
     service: dict[str, Any] = {}
     call: dict[str, Provider] = {}
     brought: dict[str, Any] = {}
@@ -80,8 +84,10 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
             brought[parameter.name] = annotation
         elif provider is not None:
             call[parameter.name] = provider
+            container.want(annotation)
         elif container.provides(annotation):
             service[parameter.name] = annotation
+            container.want(annotation)
         else:
             left.append(parameter)
     taken = _request_of(function, container, left) if request else None
@@ -121,9 +127,6 @@ def handler_of(binding: Binding, container: Container) -> Handler:
     """
     function = binding.function
     constants = binding.constants(container)
-    if inspect.isgeneratorfunction(function):
-        message = f"{where(function)} yields: make it `async def` to stream its messages"
-        raise WiringError(message)
     if inspect.isasyncgenfunction(function):
         run = _stream_of(function)
     elif inspect.iscoroutinefunction(function):
@@ -166,7 +169,12 @@ def _run_of(function: Callable[..., Any]) -> _Run:
 
 
 def _thread_of(function: Callable[..., Any]) -> _Run:
-    return lambda call, arguments: to_thread(function, **arguments)
+    async def run(call: Call, arguments: dict[str, Any]) -> Any:
+        result = await to_thread(function, **arguments)
+        # A plain decorator around a coroutine function hands back something to wait for.
+        return await result if inspect.isawaitable(result) else result
+
+    return run
 
 
 def _stream_of(function: Callable[..., Any]) -> _Run:

@@ -53,6 +53,8 @@ class Container:
                 raise WiringError(message)
         self._values.update(overrides or {})
         self._living: dict[Any, Living] = {}
+        self._asked: set[Any] = set()
+        self._graph = self._draw()
         self._order = self._sort()
 
     # --- what there is --------------------------------------------------------------------------
@@ -65,6 +67,10 @@ class Container:
         """The provider of this type if it lives for one call."""
         provider = self._provider(annotation)
         return provider if provider is not None and provider.lifetime == "call" else None
+
+    def want(self, annotation: Any) -> None:
+        """Note that a function asks for this type: its resource is opened for that alone."""
+        self._asked.add(annotation)
 
     def get(self, annotation: Any) -> Any:
         """The value of this type: given, or of an open service resource."""
@@ -97,7 +103,8 @@ class Container:
     # --- opening --------------------------------------------------------------------------------
 
     async def open(self, scope: Scope, timeout: float) -> None:
-        """Open every service resource, needed ones first.
+        """Open every service resource, needed ones first, except those that nothing but an
+        overridden one needs.
 
         Args:
             scope: the parent of every resource's scope.
@@ -105,7 +112,7 @@ class Container:
 
         Raises: StartError that names the resource; what had opened is in `living`.
         """
-        for provider in self._order:
+        for provider in self._in_use():
             living = Living(provider, partial(self._service_arguments, provider), scope)
             try:
                 with Scope(repr(provider), timeout=timeout):
@@ -136,8 +143,8 @@ class Container:
     def _provider(self, annotation: Any) -> Provider | None:
         return None if annotation in self._values else self._providers.get(annotation)
 
-    def _sort(self) -> list[Provider]:
-        """Service resources, needed ones first; what only overridden ones need is left out."""
+    def _draw(self) -> dict[Provider, list[Provider]]:
+        """What each provider needs of others."""
         graph: dict[Provider, list[Provider]] = {}
         for provider in self._providers.values():
             for parameter in provider.needs:
@@ -147,30 +154,36 @@ class Container:
                 for parameter in provider.needs
                 if parameter.annotation in self._providers
             ]
+        return graph
+
+    def _sort(self) -> list[Provider]:
         try:
-            order = list(TopologicalSorter(graph).static_order())
+            return list(TopologicalSorter(self._graph).static_order())
         except CycleError as error:
             circle = " → ".join(provider.name for provider in reversed(error.args[1]))
             message = f"resources need each other in a circle: {circle}"
             raise WiringError(message) from None
-        needed = {need for needs in graph.values() for need in needs}
-        todo = [provider for provider in order if provider not in needed]
+
+    def _in_use(self) -> list[Provider]:
+        needed = {need for needs in self._graph.values() for need in needs}
+        todo = [each for each in self._order if each not in needed or each.provides in self._asked]
         wanted: set[Provider] = set()
         while todo:
             provider = todo.pop()
             if provider not in wanted and provider.provides not in self._values:
                 wanted.add(provider)
-                todo.extend(graph[provider])
-        return [each for each in order if each in wanted and each.lifetime == "service"]
+                todo.extend(self._graph[provider])
+        return [each for each in self._order if each in wanted and each.lifetime == "service"]
 
     def _check(self, provider: Provider, parameter: Parameter) -> None:
         annotation = parameter.annotation
         if annotation is Scope or (provider.lifetime == "call" and annotation in OF_A_CALL):
             return
-        if not self.provides(annotation):
+        of_a_call = annotation in OF_A_CALL or self.call_provider(annotation) is not None
+        if not of_a_call and not self.provides(annotation):
             if parameter.default is MISSING:
                 raise self.missing(provider.origin, parameter)
-        elif provider.lifetime == "service" and self.call_provider(annotation) is not None:
+        elif provider.lifetime == "service" and of_a_call:
             message = (
                 f"{where(provider.origin)} lives as long as the service and asks for "
                 f"{say_type(annotation)}, which lives for one call; make it "
