@@ -380,9 +380,11 @@ class Scope:
         while scopes:
             scope = scopes.pop()
             scopes.extend(scope.children())
-            if scope._task is not None and scope._task not in seen:
-                seen.add(scope._task)
-                yield scope._task
+            task = scope._task
+            # A task that is done leaves its scope a moment later.
+            if task is not None and task not in seen and not task.done():
+                seen.add(task)
+                yield task
 
     # --- entering and leaving -------------------------------------------------------------------
 

@@ -79,6 +79,10 @@ class Running:
         self.config = config
         self.addresses: list[str] = []
         self._declaration = declaration
+        # Embedded, it lives in the world of whoever embeds it: a test's clock is its clock.
+        around = Scope.current_or_none()
+        if effects is None and around is not None:
+            effects = around.effects
         self.scope = Scope(declaration.name, parent=None, effects=effects)
         self._work = self.scope.child("work")
         self._calls = self._work.child("calls")

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.scope import Scope
-from mainstay.errors import UsageError
+from mainstay.errors import Cancelled, DeadlineExceeded, UsageError
 from mainstay.service.schedule import Trigger
 
 __all__ = ["STABLE", "Job", "Restart", "Worker", "run_job", "run_worker"]
@@ -96,18 +96,15 @@ async def run_worker(worker: Worker, run: Callable[[], Awaitable[Any]]) -> None:
     failures = 0
     while True:
         started = clock.monotonic()
-        try:
-            await run()
-        except Exception as error:
-            failed: Exception | None = error
-        else:
-            failed = None
+        failed = await _attempt(run)
         if scope.draining or (failed is None and worker.restart != "always"):
             if failed is not None:
                 _log.error("%r failed while stopping", worker, exc_info=failed)
             return
-        failures = 1 if clock.monotonic() - started >= STABLE else failures + 1
+        if failed is None or clock.monotonic() - started >= STABLE:
+            failures = 0
         if failed is not None:
+            failures += 1
             if worker.restart == "never" or failures == worker.give_up_after:
                 raise failed
             _log.error("%r failed, for the %d. time in a row", worker, failures, exc_info=failed)
@@ -125,20 +122,41 @@ async def run_job(job: Job, run: Callable[[], Awaitable[Any]]) -> None:
     while True:
         late = source.uniform(0, job.jitter) if job.jitter else 0.0
         while (wait := due.remaining(clock) + late) > 0:
-            # Wall clocks are set now and then: look again at least once a minute.
-            if await _drained_within(scope, min(wait, 60.0)):
+            # Wall clocks are set now and then: look again at least once a minute. And not at once:
+            # a rest that rounding left is too small to move a clock.
+            if await _drained_within(scope, min(max(wait, 0.001), 60.0)):
                 return
         if scope.draining:
             return
         started = clock.monotonic()
         try:
             with Scope(job.name, timeout=job.timeout):
-                await run()
-        except Exception:
-            _log.exception("%r failed; it runs again when it is next due", job)
-        else:
+                failed = await _attempt(run)
+        except DeadlineExceeded as error:
+            failed = error
+        if failed is None:
             _log.debug("%r ran for %.3f s", job, clock.monotonic() - started)
+        else:
+            _log.error("%r failed; it runs again when it is next due", job, exc_info=failed)
         due = job.trigger.after(due, clock)
+
+
+async def _attempt(run: Callable[[], Awaitable[Any]]) -> Exception | None:
+    """Run once; returns the error that it ended with."""
+    try:
+        await run()
+    except Exception as error:
+        return error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if Scope.current().cancelled or (task is not None and task.cancelling()):
+            raise
+        # Nobody cancelled this work, but something it waited for: passed on, it would end the
+        # work for good and without a word.
+        failure = Cancelled("something that it waited for was cancelled")
+        failure.__cause__ = error
+        return failure
+    return None
 
 
 async def _drained_within(scope: Scope, seconds: float) -> bool:
