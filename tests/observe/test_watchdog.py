@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,98 +24,121 @@ HERE = Path(__file__).name
 THRESHOLD = 0.05
 
 
-def block(watchdog: Watchdog) -> None:
+class Told(logging.Handler):
+    """What the watchdog said, and an event for each of its two kinds of record."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.blocked = threading.Event()
+        self.back = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        (self.back if "is back" in record.getMessage() else self.blocked).set()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    handler = Told()
+    log = logging.getLogger("mainstay.observe.watchdog")
+    log.addHandler(handler)
+    yield handler
+    log.removeHandler(handler)
+
+
+def block(told: Told) -> None:
     """Block until it is noticed, as a slow machine may need a while for that."""
-    end = time.monotonic() + 5
-    while not watchdog.stalls and time.monotonic() < end:
-        time.sleep(0.15)
+    assert told.blocked.wait(10)
 
 
-def work_for_a_while() -> None:
-    time.sleep(THRESHOLD / 2)
+async def hear_the_end(told: Told) -> None:
+    assert await asyncio.get_running_loop().run_in_executor(None, told.back.wait, 10)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [record for record in caplog.records if record.name == "mainstay.observe.watchdog"]
+async def pass_time(seconds: float) -> None:
+    """To prove that nothing is said, real time has to pass."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
 
 
-async def settle() -> None:
-    """Let the loop beat, so that the watchdog knows what the loop looks like."""
-    for _ in range(4):
-        await asyncio.sleep(THRESHOLD / 2)
-
-
-async def stall_and_recover() -> Watchdog:
+async def stall_and_recover(told: Told) -> Watchdog:
     watchdog = Watchdog(THRESHOLD)
     watchdog.start()
-    await settle()
-    block(watchdog)
-    await settle()
+    block(told)
+    await hear_the_end(told)
     watchdog.stop()
     return watchdog
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
-def test_the_blocking_frame_is_named_and_the_end_is_told(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_blocking_frame_is_named_and_the_end_is_told(kind: str, told: Told) -> None:
     """One record names file, line and function while the loop is blocked, one tells how long."""
     module = pytest.importorskip(kind)
     with asyncio.Runner(loop_factory=module.new_event_loop) as runner:
-        watchdog = runner.run(stall_and_recover())
-    blocked, back = told(caplog)[:2]
+        watchdog = runner.run(stall_and_recover(told))
+    blocked, back = told.records[:2]
     assert re.search(rf"blocked for .* s.* at .*{HERE}:\d+ block$", blocked.getMessage())
     assert blocked.levelno == logging.WARNING
-    fields = blocked.__dict__
-    assert fields["where"].endswith(" block")
-    assert fields["task"].startswith("Task-")
-    assert [line.rsplit(" ", 1)[1] for line in fields["stack"].split("\n")[:2]] == [
-        "block",
-        "stall_and_recover",
-    ]
+    assert blocked.__dict__["task"].startswith("Task-")
     assert "is back" in back.getMessage()
-    assert 0.1 < back.__dict__["seconds"] < 5
+    assert THRESHOLD < back.__dict__["seconds"] < 10
     assert repr(watchdog) == f"<Watchdog stopped threshold=0.05 stalls={watchdog.stalls}>"
 
 
 @pytest.mark.real_loop
-async def test_the_innermost_frame_of_the_user_is_named(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_innermost_frame_of_the_user_is_named(told: Told) -> None:
     """Frames of a library that the user's code blocks in are in the stack, not in the message."""
     watchdog = Watchdog(THRESHOLD)
     watchdog.start()
-    await settle()
-    while not watchdog.stalls:
-        threading.Event().wait(0.15)
-    await settle()
+    block(told)
     watchdog.stop()
-    blocked = told(caplog)[0].__dict__
-    assert blocked["where"].endswith("test_the_innermost_frame_of_the_user_is_named")
-    assert "threading.py" in blocked["stack"].split("\n")[0]
+    fields = told.records[0].__dict__
+    assert fields["where"].endswith(" block")
+    stack = fields["stack"].split("\n")
+    assert "threading.py" in stack[0]
+    names = [line.rsplit(" ", 1)[1] for line in stack]
+    caller = "test_the_innermost_frame_of_the_user_is_named"
+    assert names.index("block") + 1 == names.index(caller)
 
 
 @pytest.mark.real_loop
-async def test_a_function_that_holds_the_interpreters_lock_is_named(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_long_stack_keeps_its_innermost_frames(told: Told) -> None:
+    """A deep recursion does not fill the log."""
+
+    def deep(levels: int) -> None:
+        if levels:
+            deep(levels - 1)
+        else:
+            block(told)
+
+    watchdog = Watchdog(THRESHOLD)
+    watchdog.start()
+    deep(100)
+    watchdog.stop()
+    stack = told.records[0].__dict__["stack"].split("\n")
+    assert len(stack) == 13
+    assert stack[-1].endswith("frames left out")
+
+
+@pytest.mark.real_loop
+async def test_a_function_that_holds_the_interpreters_lock_is_named(told: Told) -> None:
     """A regular expression lets no other thread run, and is named as soon as it ends."""
     if not hasattr(time, "pthread_getcpuclockid"):
         pytest.skip("needs the processor time of another thread")
     watchdog = Watchdog(THRESHOLD)
     watchdog.start()
-    await settle()
     length = 18
-    while not watchdog.stalls:
+    while not told.blocked.is_set():
         re.match(r"(a+)+$", "a" * length + "b")
         length = min(length + 1, 22)
-    await settle()
     watchdog.stop()
-    assert told(caplog)[0].__dict__["where"].endswith("interpreters_lock_is_named")
+    assert told.records[0].__dict__["where"].endswith("interpreters_lock_is_named")
 
 
 @pytest.mark.real_loop
-async def test_a_busy_loop_that_comes_round_in_time_is_left_alone(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_busy_loop_that_comes_round_in_time_is_left_alone(told: Told) -> None:
     """Many short steps are work, not a stall."""
     watchdog = Watchdog(0.25)
     watchdog.start()
@@ -123,7 +147,7 @@ async def test_a_busy_loop_that_comes_round_in_time_is_left_alone(
         sum(range(10_000))
         await asyncio.sleep(0)
     watchdog.stop()
-    assert told(caplog) == []
+    assert told.records == []
 
 
 PROGRAM = """
@@ -133,17 +157,17 @@ logging.basicConfig()
 async def main():
     watchdog = Watchdog(0.05)
     watchdog.start()
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.08)
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.08)
     watchdog.stop()
 asyncio.run(main())
 """
 
 
 def test_a_suspended_process_is_no_stall() -> None:
-    """A process stopped for a quarter of a second wakes up and reports nothing."""
+    """A process stopped for several thresholds wakes up and reports nothing."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         stdin=subprocess.PIPE,
@@ -154,7 +178,8 @@ def test_a_suspended_process_is_no_stall() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGSTOP)
-    time.sleep(0.25)
+    # Nothing can be waited for: the process stands still, and has to for some thresholds.
+    threading.Event().wait(0.2)
     process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(b"\n", timeout=10)
     assert errors == b""
@@ -168,41 +193,39 @@ class LateClock:
     time = staticmethod(time.time)
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
-        time.sleep(2 * THRESHOLD)
+        threading.Event().wait(2 * THRESHOLD)
         return event.wait(timeout)
 
 
 @pytest.mark.real_loop
-async def test_a_starved_watchdog_accuses_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Late itself, the watchdog measures again before it speaks."""
+async def test_a_starved_watchdog_accuses_nobody(told: Told) -> None:
+    """Late itself, the watchdog counts again before it speaks."""
     watchdog = Watchdog(THRESHOLD, Effects(clock=LateClock()))
     watchdog.start()
     for _ in range(8):
-        await asyncio.sleep(THRESHOLD / 2)
-        work_for_a_while()
+        await pass_time(THRESHOLD / 2)
+        threading.Event().wait(THRESHOLD / 2)
     watchdog.stop()
-    assert told(caplog) == []
+    assert told.records == []
 
 
 @pytest.mark.real_loop
-async def test_a_debugger_is_left_in_peace(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_debugger_is_left_in_peace(told: Told) -> None:
     """Whoever steps through the code blocks the loop, and knows it."""
     watchdog = Watchdog(THRESHOLD)
     watchdog.start()
-    await settle()
     previous = sys.gettrace()
     sys.settrace(lambda frame, event, argument: None)
     try:
-        await settle()
         frame = sys._getframe()
         frame.f_trace = lambda *_: None
-        time.sleep(4 * THRESHOLD)  # noqa: ASYNC251 - to block is the point
-        await settle()
+        threading.Event().wait(4 * THRESHOLD)
+        await pass_time(THRESHOLD)
         frame.f_trace = None
     finally:
         sys.settrace(previous)
     watchdog.stop()
-    assert told(caplog) == []
+    assert told.records == []
 
 
 @pytest.mark.real_loop
@@ -211,7 +234,7 @@ async def test_stop_is_quick_and_ends_the_thread() -> None:
     watchdog = Watchdog(5)
     watchdog.start()
     assert "watching" in repr(watchdog)
-    await asyncio.sleep(0.01)
+    await pass_time(0.01)
     begun = time.monotonic()
     watchdog.stop()
     watchdog.stop()
