@@ -75,7 +75,7 @@ class Cron:
 
     def __init__(self, expression: str, timezone: str = "UTC") -> None:
         # Here and not above: only services with cron jobs need it.
-        from croniter import croniter  # noqa: PLC0415
+        from croniter import CroniterBadDateError, croniter  # noqa: PLC0415
 
         if not croniter.is_valid(expression):
             message = f"{expression!r} is no cron expression; one is '*/5 * * * *'"
@@ -87,6 +87,11 @@ class Cron:
             raise UsageError(message) from None
         self._expression = expression
         self._iterator = croniter
+        try:
+            croniter(expression, datetime(2000, 1, 1, tzinfo=self._zone)).get_next(float)
+        except CroniterBadDateError:
+            message = f"{expression!r} is never due: no such day exists"
+            raise UsageError(message) from None
 
     def first(self, clock: Clock) -> Due:
         """See `Trigger.first`."""
