@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from mainstay.version import VERSION
+
 if TYPE_CHECKING:
     from mainstay.config.secret import Secret
     from mainstay.core.backoff import Backoff
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from mainstay.service.service import Service
     from mainstay.service.settings import Settings
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES: Final = {
     "Background": "mainstay.service.background",
