@@ -12,18 +12,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from mainstay.core.group import Group
 from mainstay.core.scope import Scope
 from mainstay.errors import DeadlineExceeded
+from mainstay.service.attempt import attempt
 
 __all__ = ["Check", "CheckResult", "ProbeKind", "ProbeResult", "ask"]
 
 ProbeKind: TypeAlias = Literal["live", "ready", "started"]
 
+_LAST_CHANCE: Final = 0.1
+"""Seconds that a cancelled check has to end."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Check:
     """One thing to ask.
 
@@ -69,24 +72,43 @@ class ProbeResult:
 
 
 async def ask(kind: ProbeKind, checks: Sequence[Check], timeout: float) -> ProbeResult:
-    """Ask everything at once, each within `timeout` seconds."""
-    async with Group(f"probe {kind}") as group:
-        tasks = [group.start(_ask(check, timeout)) for check in checks]
-    results = tuple(task.result() for task in tasks)
+    """Ask everything at once, each within `timeout` seconds.
+
+    One that does not end although it was cancelled is left behind, so that the answer comes.
+    """
+    with Scope(f"probe {kind}") as scope:
+        asked = {
+            check: scope.start(_ask(check, timeout), f"check {check.name}") for check in checks
+        }
+        try:
+            if asked:
+                await asyncio.wait(asked.values(), timeout=timeout + _LAST_CHANCE)
+        finally:
+            for task in asked.values():
+                task.cancel()
+    results = tuple(
+        task.result() if task.done() else _failed(check, timeout, "it does not end")
+        for check, task in asked.items()
+    )
     return ProbeResult(kind, all(result.ok for result in results), results)
 
 
 async def _ask(check: Check, timeout: float) -> CheckResult:
     clock = Scope.current().effects.clock
     started = clock.monotonic()
-    reason = ""
+    own = Scope(check.name, timeout=timeout)
     try:
-        with Scope(f"check {check.name}", timeout=timeout):
-            await check.run()
-    except DeadlineExceeded:
-        reason = f"no answer within {timeout:g} s"
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-    return CheckResult(check.name, not reason, clock.monotonic() - started, reason)
+        with own:
+            failure = await attempt(check.run)
+    except DeadlineExceeded as error:
+        failure = error
+    seconds = clock.monotonic() - started
+    if failure is None:
+        return CheckResult(check.name, ok=True, seconds=seconds)
+    if failure is own.cause:
+        return _failed(check, seconds, f"no answer within {timeout:g} s")
+    return _failed(check, seconds, f"{type(failure).__name__}: {failure}")
+
+
+def _failed(check: Check, seconds: float, reason: str) -> CheckResult:
+    return CheckResult(check.name, ok=False, seconds=seconds, reason=reason)

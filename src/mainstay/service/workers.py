@@ -16,7 +16,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.scope import Scope
-from mainstay.errors import Cancelled, DeadlineExceeded, UsageError
+from mainstay.errors import DeadlineExceeded, UsageError
+from mainstay.service.attempt import attempt
 from mainstay.service.schedule import Trigger
 
 __all__ = ["STABLE", "Job", "Restart", "Worker", "run_job", "run_worker"]
@@ -96,7 +97,7 @@ async def run_worker(worker: Worker, run: Callable[[], Awaitable[Any]]) -> None:
     failures = 0
     while True:
         started = clock.monotonic()
-        failed = await _attempt(run)
+        failed = await attempt(run)
         if scope.draining or (failed is None and worker.restart != "always"):
             if failed is not None:
                 _log.error("%r failed while stopping", worker, exc_info=failed)
@@ -131,7 +132,7 @@ async def run_job(job: Job, run: Callable[[], Awaitable[Any]]) -> None:
         started = clock.monotonic()
         try:
             with Scope(job.name, timeout=job.timeout):
-                failed = await _attempt(run)
+                failed = await attempt(run)
         except DeadlineExceeded as error:
             failed = error
         if failed is None:
@@ -139,24 +140,6 @@ async def run_job(job: Job, run: Callable[[], Awaitable[Any]]) -> None:
         else:
             _log.error("%r failed; it runs again when it is next due", job, exc_info=failed)
         due = job.trigger.after(due, clock)
-
-
-async def _attempt(run: Callable[[], Awaitable[Any]]) -> Exception | None:
-    """Run once; returns the error that it ended with."""
-    try:
-        await run()
-    except Exception as error:
-        return error
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if Scope.current().cancelled or (task is not None and task.cancelling()):
-            raise
-        # Nobody cancelled this work, but something it waited for: passed on, it would end the
-        # work for good and without a word.
-        failure = Cancelled("something that it waited for was cancelled")
-        failure.__cause__ = error
-        return failure
-    return None
 
 
 async def _drained_within(scope: Scope, seconds: float) -> bool:
