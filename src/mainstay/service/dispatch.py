@@ -56,8 +56,10 @@ class Dispatcher:
     async def wait_idle(self) -> None:
         """Wait until no call is in flight."""
         while self.in_flight:
-            self._idle = asyncio.get_running_loop().create_future()
-            await self._idle
+            if self._idle is None or self._idle.done():
+                self._idle = asyncio.get_running_loop().create_future()
+            # Not `await self._idle`: one that is cancelled would cancel it for the others.
+            await asyncio.wait([self._idle])
 
     def _unknown(self, method: str) -> Unimplemented:
         near = difflib.get_close_matches(method, self._handlers, 1)
