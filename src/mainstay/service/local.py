@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from mainstay.core.call import Call, Handler
 from mainstay.core.channel import Channel
 from mainstay.core.metadata import EMPTY, Metadata
-from mainstay.errors import ClosedError, EndOfStream
+from mainstay.errors import Cancelled, ClosedError, EndOfStream
 
 __all__ = ["LocalStream", "collect"]
 
@@ -49,19 +50,44 @@ class LocalStream:
 
 
 async def collect(handler: Handler, call: Call, stream: LocalStream) -> AsyncGenerator[Any, None]:
-    """Run `handler` on `call` beside the caller and yield what it sends, as it is sent."""
+    """Run `handler` on `call` beside the caller and yield what it sends, as it is sent, and then
+    what it returns, if anything: the reply to a stream of messages.
+
+    Left early, it cancels the call's scope, which the caller's own code must not be in, and waits
+    for the handler's end.
+
+    Raises: what the handler raises; the cause if the call was cancelled.
+    """
     work = call.scope.start(_answer(handler, call, stream), call.method)
     try:
         async for message in stream.replies:
             yield message
-        await work
+        await asyncio.wait([work])
+        if work.cancelled():
+            # Raised as it is, the caller would take it for a cancellation of its own.
+            raise call.scope.cause or Cancelled(f"{call.method} was cancelled")
+        reply = work.result()
+        if reply is not None:
+            yield reply
     finally:
         if not work.done():
             call.scope.cancel("the caller stopped listening")
+            await _wait(work)
 
 
-async def _answer(handler: Handler, call: Call, stream: LocalStream) -> None:
+async def _wait(work: asyncio.Task[Any]) -> None:
+    interrupted: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
+
+
+async def _answer(handler: Handler, call: Call, stream: LocalStream) -> Any:
     try:
-        await handler(call)
+        return await handler(call)
     finally:
         stream.replies.close()
