@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from examples.hello.service import ADDRESS, service
+from examples.hello.service import service
 
-WELCOME = f"""
-This is a small service, made of the hundred lines in examples/hello/service.py.
-It is going to listen on {ADDRESS}. In a second terminal, talk to it:
+WELCOME = """
+This is a small service, made of the seventy lines in examples/hello/service.py.
+It listens on the address in the log below. In a second terminal, talk to it:
 
     .venv/bin/python -m examples.hello.talk
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from math import inf
@@ -12,9 +11,7 @@ from examples.hello.lines import LineServer
 from mainstay import Running, Scope, Service
 from mainstay.errors import InvalidRequest
 
-__all__ = ["ADDRESS", "service"]
-
-ADDRESS = os.environ.get("HELLO_ADDRESS", "tcp://127.0.0.1:8000")
+__all__ = ["service"]
 
 
 @dataclass(frozen=True)
@@ -23,13 +20,20 @@ class Config:
 
     Attributes:
         greeting: the word to greet with.
+        address: where to listen.
     """
 
     greeting: str = "Hello"
+    address: str = "tcp://127.0.0.1:8000"
 
 
 service = Service("hello", config=Config)
-service.add_server(LineServer(ADDRESS))
+
+
+@service.server
+def lines(config: Config) -> LineServer:
+    """Take calls as lines of text."""
+    return LineServer(config.address)
 
 
 @service.handler("hello")

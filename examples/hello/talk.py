@@ -7,15 +7,17 @@ call succeeded.
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import sys
 from typing import TextIO
 
-from examples.hello.service import ADDRESS
 from mainstay.net.address import Address
 
 __all__ = ["ask", "connect", "converse", "main"]
+
+DEFAULT = "tcp://127.0.0.1:8000"
 
 
 def connect(address: str) -> socket.socket:
@@ -65,15 +67,16 @@ def converse(sock: socket.socket, keyboard: TextIO, out: TextIO) -> None:
 
 def main(words: list[str]) -> int:
     """What the command does; returns its exit code."""
+    address = os.environ.get("HELLO__ADDRESS", DEFAULT)  # the variable that the service reads
     try:
-        sock = connect(ADDRESS)
+        sock = connect(address)
     except OSError as error:
-        print(f"nobody answers at {ADDRESS} ({error.strerror}); start `make demo` first")
+        print(f"nobody answers at {address} ({error.strerror}); start `make demo` first")
         return 1
     with sock:
         if words:
             return 0 if ask(sock, " ".join(words), sys.stdout) else 1
-        print(f"Connected to {ADDRESS}. Type a line, such as: hello Ada   (Ctrl-D ends)")
+        print(f"Connected to {address}. Type a line, such as: hello Ada   (Ctrl-D ends)")
         converse(sock, sys.stdin, sys.stdout)
         return 0
 

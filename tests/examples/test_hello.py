@@ -306,7 +306,7 @@ def demo(*, greeting: str = "Hello") -> Iterator[tuple[subprocess.Popen[str], st
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     environ = {
         **os.environ,
-        "HELLO_ADDRESS": address,
+        "HELLO__ADDRESS": address,
         "HELLO__GREETING": greeting,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
@@ -390,7 +390,7 @@ def test_the_client_says_when_nobody_is_there(
     """Without the service there is advice instead of a traceback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(talk, "ADDRESS", f"tcp://127.0.0.1:{probe.getsockname()[1]}")
+        monkeypatch.setenv("HELLO__ADDRESS", f"tcp://127.0.0.1:{probe.getsockname()[1]}")
         assert talk.main(["hello"]) == 1
     assert "start `make demo` first" in capsys.readouterr().out
 

@@ -44,7 +44,7 @@ def check(
     yield from _section("resources", wiring.container.names())
     yield from _section("workers", [worker.name for worker in declaration.workers])
     yield from _section("jobs", [f"{job.name} {job.trigger!r}" for job in declaration.jobs])
-    yield from _section("servers", [repr(server) for server in declaration.servers])
+    yield from _section("servers", [name for name, _ in wiring.servers()])
 
 
 def _section(title: str, names: Sequence[str]) -> Iterator[str]:

@@ -32,7 +32,7 @@ class Declaration:
         jobs: run when due.
         hooks: by the moment they run at, in the order of declaration.
         probes: extra checks, by probe.
-        servers: what accepts calls from outside.
+        servers: what accepts calls from outside: ready ones, and functions that make one.
     """
 
     name: str
@@ -48,4 +48,4 @@ class Declaration:
     probes: dict[ProbeKind, list[Function]] = field(
         default_factory=lambda: {"live": [], "ready": [], "started": []}
     )
-    servers: list[Server] = field(default_factory=list)
+    servers: list[Server | Function] = field(default_factory=list)

@@ -147,7 +147,8 @@ class Running:
         for name, run in self._wiring.hooks("start"):
             await _within(name, timeout, run)
         self._dispatcher = Dispatcher(self._wiring.handlers(), self.settings.call_timeout)
-        for server in self._declaration.servers:
+        for name, make in self._wiring.servers():
+            server = await _within(name, timeout, make)
             opening = functools.partial(server.open, self._dispatcher, self._calls)
             self.addresses += await _within(repr(server), timeout, opening)
             self._opened.append(server)

@@ -103,6 +103,15 @@ class Service:
         """Let `server` bring calls from outside."""
         self.declaration.servers.append(server)
 
+    def server(self, function: F) -> F:
+        """Let the server that the decorated function makes bring calls from outside.
+
+        Its parameters are filled by type, so that an address can come from the configuration. It
+        must not block: opening is the server's own affair.
+        """
+        self.declaration.servers.append(function)
+        return function
+
     # --- what they need -------------------------------------------------------------------------
 
     @overload

@@ -129,7 +129,8 @@ class Shutdown:
         self._reports.append(report)
         level = logging.WARNING if self._notes else logging.INFO
         left = "".join(f"; {note}" for note in self._notes)
-        _log.log(level, "phase %s took %.3f s%s", phase.value, seconds, left)
+        fields = {"phase": phase.value, "seconds": round(seconds, 6), "in_time": report.in_time}
+        _log.log(level, "phase %s took %.3f s%s", phase.value, seconds, left, extra=fields)
 
     async def _unready(self) -> None:
         """The state changed when this shutdown was made; the ready probe follows it."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from mainstay.core.call import Handler, chain
 from mainstay.core.scope import Scope
 from mainstay.core.threads import to_thread
 from mainstay.errors import WiringError
+from mainstay.interfaces.server import Server
 from mainstay.service.binding import Binding, bind, handler_of
 from mainstay.service.container import Container
 from mainstay.service.declaration import Declaration, Function, HookKind
@@ -53,6 +54,7 @@ class Wiring:
         work += [job.function for job in declaration.jobs]
         for functions in (*declaration.hooks.values(), *declaration.probes.values()):
             work += functions
+        work += [made for made in declaration.servers if inspect.isroutine(made)]
         self._work = {function: self._bind(function) for function in work}
 
     def handlers(self) -> dict[str, Handler]:
@@ -66,6 +68,17 @@ class Wiring:
     def runner(self, function: Function) -> Runner:
         """A worker, job, hook or check as a function without parameters."""
         return partial(_run, self._work[function], self.container)
+
+    def servers(self) -> list[tuple[str, Runner]]:
+        """Each server's name and what makes it, once the container is open."""
+        return [(_name_of(each), partial(self._server, each)) for each in self._declaration.servers]
+
+    async def _server(self, declared: Server | Function) -> Server:
+        if not inspect.isroutine(declared):
+            return cast("Server", declared)
+        # On the loop and not in a thread: what it makes may belong to the loop.
+        made = declared(**_arguments(self._work[declared], self.container))
+        return cast("Server", await made if inspect.isawaitable(made) else made)
 
     def hooks(self, kind: HookKind) -> list[tuple[str, Runner]]:
         """The hooks of one moment with their names, in the order of declaration."""
@@ -96,9 +109,16 @@ class Wiring:
 
 
 async def _run(binding: Binding, container: Container) -> Any:
-    arguments = binding.constants(container)
-    arguments.update(dict.fromkeys(binding.brought, Scope.current()))
-    return await _call(binding.function, **arguments)
+    return await _call(binding.function, **_arguments(binding, container))
+
+
+def _arguments(binding: Binding, container: Container) -> dict[str, Any]:
+    # Outside of any call, a scope is all that can be brought along.
+    return {**binding.constants(container), **dict.fromkeys(binding.brought, Scope.current())}
+
+
+def _name_of(server: Server | Function) -> str:
+    return f"server {server.__qualname__!r}" if inspect.isroutine(server) else repr(server)
 
 
 async def _ping(ping: Function, value: Any) -> None:
