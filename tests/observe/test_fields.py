@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from mainstay.core.ids import REQUEST_ID, SPAN_ID, TRACE_ID
 from mainstay.core.scope import Scope
 from mainstay.core.threads import to_thread
 from mainstay.errors import UsageError
-from mainstay.observe.fields import REQUEST_ID, SPAN_ID, TRACE_ID, bind, scope_fields
+from mainstay.observe.fields import bind, scope_fields
 from tests.observe.conftest import Install
 
 

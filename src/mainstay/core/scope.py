@@ -326,6 +326,10 @@ class Scope:
             scope = scope.parent
         return default
 
+    def has_own(self, key: Key[Any]) -> bool:
+        """Whether `key` was set here, and not only in a scope above."""
+        return self._values is not None and key in self._values
+
     # --- making others --------------------------------------------------------------------------
 
     def child(

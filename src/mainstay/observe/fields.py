@@ -10,18 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mainstay.core.ids import REQUEST_ID, SPAN_ID, TRACE_ID
 from mainstay.core.scope import Key, Scope
 
-__all__ = ["LOG_FIELDS", "REQUEST_ID", "SPAN_ID", "TRACE_ID", "bind", "scope_fields"]
-
-REQUEST_ID: Final = Key[str]("request_id")
-"""Names one call for people: in its log records and in what its caller is told."""
-
-TRACE_ID: Final = Key[str]("trace_id")
-"""Names the whole tree of calls across services; 32 hex digits (W3C Trace Context)."""
-
-SPAN_ID: Final = Key[str]("span_id")
-"""Names this service's part of the trace; 16 hex digits."""
+__all__ = ["LOG_FIELDS", "bind", "scope_fields"]
 
 LOG_FIELDS: Final = Key[Mapping[str, Any]]("log_fields")
 """The fields bound in one scope, without those of its parents. Use `bind`."""

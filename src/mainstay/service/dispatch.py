@@ -1,6 +1,6 @@
 """From a call to its handler: the one entry for every transport.
 
-Counts what is in flight, gives a deadline to calls that came without, runs the middleware.
+Counts what is in flight, gives ids and a deadline to calls that came without, runs the middleware.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainstay.core.call import Call, Handler
+from mainstay.core.ids import REQUEST_ID, identify
 from mainstay.core.scope import Scope
 from mainstay.errors import Unimplemented
 
@@ -42,6 +43,8 @@ class Dispatcher:
         handler = self._handlers.get(call.method)
         if handler is None:
             raise self._unknown(call.method)
+        if not call.scope.has_own(REQUEST_ID):
+            identify(call.scope)
         self.in_flight += 1
         try:
             if call.scope.deadline is None and call.stream is None and self._timeout is not None:

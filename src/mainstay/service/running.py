@@ -23,6 +23,7 @@ from typing import Any
 
 from mainstay.core.call import Call
 from mainstay.core.effects import Effects
+from mainstay.core.ids import identify
 from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Scope
 from mainstay.core.threads import THREADS, ThreadPool
@@ -259,7 +260,7 @@ class Running:
         if not nested and (self._calls.draining or self.state is State.STOPPED):
             message = f"{self._declaration.name} is stopping and takes no new calls"
             raise ShuttingDown(message)
-        return self._dispatcher, Scope(
+        scope = Scope(
             method,
             timeout=timeout,
             deadline=None if caller is None else caller.deadline,
@@ -267,6 +268,8 @@ class Running:
             metadata=metadata,
             peer=_LOCAL,
         )
+        identify(scope, caller)
+        return self._dispatcher, scope
 
     async def probe(self, kind: ProbeKind) -> ProbeResult:
         """Ask about the service's health, from inside the process."""
