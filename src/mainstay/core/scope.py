@@ -420,7 +420,9 @@ class Scope:
         while self._requests:
             self._requests -= 1
             left = task.uncancel()
-        told_above = self._outer is not None and self._outer._cause is not None
+        outer = self._outer
+        # A scope of another task, which this one's context was copied from, raises nothing here.
+        told_above = outer is not None and outer._cause is not None and outer._task is task
         if (
             (self._origin or not told_above)
             and left <= self._baseline
