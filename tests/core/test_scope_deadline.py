@@ -72,6 +72,24 @@ async def test_without_a_deadline_the_rest_is_infinite() -> None:
     assert Scope(deadline=now() - 2).remaining() == -2
 
 
+async def test_an_infinite_timeout_is_none_at_all() -> None:
+    """What `remaining` returns can be given on as a timeout, whatever it is."""
+    with Scope(timeout=Scope.current().remaining()) as scope:
+        assert scope.deadline is None
+        await asyncio.sleep(1)
+    with Scope(deadline=inf) as scope:
+        assert scope.deadline is None
+    with Scope(timeout=5), Scope(timeout=inf) as scope:
+        assert scope.remaining() == 5
+
+
+@pytest.mark.parametrize("limit", [{"timeout": nan}, {"deadline": nan}])
+async def test_a_limit_is_a_number(limit: dict[str, float]) -> None:
+    """NaN compares to nothing and would never fire: it is refused where it is given."""
+    with pytest.raises(UsageError, match="nan"):
+        Scope("odd", **limit)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("timeout", [0, -1])
 async def test_a_deadline_that_has_passed_strikes_at_the_first_wait(timeout: float) -> None:
     """Entering is allowed, and code that never waits ends; the first wait is interrupted."""

@@ -63,6 +63,13 @@ async def test_the_bound_of_a_shield_may_be_later_than_the_deadline_around() -> 
     assert now() == about(10)
 
 
+@pytest.mark.parametrize("bound", [inf, nan])
+async def test_a_shield_without_a_bound_is_refused(bound: float) -> None:
+    """Cleanup that may take for ever is what shields are there to prevent."""
+    with pytest.raises(UsageError, match="bound"):
+        Scope.current().shield(bound)
+
+
 async def test_a_shield_can_be_cancelled_itself() -> None:
     """It is a scope like others: what it is told itself is delivered."""
     with nothing_left(), Scope("call") as call:

@@ -121,7 +121,8 @@ class Scope:
         peer: who is at the other end; the parent's unless given.
         effects: the world; for roots only, everything below inherits it.
 
-    Raises: UsageError when a root is made without a running event loop.
+    Raises: UsageError when a root is made without a running event loop, and for a limit of NaN;
+        an infinite one is none.
     """
 
     __slots__ = (
@@ -178,6 +179,10 @@ class Scope:
             end = self._runtime.monotonic() + timeout
             if deadline is None or end < deadline:
                 deadline = end
+        if deadline is not None and not deadline < inf:
+            # Infinite is what `remaining` returns of a scope without a limit.
+            _refuse_nan(deadline, name)
+            deadline = None
         if parent is not None:
             bound = parent.deadline
             if bound is not None and (deadline is None or bound < deadline):
@@ -343,7 +348,12 @@ class Scope:
 
         It holds off the cancellations of scopes, which are all that the framework sends. A bare
         `Task.cancel` by other code cannot be held off by anything in the same task.
+
+        Raises: UsageError for a timeout that is no bound.
         """
+        if not timeout < inf:
+            message = f"a shield needs a bound in seconds, not {timeout}"
+            raise UsageError(message)
         scope = Scope(f"shield in {self.name or 'a scope'}", timeout=timeout, parent=self)
         scope._shielded = True
         scope.deadline = self._runtime.monotonic() + timeout
@@ -605,6 +615,12 @@ class Scope:
                 self._cause,
                 task_stack(task),
             )
+
+
+def _refuse_nan(deadline: float, name: str) -> None:
+    if deadline != inf:
+        message = f"the limit of {name or 'a scope'} is {deadline}, which is no number of seconds"
+        raise UsageError(message)
 
 
 def _leave(scope: Scope, work: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> None:
