@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
+from mainstay.cli.exits import Command, Exit
 from mainstay.cli.target import find_service, target_options
 from mainstay.service.checking import check
 
 __all__ = ["command"]
 
 
-@click.command("check")
+@click.command("check", cls=Command, exits=[Exit.NOT_IMPORTED, Exit.CONFIG])
 @target_options
 def command(target: str, files: tuple[Path, ...], flags: tuple[str, ...]) -> None:
     """Import, wire and validate a service without serving.
 
-    Nothing is opened: no resource, no listener. Exit codes: 0 it could start, 2 it cannot be put
-    together, 4 the module cannot be imported, 78 wrong configuration.
+    Nothing is opened: no resource, no listener.
     """
     service = find_service(target)
     for line in check(service.declaration, files=files or None, flags=flags, environ=os.environ):

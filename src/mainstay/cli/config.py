@@ -9,20 +9,20 @@ from pathlib import Path
 
 import click
 
+from mainstay.cli.exits import Command, Exit
 from mainstay.cli.target import find_service, target_options
 from mainstay.service.loading import configuration
 
 __all__ = ["command"]
 
 
-@click.command("config")
+@click.command("config", cls=Command, exits=[Exit.NOT_IMPORTED, Exit.CONFIG])
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a value, for scripts.")
 def command(target: str, files: tuple[Path, ...], flags: tuple[str, ...], as_json: bool) -> None:
     """Show every configuration value and where it comes from; secrets are masked.
 
-    Flags win over the environment, the environment over files, files over defaults. Exit code 78
-    when the configuration is wrong; every fault is listed.
+    Flags win over the environment, the environment over files, files over defaults.
     """
     service = find_service(target)
     rows = configuration(

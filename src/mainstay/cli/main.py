@@ -5,13 +5,16 @@ A fault of the user is one message and an exit code; only a fault of ours shows 
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Final
 
 import click
 
-from mainstay import __version__
-from mainstay.errors import ConfigError, Error, UsageError
+from mainstay.cli.exits import Exit, Failure, exit_of, write_exits
+from mainstay.errors import BugError, Error
+from mainstay.version import VERSION
 
 __all__ = ["cli", "main"]
 
@@ -22,8 +25,6 @@ _COMMANDS: Final = {
     "run": "Run a service until a signal ends it.",
     "version": "Show the versions that matter in a bug report.",
 }
-
-USAGE, CONFIG, FAILED = 2, 78, 1
 
 
 class _Commands(click.Group):
@@ -41,51 +42,65 @@ class _Commands(click.Group):
             raise TypeError(message)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(name, _COMMANDS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_COMMANDS)}"
+            ctx.fail(f"no such command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_exits(formatter, Exit)
+        formatter.write_paragraph()
+        formatter.write_text("Run `mainstay COMMAND --help` for the options of a command.")
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except BugError:
+            raise
         except Error as error:
-            raise _shown(error) from error
-
-
-class _Failed(click.ClickException):
-    """An error of the library as the command line shows it."""
-
-    exit_code = FAILED
-
-
-class _Misused(_Failed):
-    exit_code = USAGE
-
-
-class _Misconfigured(_Failed):
-    exit_code = CONFIG
-
-
-def _shown(error: Error) -> _Failed:
-    if isinstance(error, ConfigError):
-        return _Misconfigured(str(error))
-    return (_Misused if isinstance(error, UsageError) else _Failed)(str(error))
+            raise Failure(str(error), exit_of(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(Exit.INTERRUPTED)
 
 
 @click.command(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Run `mainstay COMMAND --help` for the options of a command.",
 )
-@click.version_option(__version__, prog_name="mainstay")
+@click.version_option(VERSION, prog_name="mainstay")
 def cli() -> None:
     """The service framework for Python.
 
     A service is named as MODULE:NAME: the module as Python imports it from here, and the name of
-    the Service in it. The name may be left out if the module has one Service only.
+    the Service in it. The name may be left out if the module has one Service only; a function that
+    makes the Service is called if the name ends with ().
     """
 
 
 def main() -> None:
     """Run the command line of this process."""
+    _fill_standard_descriptors()
     cli.main(prog_name="mainstay")
+
+
+def _fill_standard_descriptors() -> None:
+    """Put the null device where a standard stream is closed.
+
+    Otherwise the next socket gets its number, and whoever writes to the stream writes into the
+    socket; libuv aborts when it has to close one (``fd > STDERR_FILENO``).
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)

@@ -1,0 +1,60 @@
+"""Facts about the exit codes: one table, complete, and the same as the service's own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from mainstay import errors
+from mainstay.cli.exits import MEANINGS, Command, Exit, Failure, exit_of
+from mainstay.service import hosting
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "command-line.md"
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    """The help can say what each is."""
+    assert list(MEANINGS) == list(Exit)
+
+
+def test_the_page_lists_the_same_codes() -> None:
+    """docs/howto/command-line.md has a row for each code, in the words of the help."""
+    rows = re.findall(r"^\| `(\d+)` \| (.+?) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert rows == [(str(int(code)), text) for code, text in MEANINGS.items()]
+
+
+def test_a_running_service_gives_the_same_codes() -> None:
+    """`Service.run` returns numbers of this table."""
+    assert (hosting.FAILED, hosting.NOT_STARTED) == (Exit.FAILED, Exit.NOT_STARTED)
+    assert (hosting.NOT_CONFIGURED, hosting.CUT) == (Exit.CONFIG, Exit.CUT)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("no"), Exit.CONFIG),
+        (errors.WiringError("no"), Exit.USAGE),
+        (errors.UsageError("no"), Exit.USAGE),
+        (errors.StartError("it", OSError("no")), Exit.FAILED),
+    ],
+)
+def test_an_error_has_its_exit_code(error: errors.Error, code: Exit) -> None:
+    """By whose fault it is: the operator's values, the program, the world."""
+    assert exit_of(error) is code
+
+
+def test_a_failure_is_one_message() -> None:
+    """Click shows it as one line, and exits with its code."""
+    failure = Failure("it broke", Exit.CUT)
+    assert (failure.exit_code, failure.format_message()) == (Exit.CUT, "it broke")
+
+
+def test_a_command_shows_what_it_may_give() -> None:
+    """Its own codes and those of every command, in order, below the options."""
+    command = Command("x", exits=[Exit.CONFIG])
+    page = command.get_help(click.Context(command))
+    codes = re.findall(r"^ +(\d+) ", page.partition("Exit codes:")[2], re.MULTILINE)
+    assert codes == ["0", "2", "78"]
