@@ -134,6 +134,15 @@ async def test_a_result_at_the_same_moment_is_not_lost() -> None:
         await asyncio.sleep(2)
 
 
+async def test_a_scope_cancelled_before_it_is_entered_strikes_at_the_first_wait() -> None:
+    """The wish is kept until there is somebody to tell."""
+    scope = Scope("early")
+    scope.cancel("before it began")
+    with nothing_left(), pytest.raises(Cancelled, match="before it began"), scope:
+        await asyncio.sleep(100)
+    assert now() == about(0)
+
+
 async def test_a_parent_cancelled_already_strikes_a_new_task() -> None:
     """A task started under a cancelled scope is told at its first wait."""
     with pytest.raises(Cancelled, match="over"), Scope() as scope:
@@ -491,3 +500,21 @@ def test_a_task_started_eagerly_may_cancel_the_scope_of_its_starter() -> None:
                 await task
 
     run(main(), loop_factory=VirtualLoop)
+
+
+async def test_the_cause_is_raised_in_tasks_of_asyncio_too() -> None:
+    """A scope opened in a plain task below a cancelled scope raises the cause in that task."""
+
+    async def work() -> None:
+        with Scope("inside"), Scope("further inside"):
+            await forever()
+
+    cause = ShuttingDown("stopping")
+    with suppress(ShuttingDown), Scope("around") as around:
+        task = asyncio.create_task(work())
+        await turns(1)
+        around.cancel(cause)
+        with around.shield(5):
+            await asyncio.wait([task])
+    assert task.exception() is cause
+    assert task.cancelling() == 0

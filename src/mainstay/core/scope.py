@@ -468,7 +468,10 @@ class Scope:
                 # A task that was told already keeps its time to clean up; a new one is told now.
                 if task is not None and task is not parent._task:
                     self._soon(functools.partial(self._deliver, task))
-        if self.deadline is not None and not self._parent_keeps_time():
+        if self._cause is not None:
+            if self._origin:
+                self._soon(self._deliver)
+        elif self.deadline is not None and not self._parent_keeps_time():
             self._soon_or_now(self._set_timer)
 
     def _parent_keeps_time(self) -> bool:
