@@ -132,6 +132,23 @@ class Logs:
         elif target.name in self._previous_levels:
             target.setLevel(self._previous_levels[target.name])
 
+    def apply(self, settings: LogSettings) -> None:
+        """Take over the levels of `settings`, and let go of those it does not have any more.
+
+        The format stays: a reader of the log should not have to follow a change in the middle.
+
+        Raises: UsageError for a level that does not exist; nothing has changed then.
+        """
+        wanted = {_ROOT: settings.level, **settings.levels}
+        for name, level in wanted.items():
+            _number(name, level)
+        gone = set(self._settings.levels) - set(settings.levels)
+        self._settings = settings
+        for name in gone:
+            self.reset_level(name)
+        for name, level in wanted.items():
+            self.set_level(name, level)
+
     def levels(self) -> dict[str, str]:
         """The level of every logger that has one of its own, ``root`` first."""
         levels = {_ROOT: _level_name(logging.getLogger().level)}

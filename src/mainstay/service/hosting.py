@@ -24,7 +24,8 @@ from mainstay.errors import ConfigError, StartError, UsageError, WiringError
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
 from mainstay.service.declaration import Declaration
-from mainstay.service.loading import FRAMEWORK, OWN, configuration
+from mainstay.service.levels import LevelFollower
+from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
 from mainstay.service.phases import StopReport
 from mainstay.service.running import Running
 from mainstay.service.settings import Settings
@@ -55,8 +56,12 @@ def host(
             "elsewhere use `async with service.running()`"
         )
         raise UsageError(message)
+    if files is None:
+        paths = default_files(declaration, effects.environ)
+    else:
+        paths = [Path(file) for file in files]
     try:
-        loaded = configuration(declaration, files=files, flags=flags, environ=effects.environ)
+        loaded = configuration(declaration, files=paths, flags=flags, environ=effects.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return NOT_CONFIGURED
@@ -64,7 +69,16 @@ def host(
     logs = Logs.install(settings.log, effects)
     try:
         config = None if declaration.config is None else loaded.get(OWN)
-        return Host(declaration, settings, config, effects, logs).run()
+        levels = LevelFollower(
+            paths,
+            lambda: (
+                configuration(declaration, files=paths, flags=flags, environ=effects.environ)
+                .get(FRAMEWORK)
+                .log
+            ),
+            logs,
+        )
+        return Host(declaration, settings, config, effects, logs, levels).run()
     finally:
         logs.flush()
         logs.uninstall()
@@ -121,6 +135,7 @@ class Host:
         config: Any,
         effects: Effects,
         logs: Logs,
+        levels: LevelFollower,
     ) -> None:
         self._declaration = declaration
         self._settings = settings
@@ -128,6 +143,7 @@ class Host:
         self._effects = effects
         self._policy = SignalPolicy(has_terminal=effects.process.has_terminal())
         self._guard = Guard(effects, logs.flush)
+        self._levels = levels
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Running | None = None
         self._wish: tuple[str, bool] | None = None
@@ -156,6 +172,7 @@ class Host:
                 dog = Watchdog(watchdog.threshold)
                 dog.start()
                 stack.callback(dog.stop)
+            stack.callback(asyncio.ensure_future(self._levels.follow()).cancel)
             try:
                 return await self._live()
             except (StartError, WiringError) as error:
