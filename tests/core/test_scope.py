@@ -307,3 +307,36 @@ async def test_the_repr_tells_the_state() -> None:
     with Scope("brief") as brief:
         pass
     assert repr(brief) == "<Scope 'brief' left>"
+
+
+async def test_the_tree_may_be_deeper_than_the_stack() -> None:
+    """A chain of 2,000 tasks, each below the one before, is drained, cancelled and waited for."""
+    depth = 2000
+    seen = []
+
+    async def link(level: int) -> None:
+        task = None
+        if level:
+            task = Scope.current().start(link(level - 1))
+        try:
+            await forever()
+        finally:
+            seen.append(Scope.current().cause)
+            if task is not None:
+                with Scope.current().shield(60):
+                    await asyncio.wait([task])
+
+    with pytest.raises(Cancelled, match="all of it"), Scope("top") as top:
+        task = top.start(link(depth))
+        await turns(depth + 5)
+        top.drain()
+        assert len(list(top.tasks())) == depth + 2
+        top.cancel("all of it")
+        try:
+            await forever()
+        finally:
+            with top.shield(60):
+                await asyncio.wait([task])
+    assert len(seen) == depth + 1
+    assert len(set(map(id, seen))) == 1
+    assert now() == about(0)

@@ -537,24 +537,27 @@ class Scope:
 
     def _mark(self, cause: Exception) -> None:
         """Let everything here and below know the cause, before anyone is interrupted."""
-        if self._cause is not None:
-            return
-        self._cause = cause
-        self._since = self._runtime.monotonic()
-        if self._event is not None:
-            self._event.set()
-        self._wake(drained=False)
-        for scope in self.children():
-            if not scope._shielded:
-                scope._mark(cause)
+        now = self._runtime.monotonic()
+        scopes = [self]
+        while scopes:
+            scope = scopes.pop()
+            if scope._cause is not None:
+                continue
+            scope._cause = cause
+            scope._since = now
+            if scope._event is not None:
+                scope._event.set()
+            scope._wake(drained=False)
+            scopes.extend(child for child in scope.children() if not child._shielded)
 
     def _drain(self) -> None:
-        if self._draining:
-            return
-        self._draining = True
-        self._wake(drained=True)
-        for scope in self.children():
-            scope._drain()
+        scopes = [self]
+        while scopes:
+            scope = scopes.pop()
+            if not scope._draining:
+                scope._draining = True
+                scope._wake(drained=True)
+                scopes.extend(scope.children())
 
     def _wake(self, *, drained: bool) -> None:
         for future, for_drain in self._waiters or ():
@@ -598,13 +601,16 @@ class Scope:
             self._timer = self._runtime.wheel.at(again, self._deliver)
 
     def _collect(self, wanted: _Wanted, shielded: _Tasks) -> None:
-        if self._task is not None and self._task not in wanted:
-            wanted[self._task] = self
-        for scope in self.children():
-            if not scope._shielded:
-                scope._collect(wanted, shielded)
-            elif scope._task is not None:
-                shielded.add(scope._task)
+        scopes = [self]
+        while scopes:
+            scope = scopes.pop()
+            if scope._task is not None:
+                wanted.setdefault(scope._task, scope)
+            for child in scope.children():
+                if not child._shielded:
+                    scopes.append(child)
+                elif child._task is not None:
+                    shielded.add(child._task)
 
     def _report(self, task: asyncio.Task[Any]) -> None:
         late = self._runtime.monotonic() - self._since
