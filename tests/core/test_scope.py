@@ -217,6 +217,26 @@ async def test_an_open_scope_holds_others_without_a_task() -> None:
     assert isinstance(raise_nothing, Cancelled)
 
 
+async def test_a_generator_closed_by_another_task_leaves_that_task_alone() -> None:
+    """The scope inside a generator ends wherever it is closed; the closer stays where it is."""
+
+    async def generator() -> AsyncIterator[int]:
+        with Scope("inside"):
+            yield 1
+            yield 2
+
+    async def close_in_scope(opened: AsyncIterator[int]) -> None:
+        with Scope("closer") as closer:
+            await opened.aclose()  # type: ignore[attr-defined]
+            assert Scope.current() is closer
+
+    opened = generator()
+    first: asyncio.Task[int] = asyncio.ensure_future(anext(opened))  # type: ignore[arg-type]
+    assert await first == 1
+    await asyncio.create_task(close_in_scope(opened))
+    assert Scope.current().children() == []
+
+
 async def test_a_generator_that_is_forgotten_leaves_its_scope() -> None:
     """The loop closes a generator that nobody holds any more; no warning, no open scope."""
     held = []

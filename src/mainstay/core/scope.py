@@ -420,8 +420,10 @@ class Scope:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Not `ContextVar.reset`: an async generator may be closed in another context.
-        _current.set(self._outer)
+        # An async generator may be closed in another context, where other scopes are open: not
+        # `ContextVar.reset`, which would fail there, nor anything else.
+        if _current.get() is self:
+            _current.set(self._outer)
         task = self._task
         self._detach()
         if self._cause is None or task is None:
