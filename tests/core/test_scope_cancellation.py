@@ -62,21 +62,6 @@ async def test_the_first_cause_stays() -> None:
     assert now() == about(2)
 
 
-async def test_children_inherit_the_cause_at_once() -> None:
-    """Everything below knows before anything is interrupted, in other tasks too."""
-    with nothing_left(), pytest.raises(Cancelled) as caught:
-        with Scope("top") as top, Scope("middle") as middle:
-            task = top.start(forever(), "task")
-            in_task = next(each for each in top.children() if each.name == "task")
-            held = middle.child().open()
-            top.cancel("over")
-            assert top.cause is middle.cause is in_task.cause is held.cause
-            assert not task.done()
-            await asyncio.wait([task])
-    assert caught.value is top.cause
-    held.close()
-
-
 async def test_a_child_keeps_its_own_earlier_cause() -> None:
     """What was cancelled for its own reason raises that reason, or the outer one further out."""
     with nothing_left(), pytest.raises(Cancelled, match="outer"), Scope() as outer:
@@ -231,6 +216,24 @@ async def test_a_task_that_swallows_is_cancelled_again_until_gone(
     assert me().cancelling() == 0
     await asyncio.sleep(5)
     assert len(struck) == 8
+
+
+async def test_a_task_that_swallows_is_cancelled_again_after_its_scope_was_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever cancelled may go; the task that stays behind is not let off."""
+    struck: list[float] = []
+    with reports(caplog) as said:
+        with pytest.raises(Cancelled), Scope("top") as top:
+            task = top.start(swallow(3.75, struck), "stubborn")
+            later(1, top)
+            await forever()
+        assert now() == about(1)
+        await task
+    assert len(struck) == 6
+    assert [line.split()[0] for line in said] == ["stubborn"]
+    await turns()
+    assert Scope.current().children() == []
 
 
 async def test_who_waits_for_others_is_not_the_straggler(caplog: pytest.LogCaptureFixture) -> None:

@@ -156,22 +156,6 @@ async def test_two_deadlines_in_one_tick_end_at_the_outer_scope(*, inner_first: 
     await asyncio.sleep(5)
 
 
-async def test_a_deadline_is_named_after_the_scope_that_set_it() -> None:
-    """Scopes below without a limit of their own are interrupted in the name of the one with it."""
-    with nothing_left(), pytest.raises(DeadlineExceeded, match="'call' was given 2 s") as caught:
-        with Scope("call", timeout=2) as call, Scope("x"), Scope("y") as below:
-            task = call.start(forever(), "task")
-            task_scope = next(each for each in call.children() if each.name == "task")
-            try:
-                await forever()
-            finally:
-                assert below.cause is task_scope.cause is call.cause
-                with pytest.raises(DeadlineExceeded, match="'call'"):
-                    below.check()
-    assert caught.value is call.cause
-    await asyncio.wait([task])
-
-
 async def test_check_knows_before_the_loop_does() -> None:
     """`check` reads the clock, so code that never waits learns of its deadline too."""
     with Scope("loop", timeout=1) as scope:
@@ -180,6 +164,18 @@ async def test_check_knows_before_the_loop_does() -> None:
     with pytest.raises(DeadlineExceeded, match="'late'"):
         late.check()
     assert not late.cancelled
+
+
+async def test_an_orphan_ends_with_the_deadline_of_the_scope_that_it_outlives() -> None:
+    """A task nobody waited for keeps the limit it was started under."""
+    with Scope("call", timeout=3) as call:
+        orphan = call.start(forever())
+    assert now() == 0
+    await asyncio.wait([orphan])
+    assert orphan.cancelled()
+    assert now() == about(3)
+    await turns()
+    assert Scope.current().children() == []
 
 
 async def _until_told() -> tuple[bool, Exception | None]:

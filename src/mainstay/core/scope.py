@@ -14,6 +14,8 @@ Rules this file keeps:
 * **Cancelled stays cancelled.** A task that swallows the `CancelledError` is cancelled again every
   `RECANCEL` seconds until it has left the scope, and named in the log, with its stack, after
   `STRAGGLER` seconds. asyncio itself cancels once only, after which a task may wait for ever.
+* **Nobody falls out of the tree.** A scope that is left while others are open below it keeps its
+  place, its deadline and its cause until they have gone.
 * **A shield has its own bound.** Inside ``with scope.shield(5):`` nothing from outside is
   delivered, and the work inside has its own deadline; what was held back is delivered at its end.
 * **One cancellation, one task.** A task in several nested scopes is cancelled once, by the
@@ -384,7 +386,7 @@ class Scope:
             self._detach()
 
     def children(self) -> list[Scope]:
-        """The scopes open directly below this one."""
+        """The scopes directly below this one that are open, or have open ones below."""
         return [] if self._children is None else list(self._children)
 
     def tasks(self) -> Iterator[asyncio.Task[Any]]:
@@ -461,9 +463,7 @@ class Scope:
         self._task = task
         parent = self.parent
         if parent is not None:
-            if parent._children is None:
-                parent._children = set()
-            parent._children.add(self)
+            self._join(parent)
             self._draining = parent._draining
             if parent._cause is not None and not self._shielded:
                 self._mark(parent._cause)
@@ -485,19 +485,35 @@ class Scope:
             and not self._shielded
         )
 
+    def _join(self, parent: Scope) -> None:
+        if parent._children is None:
+            with self._runtime.lock:  # scopes in threads may be the first children too
+                parent._children = parent._children or set()
+        if parent._state is not _OPEN and not parent._children and parent.parent is not None:
+            # It passes on what it is told for as long as there is somebody to be told.
+            parent._join(parent.parent)
+        parent._children.add(self)
+
     def _detach(self) -> None:
-        """Leave the tree."""
+        """Let go of the task; leave the tree, unless there are others below, who outlive us."""
         self._state = _LEFT
         task, self._task = self._task, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._part()
         parent = self.parent
-        if parent is not None:
-            if parent._children is not None:
-                parent._children.discard(self)
-            if self._shielded and parent._cause is not None and task is not None:
-                self._soon(functools.partial(parent._deliver, task))
+        if self._shielded and parent is not None and parent._cause is not None and task is not None:
+            self._soon(functools.partial(parent._deliver, task))
+
+    def _part(self) -> None:
+        """Leave the tree if nothing here or below is at work; then perhaps those above, too."""
+        scope: Scope | None = self
+        while scope is not None and scope._state is not _OPEN and not scope._children:
+            if scope._timer is not None:
+                scope._timer.cancel()
+                scope._timer = None
+            parent = scope.parent
+            if parent is not None and parent._children is not None:
+                parent._children.discard(scope)
+            scope = parent
 
     def _soon_or_now(self, callback: Callable[[], None]) -> None:
         if threading.get_ident() == self._runtime.thread:
@@ -532,7 +548,7 @@ class Scope:
         self._cancel(self._exceeded())
 
     def _cancel(self, cause: Exception) -> None:
-        if self._cause is None and self._state is not _LEFT:
+        if self._cause is None and (self._state is not _LEFT or self._children):
             self._origin = True
             self._mark(cause)
             self._deliver()
@@ -578,8 +594,8 @@ class Scope:
 
     def _deliver(self, only: asyncio.Task[Any] | None = None) -> None:
         """Cancel the tasks here and below that are not shielded: all of them, again and again
-        until this scope is left; or `only` one, once, since it was out of reach before."""
-        if self._state is not _OPEN:
+        until they have left; or `only` one, once, since it was out of reach before."""
+        if self._state is not _OPEN and not self._children:
             return
         wanted: _Wanted = {}
         shielded: _Tasks = set()
