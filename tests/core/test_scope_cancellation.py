@@ -179,6 +179,28 @@ async def test_a_scope_can_be_cancelled_from_a_thread() -> None:
             thread.join()
 
 
+def test_a_cancellation_after_the_loop_has_closed_is_too_late() -> None:
+    """A thread that outlives its loop may still cancel and drain; nothing happens."""
+
+    async def make() -> Scope:
+        return Scope("late").open()
+
+    scope = asyncio.run(make())
+    failed: list[BaseException] = []
+
+    def cancel() -> None:
+        try:
+            scope.cancel()
+            scope.drain()
+        except BaseException as error:  # shown by the assertion
+            failed.append(error)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    thread.join()
+    assert failed == []
+
+
 @contextmanager
 def reports(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     """What is logged about stragglers in the block."""

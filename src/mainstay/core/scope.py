@@ -34,6 +34,7 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from math import inf
 from types import TracebackType
@@ -289,17 +290,11 @@ class Scope:
         """
         if cause is None or isinstance(cause, str):
             cause = Cancelled(cause or f"{self.name or 'the scope'} was cancelled")
-        if threading.get_ident() == self._runtime.thread:
-            self._cancel(cause)
-        else:
-            self._runtime.loop.call_soon_threadsafe(self._cancel, cause)
+        self._soon_or_now(functools.partial(self._cancel, cause))
 
     def drain(self) -> None:
         """Ask the work, here and in every scope below, to come to an end in its own time."""
-        if threading.get_ident() == self._runtime.thread:
-            self._drain()
-        else:
-            self._runtime.loop.call_soon_threadsafe(self._drain)
+        self._soon_or_now(self._drain)
 
     async def wait_cancelled(self) -> Exception:
         """Wait for the cancellation and return its cause; for those who watch from outside."""
@@ -507,9 +502,9 @@ class Scope:
         """Leave the tree if nothing here or below is at work; then perhaps those above, too."""
         scope: Scope | None = self
         while scope is not None and scope._state is not _OPEN and not scope._children:
-            if scope._timer is not None:
-                scope._timer.cancel()
-                scope._timer = None
+            timer, scope._timer = scope._timer, None
+            if timer is not None:
+                self._soon_or_now(timer.cancel)
             parent = scope.parent
             if parent is not None and parent._children is not None:
                 parent._children.discard(scope)
@@ -525,8 +520,9 @@ class Scope:
         loop = self._runtime.loop
         if threading.get_ident() == self._runtime.thread:
             loop.call_soon(callback)
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(callback)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: there is nobody to tell
+                loop.call_soon_threadsafe(callback)
 
     def _set_timer(self) -> None:
         if self._state is _OPEN and self.deadline is not None:
