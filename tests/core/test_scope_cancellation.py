@@ -62,6 +62,25 @@ async def test_the_first_cause_stays() -> None:
     assert now() == about(2)
 
 
+async def test_children_inherit_the_cause_at_once() -> None:
+    """Everything below knows before anything is interrupted, in other tasks too."""
+    with nothing_left(), pytest.raises(Cancelled) as caught:
+        with Scope("top") as top, Scope("middle") as middle:
+            task = top.start(forever(), "task")
+            in_task = next(each for each in top.children() if each.name == "task")
+            held = middle.child().open()
+            top.cancel("over")
+            assert top.cause is middle.cause is in_task.cause is held.cause
+            assert not task.done()
+            held.close()
+            try:
+                await forever()
+            finally:
+                with top.shield(5):
+                    await asyncio.wait([task])
+    assert caught.value is top.cause
+
+
 async def test_a_child_keeps_its_own_earlier_cause() -> None:
     """What was cancelled for its own reason raises that reason, or the outer one further out."""
     with nothing_left(), pytest.raises(Cancelled, match="outer"), Scope() as outer:
@@ -256,6 +275,28 @@ async def test_a_task_that_swallows_is_cancelled_again_after_its_scope_was_left(
     assert [line.split()[0] for line in said] == ["stubborn"]
     await turns()
     assert Scope.current().children() == []
+
+
+async def test_who_leaves_in_time_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """Cleanup shorter than `STRAGGLER` is nobody's business; nor is cleanup in a shield."""
+    with reports(caplog) as said:
+        with suppress(Cancelled), Scope("tidy") as scope:
+            scope.cancel()
+            try:
+                await forever()
+            finally:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(STRAGGLER - 0.1)
+        with suppress(Cancelled), Scope("shielded") as scope:
+            scope.cancel()
+            try:
+                await forever()
+            finally:
+                with scope.shield(10):
+                    await asyncio.sleep(3)
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.1)
+    assert said == []
 
 
 async def test_who_waits_for_others_is_not_the_straggler(caplog: pytest.LogCaptureFixture) -> None:

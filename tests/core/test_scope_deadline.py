@@ -156,6 +156,23 @@ async def test_two_deadlines_in_one_tick_end_at_the_outer_scope(*, inner_first: 
     await asyncio.sleep(5)
 
 
+async def test_a_deadline_is_named_after_the_scope_that_set_it() -> None:
+    """Scopes below without a limit of their own are interrupted in the name of the one with it."""
+    with nothing_left(), pytest.raises(DeadlineExceeded, match="'call' was given 2 s") as caught:
+        with Scope("call", timeout=2) as call, Scope("x"), Scope("y") as below:
+            task = call.start(forever(), "task")
+            task_scope = next(each for each in call.children() if each.name == "task")
+            try:
+                await forever()
+            finally:
+                assert below.cause is task_scope.cause is call.cause
+                with pytest.raises(DeadlineExceeded, match="'call'"):
+                    below.check()
+                with call.shield(5):
+                    await asyncio.wait([task])
+    assert caught.value is call.cause
+
+
 async def test_check_knows_before_the_loop_does() -> None:
     """`check` reads the clock, so code that never waits learns of its deadline too."""
     with Scope("loop", timeout=1) as scope:

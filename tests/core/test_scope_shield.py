@@ -28,6 +28,19 @@ async def test_a_shield_holds_off_the_deadline_around() -> None:
     assert now() == about(5)
 
 
+async def test_a_shield_holds_off_cancellations_and_those_that_follow() -> None:
+    """However often the scopes around cancel again, the shield stands to its end."""
+    with nothing_left(), pytest.raises(Cancelled, match="outer"):
+        with Scope("outer") as outer, Scope("inner", timeout=1) as inner:
+            asyncio.get_running_loop().call_later(2, outer.cancel, "outer")
+            with inner.shield(99):
+                await asyncio.sleep(RECANCEL * 20)
+                assert inner.cancelled
+                assert outer.cancelled
+            await forever()
+    assert now() == pytest.approx(RECANCEL * 20)
+
+
 async def test_code_behind_a_shield_that_never_waits_is_left_alone() -> None:
     """Nothing is delivered to code that ends at once, and nothing strikes later."""
     with nothing_left():

@@ -494,9 +494,8 @@ class Scope:
         self._state = _LEFT
         task, self._task = self._task, None
         self._part()
-        parent = self.parent
-        if self._shielded and parent is not None and parent._cause is not None and task is not None:
-            self._soon(functools.partial(parent._deliver, task))
+        if self._shielded and task is not None:
+            self._deliver_held(task)
 
     def _part(self) -> None:
         """Leave the tree if nothing here or below is at work; then perhaps those above, too."""
@@ -525,7 +524,7 @@ class Scope:
                 loop.call_soon_threadsafe(callback)
 
     def _set_timer(self) -> None:
-        if self._state is _OPEN and self.deadline is not None:
+        if self._state is _OPEN and self._cause is None and self.deadline is not None:
             self._timer = self._runtime.wheel.at(self.deadline, self._expire)
 
     def _exceeded(self) -> DeadlineExceeded:
@@ -613,6 +612,18 @@ class Scope:
                 self._timer.cancel()
             again = self._runtime.monotonic() + RECANCEL
             self._timer = self._runtime.wheel.at(again, self._deliver)
+
+    def _deliver_held(self, task: asyncio.Task[Any]) -> None:
+        """Tell `task`, which leaves this shield, what the shield has held off."""
+        top = None
+        scope = self.parent
+        while scope is not None and scope._cause is not None:
+            top = scope
+            if scope._task is task and scope._since < inf:
+                scope._since = self._runtime.monotonic()  # it was allowed to take this long
+            scope = None if scope._shielded else scope.parent
+        if top is not None:
+            self._soon(functools.partial(top._deliver, task))
 
     def _collect(self, wanted: _Wanted, shielded: _Tasks) -> None:
         scopes = [self]
