@@ -638,9 +638,13 @@ class Scope:
                     shielded.add(child._task)
 
     def _report(self, task: asyncio.Task[Any]) -> None:
-        late = self._runtime.monotonic() - self._since
-        waits_for_others = any(scope._task is not task for scope in self.children())
-        if late >= STRAGGLER and not waits_for_others:
+        now = self._runtime.monotonic()
+        late = now - self._since
+        if late < STRAGGLER:
+            return
+        if any(scope._task is not task for scope in self.children()):
+            self._since = now  # it waits for others, and has its time once they are gone
+        else:
             self._since = inf
             _log.warning(
                 "%s still runs %.1f s after it was cancelled (%s):\n%s",
