@@ -97,6 +97,47 @@ async def test_a_child_keeps_its_own_earlier_cause() -> None:
             await forever()
 
 
+async def test_a_cause_keeps_what_it_tells_about_itself() -> None:
+    """An error that was raised before, with a cause of its own, still tells that story."""
+    origin = KeyError("user 7")
+    try:
+        raise NotFound("no such user") from origin
+    except NotFound as error:
+        cause = error
+    with pytest.raises(NotFound) as caught, Scope() as scope:
+        scope.cancel(cause)
+        await forever()
+    assert caught.value is cause
+    assert cause.__cause__ is origin
+    names = [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
+    assert names.count("test_a_cause_keeps_what_it_tells_about_itself") == 2
+
+
+async def test_a_cause_shared_by_many_does_not_collect_their_stacks() -> None:
+    """One error stops every call of a service: its traceback is that of one, not of all."""
+    cause = ShuttingDown("the service is stopping")
+
+    async def call() -> int:
+        try:
+            with Scope("call"):
+                await forever()
+        except ShuttingDown as error:
+            assert error is cause
+        return len(traceback.extract_tb(cause.__traceback__))
+
+    with suppress(ShuttingDown), Scope("service") as service:
+        calls = [asyncio.create_task(call()) for _ in range(50)]
+        await turns(1)
+        service.cancel(cause)
+        with service.shield(5):
+            lengths = await asyncio.gather(*calls)
+        for _ in range(50):
+            with suppress(ShuttingDown):
+                service.check()
+    assert max(lengths) == min(lengths)
+    assert len(traceback.extract_tb(cause.__traceback__)) <= min(lengths)
+
+
 # --- delivery -------------------------------------------------------------------------------------
 
 

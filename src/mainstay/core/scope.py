@@ -38,7 +38,7 @@ from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from math import inf
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast, overload
+from typing import Any, Final, Generic, NoReturn, Self, TypeAlias, TypeVar, cast, overload
 
 from mainstay.core.effects import Effects
 from mainstay.core.metadata import EMPTY, Metadata, Peer
@@ -145,6 +145,7 @@ class Scope:
         "_task",
         "_timeout",
         "_timer",
+        "_trace",
         "_values",
         "_waiters",
         "deadline",
@@ -193,6 +194,7 @@ class Scope:
         self.deadline: float | None = deadline
         self._shielded = False
         self._cause: Exception | None = None
+        self._trace: TracebackType | None = None
         self._origin = False
         self._draining = False
         self._state = _NEW
@@ -243,7 +245,7 @@ class Scope:
         Raises: the cause of the cancellation; DeadlineExceeded once the deadline has passed.
         """
         if self._cause is not None:
-            raise self._cause
+            raise self._cause.with_traceback(self._trace)
         if self.deadline is not None and self._runtime.monotonic() >= self.deadline:
             raise self._exceeded()
 
@@ -438,7 +440,7 @@ class Scope:
             and kind is not None
             and issubclass(kind, asyncio.CancelledError)
         ):
-            raise self._cause from error
+            self._raise(self._cause, error)
 
     def __repr__(self) -> str:
         state = "cancelled" if self._cause else "draining" if self._draining else self._state
@@ -461,7 +463,7 @@ class Scope:
             self._join(parent)
             self._draining = parent._draining
             if parent._cause is not None and not self._shielded:
-                self._mark(parent._cause)
+                self._mark(parent._cause, parent._trace)
                 # A task that was told already keeps its time to clean up; a new one is told now.
                 if task is not None and task is not parent._task:
                     self._soon(functools.partial(self._deliver, task))
@@ -479,6 +481,18 @@ class Scope:
             and parent.deadline == self.deadline
             and not self._shielded
         )
+
+    def _raise(self, cause: Exception, interrupted: BaseException | None) -> NoReturn:
+        """Raise `cause` in place of the cancellation that it led to."""
+        if self._trace is None:
+            # Others raise it too, in other tasks: a traceback would grow by those of all.
+            raise cause.with_traceback(None) from interrupted
+        # It was raised before, by a task that failed: it keeps the story that it tells.
+        context = cause.__context__
+        try:
+            raise cause.with_traceback(self._trace)
+        finally:
+            cause.__context__ = context
 
     def _join(self, parent: Scope) -> None:
         if parent._children is None:
@@ -545,10 +559,10 @@ class Scope:
     def _cancel(self, cause: Exception) -> None:
         if self._cause is None and (self._state is not _LEFT or self._children):
             self._origin = True
-            self._mark(cause)
+            self._mark(cause, cause.__traceback__)
             self._deliver()
 
-    def _mark(self, cause: Exception) -> None:
+    def _mark(self, cause: Exception, trace: TracebackType | None) -> None:
         """Let everything here and below know the cause, before anyone is interrupted."""
         now = self._runtime.monotonic()
         scopes = [self]
@@ -557,6 +571,7 @@ class Scope:
             if scope._cause is not None:
                 continue
             scope._cause = cause
+            scope._trace = trace
             scope._since = now
             if scope._event is not None:
                 scope._event.set()
