@@ -300,6 +300,24 @@ async def test_a_task_that_swallows_is_cancelled_again_until_gone(
     assert len(struck) == 8
 
 
+async def test_a_started_task_that_swallows_is_cancelled_again_until_gone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The same for a task below, and its name is the one in the report, not that of who waits."""
+    struck: list[float] = []
+    with reports(caplog) as said, nothing_left(), pytest.raises(Cancelled), Scope("top") as top:
+        task = top.start(swallow(3.75, struck), "stubborn")
+        later(1, top)
+        with suppress(asyncio.CancelledError):
+            await forever()
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        await forever()
+    assert len(struck) == 6
+    assert [line.split()[0] for line in said] == ["stubborn"]
+
+
 async def test_a_task_that_swallows_is_cancelled_again_after_its_scope_was_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -195,6 +195,22 @@ async def test_an_orphan_ends_with_the_deadline_of_the_scope_that_it_outlives() 
     assert Scope.current().children() == []
 
 
+async def test_an_orphan_is_told_when_what_is_above_is_cancelled() -> None:
+    """A scope that was left with tasks below still passes cancellations and drains on."""
+    with Scope("service") as service:
+        with Scope("call"), Scope("inner") as inner:
+            orphan = inner.start(_until_told())
+            await turns(1)
+        service.drain()
+        service.cancel("over")
+        with service.shield(5):
+            draining, cause = await orphan
+            await turns()
+        assert draining
+        assert cause is service.cause
+        assert service.children() == []
+
+
 async def _until_told() -> tuple[bool, Exception | None]:
     scope = Scope.current()
     with suppress(asyncio.CancelledError):

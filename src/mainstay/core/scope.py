@@ -655,11 +655,9 @@ class Scope:
     def _report(self, task: asyncio.Task[Any]) -> None:
         now = self._runtime.monotonic()
         late = now - self._since
-        if late < STRAGGLER:
-            return
-        if any(scope._task is not task for scope in self.children()):
+        if self._since < inf and any(scope._task is not task for scope in self.children()):
             self._since = now  # it waits for others, and has its time once they are gone
-        else:
+        elif late >= STRAGGLER:
             self._since = inf
             _log.warning(
                 "%s still runs %.1f s after it was cancelled (%s):\n%s",
