@@ -607,17 +607,16 @@ class Scope:
         until they have left; or `only` one, once, since it was out of reach before."""
         if self._state is not _OPEN and not self._children:
             return
+        if asyncio.current_task(self._runtime.loop) is not None:
+            # Cancelling a task that runs now strikes at its next wait, which may be after its
+            # scope. That is this task, and others if it was started eagerly: wait for their waits.
+            self._runtime.loop.call_soon(self._deliver, only)
+            return
         wanted: _Wanted = {}
         shielded: _Tasks = set()
         self._collect(wanted, shielded)
-        current = asyncio.current_task(self._runtime.loop)
         for task, scope in wanted.items():
             if task in shielded or task.done() or (only is not None and task is not only):
-                continue
-            if task is current:
-                # Cancelling a running task strikes at its next wait, which may be after this
-                # scope: come back when it waits in here.
-                self._runtime.loop.call_soon(self._deliver, task)
                 continue
             scope._requests += 1
             task.cancel(str(self._cause))
