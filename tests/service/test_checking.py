@@ -61,7 +61,6 @@ def test_each_kind_of_part_has_a_line() -> None:
     ]
 
 
-@pytest.mark.xfail(reason="Container.names() lists it twice since ae23455", strict=False)
 def test_a_resource_of_a_call_is_listed_once() -> None:
     """Behind those that open at the start, and marked as what it is."""
     service = Service("mixed")

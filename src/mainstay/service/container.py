@@ -85,7 +85,10 @@ class Container:
     def names(self) -> list[str]:
         """What will be opened, in that order, then what each call opens."""
         of_calls = [each.name for each in self._providers.values() if each.lifetime == "call"]
-        return [*(each.name for each in self._order), *(f"{name} (per call)" for name in of_calls)]
+        return [
+            *(each.name for each in self._in_use()),
+            *(f"{name} (per call)" for name in of_calls),
+        ]
 
     def missing(self, function: Callable[..., Any], parameter: Parameter) -> WiringError:
         """The error for a parameter that nothing fills."""
