@@ -118,24 +118,26 @@ class ThreadPool(ThreadPoolExecutor):
             if job is None:
                 self._alive.discard(threading.current_thread())
                 return
-            _run(job[0], job[1])
+            tell = _run(job[0], job[1])
+            # Before anyone knows the result: who knows it may ask at once what still runs.
             with self._lock:
                 del self._running[me]
-            del job  # or the last result stays alive while the thread is idle
+            tell()
+            del job, tell  # or the last result stays alive while the thread is idle
 
 
 _Job = tuple[Future[Any], Callable[[], Any], str]
 
 
-def _run(future: Future[Any], work: Callable[[], Any]) -> None:
+def _run(future: Future[Any], work: Callable[[], Any]) -> Callable[[], None]:
+    """Do `work`; returns what tells the future how it went."""
     if not future.set_running_or_notify_cancel():
-        return
+        return lambda: None
     try:
         result = work()
     except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+        return functools.partial(future.set_exception, error)
+    return functools.partial(future.set_result, result)
 
 
 def _name_of(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
