@@ -1,8 +1,7 @@
 """What the tests of the service share."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -100,11 +99,17 @@ class FakeServer:
         slow: seconds that a step takes, by its name.
     """
 
-    def __init__(self, events: Events, name: str = "server", fail: str = "", **slow: float) -> None:
+    def __init__(
+        self,
+        events: Events,
+        name: str = "server",
+        fail: str = "",
+        slow: Mapping[str, float] | None = None,
+    ) -> None:
         self._events = events
         self._name = name
         self._fail = fail
-        self._slow = slow
+        self._slow = slow or {}
         self.handler: Handler | None = None
         self.scope: Scope | None = None
 
@@ -177,6 +182,3 @@ async def released(stubborn: Stubborn) -> AsyncIterator[Stubborn]:
         yield stubborn
     finally:
         await stubborn.release()
-
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)

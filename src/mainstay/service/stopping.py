@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mainstay.core.scope import Scope
 from mainstay.core.stacks import task_stack
@@ -32,7 +32,11 @@ __all__ = ["Components", "Shutdown"]
 _log = logging.getLogger(__name__)
 
 _LAST_CHANCE: Final = 0.1
-"""Seconds a cancelled hook or closing has to end, on top of its share."""
+"""Seconds a cancelled hook or closing has to end; part of its time."""
+
+_Until: TypeAlias = Callable[[], float]
+_Tasks: TypeAlias = Callable[[], Iterable[asyncio.Task[Any]]]
+_Named: TypeAlias = Sequence[tuple[str, asyncio.Task[Any]]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Shutdown:
         self._reason = reason
         self._failure = failure
         self._effects = components.root.effects
-        self._began = self._effects.clock.monotonic()
+        self._began = self._now()
         settings = components.settings
         self._plan = Plan.graceful(settings.timeout, settings.delay_in(self._effects.environ))
         loop = asyncio.get_running_loop()
@@ -141,7 +145,8 @@ class Shutdown:
     async def _propagate(self) -> None:
         if self._plan.ends[Phase.PROPAGATE] > self._plan.ends[Phase.DEREGISTER]:
             delay = self._parts.settings.delay_in(self._effects.environ)
-            await self._sleep(min(delay, self._left(Phase.PROPAGATE)))
+            left = self._end(Phase.PROPAGATE) - self._now()
+            await asyncio.wait([self._forced], timeout=max(0.0, min(delay, left)))
 
     async def _stop_accepting(self) -> None:
         parts = self._parts
@@ -152,35 +157,36 @@ class Shutdown:
         # Told before the wait: a stream that must leave has the whole drain for it.
         for scope in (parts.calls, parts.background, parts.workers):
             scope.drain()
-        for name, task in stopping:
-            await self._ended(name, task, Phase.STOP_ACCEPTING)
+        await self._settle(stopping, partial(self._end, Phase.STOP_ACCEPTING), "not done in time")
 
     async def _drain(self) -> None:
         parts = self._parts
+        chance = min(_LAST_CHANCE, 0.02 * self._plan.timeout)
+
+        def until() -> float:
+            return self._end(Phase.DRAIN) - chance
+
         waits = [("calls", self._begin("calls", parts.dispatcher.wait_idle))]
         waits += [(repr(each), self._begin("drain", each.drain)) for each in parts.servers]
         waits += [(name, self._begin(name, run)) for name, run in parts.drain_hooks]
-        await self._wait([task for _, task in waits], Phase.DRAIN)
-        await self._wait(parts.background.tasks(), Phase.DRAIN)
+        await self._wait([task for _, task in waits], until)
+        await self._wait_out(parts.background.tasks, until)
         for task in parts.workers.tasks():
             if task.get_name() not in parts.draining_workers:
                 # It has no end of its own, and nobody needs it any more: not a cut.
                 _scope_of(parts.workers, task).cancel(ShuttingDown("the service has drained"))
-        await self._wait([*parts.workers.tasks(), *parts.jobs.tasks()], Phase.DRAIN)
-        for name, task in waits:
-            await self._ended(name, task, Phase.DRAIN, late="not drained in time")
-        left = self._still_working()
+        await self._wait_out(parts.work.tasks, until)
+        await self._settle(waits, partial(self._end, Phase.DRAIN), "not drained in time", chance)
+        left = list(parts.work.tasks())
         if left:
             self._cut = True
             self._notes.append(f"{len(left)} cut: {_names(left)}")
 
     async def _cancel(self) -> None:
         work = self._parts.work
-        if not self._still_working():
-            return
+        # Also when nothing is left: what a stop hook would begin now, nobody would wait for.
         work.cancel(ShuttingDown("the service has stopped and could not wait any longer"))
-        while (tasks := list(work.tasks())) and self._left(Phase.CANCEL) > 0:
-            await self._wait(tasks, Phase.CANCEL)
+        await self._wait_out(work.tasks, partial(self._end, Phase.CANCEL))
         for task in work.tasks():
             self._left_behind(task.get_name(), task)
 
@@ -192,10 +198,9 @@ class Shutdown:
             *((repr(each.provider), each.close) for each in reversed(parts.living)),
         ]
         for index, (name, begin) in enumerate(closings):
-            share = max(self._left(Phase.CLOSE), 0.0) / (len(closings) - index)
-            task = begin()
-            await asyncio.wait([task], timeout=share)
-            await self._ended(name, task, Phase.CLOSE, late=f"not closed within {share:.2f} s")
+            until = partial(self._share, self._now(), len(closings) - index)
+            chance = min(_LAST_CHANCE, max(until() - self._now(), 0.0) / 4)
+            await self._settle([(name, begin())], until, "not closed in time", chance)
 
     async def _flush(self) -> None:
         parts = self._parts
@@ -212,45 +217,62 @@ class Shutdown:
     # --- waiting --------------------------------------------------------------------------------
 
     def _elapsed(self) -> float:
-        return self._effects.clock.monotonic() - self._began
+        return self._now() - self._began
 
-    def _left(self, phase: Phase) -> float:
-        return self._plan.ends[phase] - self._elapsed()
+    def _now(self) -> float:
+        return self._effects.clock.monotonic()
+
+    def _end(self, phase: Phase) -> float:
+        """When `phase` ends at the latest. Absolute, because a wait for a difference of times may
+        come back too early by a rounding error, again and again."""
+        return self._began + self._plan.ends[phase]
+
+    def _share(self, start: float, number: int) -> float:
+        """When the first of `number` closings ends that divide what is left of their phase."""
+        return start + max(self._end(Phase.CLOSE) - start, 0.0) / number
 
     def _begin(self, name: str, run: Runner) -> asyncio.Task[Any]:
         return self._parts.life.start(run(), name)
 
-    async def _sleep(self, seconds: float) -> None:
-        await asyncio.wait([self._forced], timeout=max(seconds, 0.0))
+    async def _wait(self, tasks: Iterable[asyncio.Task[Any]], until: _Until) -> None:
+        """Wait for `tasks` until the time that `until` says, which `force` may bring forward.
 
-    async def _wait(self, tasks: Iterable[asyncio.Task[Any]], phase: Phase) -> None:
-        """Wait for `tasks` until the phase must end, which `force` may bring forward."""
+        They get one turn at least: what needs no time is done even when there is none.
+        """
         pending = {task for task in tasks if not task.done()}
-        while pending and (left := self._left(phase)) > 0:
+        left = 1.0
+        while pending and left > 0:
+            left = max(until() - self._now(), 0.0)
             hurry = set() if self._forced.done() else {self._forced}
             await asyncio.wait(
                 {*pending, *hurry}, timeout=left, return_when=asyncio.FIRST_COMPLETED
             )
             pending = {task for task in pending if not task.done()}
 
-    async def _ended(
-        self, name: str, task: asyncio.Task[Any], phase: Phase, late: str = "not done in time"
+    async def _wait_out(self, tasks: _Tasks, until: _Until) -> None:
+        """Wait for `tasks`, and for those that they begin meanwhile."""
+        while (pending := list(tasks())) and until() > self._now():
+            await self._wait(pending, until)
+
+    async def _settle(
+        self, work: _Named, until: _Until, late: str, chance: float = _LAST_CHANCE
     ) -> None:
-        """Wait for `task` to the end of the phase; cancel it then; note what went wrong."""
-        await self._wait([task], phase)
-        if not task.done():
+        """Wait for `work`; cancel what is late, `chance` seconds before the end; note what is
+        wrong."""
+        await self._wait([task for _, task in work], lambda: until() - chance)
+        overdue = [(name, task) for name, task in work if not task.done()]
+        for name, task in overdue:
             self._notes.append(f"{name} {late}")
             self._cut = True
             _scope_of(self._parts.life, task).cancel(ShuttingDown(f"{name} took too long"))
-            await asyncio.wait([task], timeout=_LAST_CHANCE)
-        if not task.done():
-            self._left_behind(name, task)
-        elif not task.cancelled() and (error := task.exception()) is not None:
-            self._notes.append(f"{name} failed: {error}")
-            _log.error("%s failed while stopping", name, exc_info=error)
-
-    def _still_working(self) -> list[asyncio.Task[Any]]:
-        return list(self._parts.work.tasks())
+        if overdue:
+            await asyncio.wait([task for _, task in overdue], timeout=chance)
+        for name, task in work:
+            if not task.done():
+                self._left_behind(name, task)
+            elif not task.cancelled() and (error := task.exception()) is not None:
+                self._notes.append(f"{name} failed: {error}")
+                _log.error("%s failed while stopping", name, exc_info=error)
 
     def _left_behind(self, name: str, task: asyncio.Task[Any]) -> None:
         self._cut = True
