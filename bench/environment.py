@@ -142,7 +142,7 @@ def described(record: dict[str, Any]) -> Iterator[str]:
     """Lines about the choice, for the header of the bench."""
     chosen = Interpreter(**record["chosen"])
     flags = " ".join(chosen.flags) or "no --enable-optimizations in its configure line"
-    yield f"CPython {chosen.version}, {chosen.compiler}, {flags}"
+    yield f"CPython {chosen.version} at {chosen.path}, {chosen.compiler}, {flags}"
     probes = ", ".join(
         f"{each['version']} {each['probe'] * 1000:.1f} ms" for each in record["among"]
     )
