@@ -247,7 +247,7 @@ class TestFailingToOpen:
                 await asyncio.sleep(FOR_EVER)
                 yield Database()
             finally:
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.3)
                 events("cleaned up")
 
         opened = container(hanging)
@@ -255,7 +255,7 @@ class TestFailingToOpen:
             await opened.open(Scope.current(), 10)
         assert caught.value.component == "resource 'hanging'"
         assert events == ["cleaned up"]
-        assert now() == pytest.approx(10.5, abs=0.1)
+        assert now() == pytest.approx(10.3, abs=0.1)
 
     async def test_a_cancelled_opening_is_cancelled_in_the_resource_too(self) -> None:
         """Nothing goes on in the background."""

@@ -6,7 +6,6 @@ asks for one of a single call is a WiringError that names the functions and what
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -14,10 +13,11 @@ from typing import Any, Final
 
 from mainstay.core.call import Call
 from mainstay.core.scope import Scope
-from mainstay.errors import StartError, WiringError
+from mainstay.errors import ShuttingDown, WiringError
 from mainstay.service.living import Living
 from mainstay.service.provider import Provider
 from mainstay.service.signature import MISSING, Parameter, say_type, where
+from mainstay.service.starting import step
 
 __all__ = ["OF_A_CALL", "Container"]
 
@@ -118,13 +118,9 @@ class Container:
         for provider in self._in_use():
             living = Living(provider, partial(self._service_arguments, provider), scope)
             try:
-                with Scope(repr(provider), timeout=timeout):
-                    await living.wait_open()
-            except BaseException as error:
-                living.task.cancel()
-                await asyncio.wait([living.task], timeout=1.0)
-                if isinstance(error, Exception):
-                    raise StartError(repr(provider), error) from error
+                await step(scope, repr(provider), timeout, living.wait_open)
+            except BaseException:
+                await living.abandon(ShuttingDown(f"the opening of {provider!r} was given up"))
                 raise
             self._living[provider.provides] = living
 

@@ -14,6 +14,7 @@ from typing import Any
 from mainstay.core.scope import Scope
 from mainstay.errors import UsageError
 from mainstay.service.provider import Provider
+from mainstay.service.starting import abandon
 
 __all__ = ["Living"]
 
@@ -42,7 +43,9 @@ class Living:
         self._arguments = arguments
         self._open = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
-        self.task = scope.start(self._live(), repr(provider))
+        self._scope = own = scope.child(repr(provider)).open()
+        self.task = own.start(self._live(), repr(provider))
+        self.task.add_done_callback(lambda _: own.close())
 
     async def wait_open(self) -> None:
         """Wait until the value is there.
@@ -56,6 +59,10 @@ class Living:
                 self.task.result()
             message = f"{self.provider!r} ended before it provided anything"
             raise UsageError(message)
+
+    async def abandon(self, cause: Exception) -> None:
+        """Give up its opening; see `mainstay.service.starting.abandon`."""
+        await abandon(self._scope, self.task, cause)
 
     def close(self) -> asyncio.Task[None]:
         """Begin to close; the task returned ends when it is closed."""

@@ -31,13 +31,15 @@ from mainstay.errors import ShuttingDown, StartError, UsageError
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
 from mainstay.service.dispatch import Dispatcher
+from mainstay.service.living import Living
 from mainstay.service.local import LocalStream, collect
 from mainstay.service.phases import StopReport
 from mainstay.service.probes import Check, ProbeKind, ProbeResult, ask
 from mainstay.service.settings import Settings
+from mainstay.service.starting import step
 from mainstay.service.stopping import Components, Shutdown
 from mainstay.service.wiring import Runner, Wiring
-from mainstay.service.workers import run_job, run_worker
+from mainstay.service.workers import Job, Worker, run_job, run_worker
 
 __all__ = ["Running", "State"]
 
@@ -106,6 +108,7 @@ class Running:
         self._opened: list[Any] = []
         self._asked = asyncio.get_running_loop().create_future()
         self._shutdown: Shutdown | None = None
+        self._hurry = False
 
     # --- starting -------------------------------------------------------------------------------
 
@@ -144,24 +147,28 @@ class Running:
         container = self._wiring.container
         await container.open(self._life, timeout)
         for living in container.living():
-            living.task.add_done_callback(functools.partial(self._ended, living))
+            living.task.add_done_callback(functools.partial(self._resource_ended, living))
         for name, run in self._wiring.hooks("start"):
-            await _within(name, timeout, run)
+            await step(self._life, name, timeout, run)
         self._dispatcher = Dispatcher(self._wiring.handlers(), self.settings.call_timeout)
         for name, make in self._wiring.servers():
-            server = await _within(name, timeout, make)
+            server = await step(self._life, name, timeout, make)
             opening = functools.partial(server.open, self._dispatcher, self._calls)
-            self.addresses += await _within(repr(server), timeout, opening)
+            self.addresses += await step(self._life, repr(server), timeout, opening)
             self._opened.append(server)
         for worker in self._declaration.workers:
             run = self._wiring.runner(worker.function)
             task = self._workers.start(run_worker(worker, run), worker.name)
-            task.add_done_callback(functools.partial(self._ended, worker))
+            task.add_done_callback(functools.partial(self._work_ended, worker))
         for job in self._declaration.jobs:
             run = self._wiring.runner(job.function)
-            self._jobs.start(run_job(job, run), job.name)
+            task = self._jobs.start(run_job(job, run), job.name)
+            task.add_done_callback(functools.partial(self._work_ended, job))
         for server in self._opened:
-            server.accept()
+            try:
+                server.accept()
+            except Exception as error:
+                raise StartError(repr(server), error) from error
 
     def _holders(self) -> tuple[Scope, ...]:
         return (
@@ -174,18 +181,19 @@ class Running:
             self._life,
         )
 
-    def _ended(self, component: Any, task: asyncio.Task[None]) -> None:
-        """A component's task ended: unless that was the plan, the service ends with it."""
-        if task.cancelled():
-            return
-        error = task.exception()
-        if getattr(component, "closing", False):
-            return
-        provider = getattr(component, "provider", None)
-        if error is None and provider is None:
-            return
-        name = repr(provider or component)
-        reason = f"{name} ended on its own" if error is None else f"{name} failed: {error}"
+    def _resource_ended(self, living: Living, task: asyncio.Task[None]) -> None:
+        if not living.closing:
+            self._ended(repr(living.provider), task)
+
+    def _work_ended(self, work: Worker | Job, task: asyncio.Task[None]) -> None:
+        # A worker that returned is done, and may be.
+        if task.cancelled() or task.exception() is not None:
+            self._ended(repr(work), task)
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        """A component's task ended: unless the service is stopping, it ends with it."""
+        error = None if task.cancelled() else task.exception()
+        reason = f"{name} ended on its own" if error is None else f"{name} failed: {error!r}"
         if self.state in (State.STARTING, State.RUNNING):
             _log.error("%s; stopping", reason, exc_info=error)
             self.stop(reason, failure=error or UsageError(reason))
@@ -298,7 +306,9 @@ class Running:
             failure: the error of the component whose end is the reason.
         """
         self._ask(reason, failure)
-        if force:
+        self._hurry = self._hurry or force
+        # While it starts there is more to stop at every moment: the start's own end does it.
+        if force and self.state not in (State.NEW, State.STARTING):
             self._shutdown_now().force()
 
     async def wait_stop_asked(self) -> None:
@@ -322,6 +332,8 @@ class Running:
         if self._shutdown is None:
             reason, failure = self._asked.result()
             self._shutdown = Shutdown(self._components(), reason, failure)
+            if self._hurry:
+                self._shutdown.force()
         return self._shutdown
 
     def _components(self) -> Components:
@@ -357,11 +369,3 @@ class Running:
 
 def _is_below(scope: Scope, above: Scope) -> bool:
     return scope is above or (scope.parent is not None and _is_below(scope.parent, above))
-
-
-async def _within(name: str, timeout: float, run: Runner) -> Any:
-    try:
-        with Scope(name, timeout=timeout):
-            return await run()
-    except Exception as error:
-        raise StartError(name, error) from error

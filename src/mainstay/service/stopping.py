@@ -195,7 +195,11 @@ class Shutdown:
         closings: list[tuple[str, Callable[[], asyncio.Task[Any]]]] = [
             *((repr(each), partial(self._begin, "close", each.aclose)) for each in parts.servers),
             *((name, partial(self._begin, name, run)) for name, run in reversed(parts.stop_hooks)),
-            *((repr(each.provider), each.close) for each in reversed(parts.living)),
+            *(
+                (repr(each.provider), each.close)
+                for each in reversed(parts.living)
+                if not each.task.done()
+            ),
         ]
         for index, (name, begin) in enumerate(closings):
             until = partial(self._share, self._now(), len(closings) - index)

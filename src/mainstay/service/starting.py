@@ -1,0 +1,65 @@
+"""One step of a start: bounded, and its failure named.
+
+A step that does not end although it was cancelled is left behind, with its stack in the log: the
+start fails in time, and what had started before is stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from mainstay.core.scope import Scope
+from mainstay.core.stacks import task_stack
+from mainstay.errors import Cancelled, DeadlineExceeded, StartError
+
+__all__ = ["CLEANUP", "abandon", "step"]
+
+_log = logging.getLogger(__name__)
+
+CLEANUP: Final = 1.0
+"""Seconds that a step has to end after it was given up or its start was cancelled."""
+
+
+async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitable[Any]]) -> Any:
+    """Run one step in a task of its own.
+
+    Args:
+        life: the scope that the step's own is made in.
+        name: of the component, for the error.
+        timeout: seconds.
+        run: what to do.
+
+    Raises: StartError for whatever goes wrong, a cancellation from within included; CancelledError
+        only if whoever waits here was cancelled.
+    """
+    own = life.child(name, timeout=timeout).open()
+    task = own.start(_run(run), name)
+    task.add_done_callback(lambda _: own.close())
+    try:
+        await asyncio.wait([task], timeout=timeout)
+    finally:
+        await abandon(own, task, DeadlineExceeded(f"it was given {timeout:g} s, which are over"))
+    error: BaseException | None = own.cause
+    if error is None and task.cancelled():
+        error = Cancelled("something that it waited for was cancelled")
+    error = error or task.exception()
+    if error is not None:
+        raise StartError(name, error) from error
+    return task.result()
+
+
+async def abandon(scope: Scope, task: asyncio.Task[Any], cause: Exception) -> None:
+    """Cancel `task` by its `scope` and give it `CLEANUP` seconds to end; not if it has ended."""
+    if task.done():
+        return
+    scope.cancel(cause)
+    await asyncio.wait([task], timeout=CLEANUP)
+    if not task.done():
+        _log.error("%s does not end and is left behind:\n%s", scope.name, task_stack(task))
+
+
+async def _run(run: Callable[[], Awaitable[Any]]) -> Any:
+    return await run()

@@ -1,0 +1,91 @@
+"""Facts about `mainstay.service.starting`."""
+
+import asyncio
+
+import pytest
+
+from mainstay import Scope
+from mainstay.errors import DeadlineExceeded, StartError
+from mainstay.service.starting import CLEANUP, step
+from tests.service.parts import FOR_EVER, Events, Stubborn, now, released
+
+
+async def hanging() -> None:
+    """Never ends."""
+    await asyncio.sleep(FOR_EVER)
+
+
+async def test_a_step_has_its_own_scope_and_deadline() -> None:
+    """Its result is the step's; what it opened in its scope is over when it returns."""
+
+    async def work() -> tuple[str, float]:
+        return Scope.current().name, Scope.current().remaining()
+
+    assert await step(Scope.current(), "hook 'h'", 7, work) == ("hook 'h'", 7)
+    assert Scope.current().children() == []
+
+
+async def test_its_failure_is_named_and_keeps_its_cause() -> None:
+    """For the log and for the exit."""
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(StartError, match="hook 'h' could not be started: no") as caught:
+        await step(Scope.current(), "hook 'h'", 7, fail)
+    assert caught.value.component == "hook 'h'"
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+async def test_a_step_that_hangs_is_given_up_and_cleans_up() -> None:
+    """After its timeout; the cleanup is waited for, for up to `CLEANUP` seconds."""
+    events = Events()
+
+    async def work() -> None:
+        try:
+            await hanging()
+        finally:
+            await asyncio.sleep(0.3)
+            events("cleaned up")
+
+    with pytest.raises(StartError, match="7 s") as caught:
+        await step(Scope.current(), "h", 7, work)
+    assert isinstance(caught.value.__cause__, DeadlineExceeded)
+    assert events.times["cleaned up"] == pytest.approx(7.3, abs=0.02)
+
+
+async def test_a_step_that_never_ends_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """Its stack is in the log, and it is cancelled again and again."""
+    async with released(Stubborn()) as stubborn:
+        with pytest.raises(StartError, match="7 s"):
+            await step(Scope.current(), "h", 7, stubborn.hold)
+        assert now() == pytest.approx(7 + CLEANUP, abs=0.02)
+        assert "h does not end and is left behind:\n" in caplog.text
+        assert "Stubborn.hold" in caplog.text
+        await asyncio.sleep(10)
+        assert stubborn.cancellations > 10
+
+
+async def test_a_cancellation_from_within_is_a_failure() -> None:
+    """And one from outside is none: it goes through, when the step has ended."""
+
+    async def stray() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(StartError, match="something that it waited for was cancelled"):
+        await step(Scope.current(), "h", 7, stray)
+
+    events = Events()
+
+    async def work() -> None:
+        try:
+            await hanging()
+        finally:
+            events("ended")
+
+    waiting = asyncio.ensure_future(step(Scope.current(), "h", 7, work))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert events == ["ended"]
