@@ -37,6 +37,9 @@ class Timer:
         """Withdraw the timer; idempotent, and harmless after it has fired."""
         self._slot.pop(self, None)
 
+    def __repr__(self) -> str:
+        return f"<Timer {self._callback!r}>"
+
     def fire(self) -> None:
         """Run the callback; for the wheel."""
         self._callback()
@@ -92,6 +95,22 @@ class Wheel:
             due.append(self._slots.pop(heapq.heappop(self._order)))
         if self._order:
             self._arm()
-        for slot in due:
-            while slot:
-                slot.popitem()[0].fire()
+        try:
+            for slot in due:
+                self._fire(slot)
+        except BaseException:  # the program ends, or the loop is run again
+            for slot in due:
+                self._loop.call_soon(self._fire, slot)
+            raise
+
+    def _fire(self, slot: dict[Timer, None]) -> None:
+        for timer in tuple(slot):
+            if timer not in slot:
+                continue  # withdrawn by one before it
+            timer.cancel()
+            try:
+                timer.fire()
+            except Exception as error:
+                # As the loop does it for callbacks of its own: the other timers have to fire.
+                context = {"message": f"timer failed: {timer!r}", "exception": error}
+                self._loop.call_exception_handler(context)
