@@ -176,6 +176,73 @@ def test_a_callback_that_ends_the_program_harms_no_other_timer() -> None:
     loop.close()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_rounding_never_keeps_the_loop_busy(seed: int) -> None:
+    """Sums of times that are off by a last bit fire all the same: virtual time cannot get stuck."""
+    loop, chance = VirtualLoop(), random.Random(seed)
+    off = chance.choice([0.0, 0.0004, 1e6 / 3])
+    looks = 0
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        assert looks < 20_000, "the wheel looks at a clock that stands still"
+        return loop.time() - off
+
+    wheel = Wheel(loop, clock)
+    done = loop.create_future()
+    early: list[float] = []
+    left = 2000
+
+    def fire(when: float) -> None:
+        nonlocal left
+        early.extend([when] * (clock() < when))
+        left -= 1
+        if not left:
+            done.set_result(None)
+        elif left > 0:
+            step = chance.choice([0.5, 1 / 3, 0.1, chance.random() * 1000])
+            later = chance.choice([when, clock()]) + step
+            wheel.at(later, lambda: fire(later))
+
+    loop.call_soon(fire, -off)
+    loop.run_until_complete(done)
+    loop.close()
+    assert early == []
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_on_a_real_loop_no_timer_is_early(
+    factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """On asyncio's own loop and on uvloop, whose clock has whole milliseconds."""
+    early: list[float] = []
+    fired = 0
+
+    async def main() -> None:
+        nonlocal fired
+        loop = asyncio.get_running_loop()
+        wheel, chance, start = Wheel(loop, time.monotonic), random.Random(1), time.monotonic()
+        done = loop.create_future()
+
+        def fire(when: float) -> None:
+            nonlocal fired
+            fired += 1
+            early.extend([when] * (time.monotonic() < when))
+            if fired == 500:
+                done.set_result(None)
+
+        for _ in range(500):
+            when = start + chance.random() * 0.2
+            wheel.at(when, lambda when=when: fire(when))  # type: ignore[misc]
+        await asyncio.wait_for(done, 10)
+        assert len(wheel) == 0
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+    assert early == []
+
+
 async def test_one_deadline_for_many_is_one_timer_of_the_loop() -> None:
     """However many deadlines are set, the loop holds one timer for the earliest."""
     loop = asyncio.get_running_loop()

@@ -23,6 +23,9 @@ __all__ = ["TICK", "Timer", "Wheel"]
 TICK: Final = 0.01
 """Seconds. A timer fires at most this much (and the loop's own lateness) after its time."""
 
+# Seconds: more than the resolution of any loop's clock, so that a virtual one moves on as well.
+_AGAIN: Final = 1e-5
+
 
 class Timer:
     """One set timer; `cancel` withdraws it."""
@@ -61,6 +64,8 @@ class Wheel:
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once `monotonic()` has reached `when`; never early, up to `TICK` late."""
         tick = ceil(when / TICK)
+        if tick * TICK < when:  # the division was rounded
+            tick += 1
         slot = self._slots.get(tick)
         if slot is None:
             slot = self._slots[tick] = {}
@@ -77,24 +82,25 @@ class Wheel:
     def __repr__(self) -> str:
         return f"<Wheel timers={len(self)} slots={len(self._slots)}>"
 
-    def _arm(self) -> None:
+    def _arm(self, at_least: float = 0.0) -> None:
         if self._handle is not None:
             self._handle.cancel()
         self._armed = self._order[0]
         self._handle = self._loop.call_later(
-            max(0.0, self._armed * TICK - self._monotonic()), self._turn
+            max(at_least, self._armed * TICK - self._monotonic()), self._turn
         )
 
     def _turn(self) -> None:
         self._handle = None
         now = self._monotonic()
         due = []
-        # A loop with a coarse clock (uvloop: 1 ms) may call a little early; such a slot waits for
-        # the next turn, because a deadline that fires early cuts work that was still allowed.
+        # A loop with a coarse clock (uvloop: 1 ms) may call a little early, and so does any loop
+        # when a sum of times is rounded; such a slot waits for the next turn, because a deadline
+        # that fires early cuts work that was still allowed.
         while self._order and self._order[0] * TICK <= now:
             due.append(self._slots.pop(heapq.heappop(self._order)))
         if self._order:
-            self._arm()
+            self._arm(_AGAIN)
         try:
             for slot in due:
                 self._fire(slot)
