@@ -243,6 +243,20 @@ def test_on_a_real_loop_no_timer_is_early(
     assert early == []
 
 
+async def test_far_deadlines_that_are_withdrawn_leave_nothing_behind() -> None:
+    """A million distinct ticks set and withdrawn cost no more memory than those still set."""
+    wheel = new_wheel()
+    kept = [wheel.at(1e7 + number, list) for number in range(100)]
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for number in range(300_000):
+        wheel.at(1000 + number * TICK, list).cancel()
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 5000
+    assert len(wheel) == len(kept)
+    assert "slots=" in repr(wheel)
+
+
 async def test_one_deadline_for_many_is_one_timer_of_the_loop() -> None:
     """However many deadlines are set, the loop holds one timer for the earliest."""
     loop = asyncio.get_running_loop()

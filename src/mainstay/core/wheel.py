@@ -3,8 +3,8 @@
 Almost every deadline is withdrawn before it fires, because almost every call ends in time. So
 setting and withdrawing must be cheap and firing may be late: timers are gathered in slots of
 `TICK` seconds, and the loop holds one timer for the earliest slot, however many deadlines there
-are. Setting is a dictionary look-up and an insertion, withdrawing a deletion; an emptied slot
-still wakes the loop once.
+are. Setting is a dictionary look-up and an insertion, withdrawing a deletion. Emptied slots are
+swept away whenever the number of slots has doubled; one that is not still wakes the loop once.
 
 A hashed timing wheel (Varghese and Lauck, 1987), with a dictionary and a heap of slots instead of
 an array, since most slots are empty.
@@ -22,6 +22,9 @@ __all__ = ["TICK", "Timer", "Wheel"]
 
 TICK: Final = 0.01
 """Seconds. A timer fires at most this much (and the loop's own lateness) after its time."""
+
+# Slots below which sweeping is not worth it.
+_FEW: Final = 256
 
 # Seconds: more than the resolution of any loop's clock, so that a virtual one moves on as well.
 _AGAIN: Final = 1e-5
@@ -51,13 +54,14 @@ class Timer:
 class Wheel:
     """The timers of one event loop; use it only on that loop's thread."""
 
-    __slots__ = ("_armed", "_handle", "_loop", "_monotonic", "_order", "_slots")
+    __slots__ = ("_armed", "_crowded", "_handle", "_loop", "_monotonic", "_order", "_slots")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, monotonic: Callable[[], float]) -> None:
         self._loop = loop
         self._monotonic = monotonic
         self._slots: dict[int, dict[Timer, None]] = {}
         self._order: list[int] = []
+        self._crowded = _FEW
         self._handle: asyncio.TimerHandle | None = None
         self._armed = 0
 
@@ -68,6 +72,8 @@ class Wheel:
             tick += 1
         slot = self._slots.get(tick)
         if slot is None:
+            if len(self._order) >= self._crowded:
+                self._sweep()
             slot = self._slots[tick] = {}
             heapq.heappush(self._order, tick)
             if self._handle is None or tick < self._armed:
@@ -81,6 +87,11 @@ class Wheel:
 
     def __repr__(self) -> str:
         return f"<Wheel timers={len(self)} slots={len(self._slots)}>"
+
+    def _sweep(self) -> None:
+        self._slots = {tick: slot for tick, slot in self._slots.items() if slot}
+        self._order = sorted(self._slots)  # which is a heap
+        self._crowded = max(_FEW, 2 * len(self._order))
 
     def _arm(self, at_least: float = 0.0) -> None:
         if self._handle is not None:
