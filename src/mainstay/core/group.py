@@ -53,6 +53,7 @@ class Group:
         self._timeout = timeout
         self._limit = None if limit is None else asyncio.Semaphore(limit)
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._running: set[asyncio.Task[Any]] = set()
         self._idle: asyncio.Future[None] | None = None
         self._scope: Scope | None = None
@@ -159,9 +160,11 @@ class Group:
 
     def _pick(self, name: str | None, default: str) -> str:
         if name is None:
-            name, number = default, 2
+            name, number = default, self._numbers.get(default, 1)
             while name in self._names:
-                name, number = f"{default}-{number}", number + 1
+                number += 1
+                name = f"{default}-{number}"
+            self._numbers[default] = number
         elif name in self._names:
             message = f"{self!r} has a task named {name!r} already"
             raise UsageError(message)

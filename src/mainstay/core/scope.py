@@ -407,7 +407,7 @@ class Scope:
         _current.set(self)
         # In a thread there is no task, and `check` and `sleep` deliver the cancellation.
         on_loop = threading.get_ident() == self._runtime.thread
-        task = asyncio.current_task() if on_loop else None
+        task = asyncio.current_task(self._runtime.loop) if on_loop else None
         if task is not None:
             self._baseline = task.cancelling()
         self._attach(task)
@@ -495,13 +495,19 @@ class Scope:
             cause.__context__ = context
 
     def _join(self, parent: Scope) -> None:
-        if parent._children is None:
-            with self._runtime.lock:  # scopes in threads may be the first children too
-                parent._children = parent._children or set()
-        if parent._state is not _OPEN and not parent._children and parent.parent is not None:
+        family = parent._children
+        if family is None:
+            family = parent._found_family()
+        if parent._state is not _OPEN and not family and parent.parent is not None:
             # It passes on what it is told for as long as there is somebody to be told.
             parent._join(parent.parent)
-        parent._children.add(self)
+        family.add(self)
+
+    def _found_family(self) -> set[Scope]:
+        with self._runtime.lock:  # two threads may enter a first child at once
+            if self._children is None:
+                self._children = set()
+            return self._children
 
     def _detach(self) -> None:
         """Let go of the task; leave the tree, unless there are others below, who outlive us."""
