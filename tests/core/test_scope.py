@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from math import inf
 
 import pytest
@@ -15,7 +15,7 @@ from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Key, Scope
 from mainstay.core.threads import to_thread
 from mainstay.errors import Cancelled, UsageError
-from tests.core.moments import about, forever, now, nothing_left, turns
+from tests.core.moments import about, forever, nothing_left, now, turns
 
 USER: Key[str] = Key("user")
 LIMIT: Key[int | None] = Key("limit")
@@ -62,7 +62,7 @@ async def test_a_scope_is_entered_once() -> None:
     """Entering again, inside or afterwards, is a UsageError and spoils nothing."""
     scope = Scope("once")
     with scope:
-        with pytest.raises(UsageError, match="'once'.*entered already"), scope:
+        with pytest.raises(UsageError, match=r"'once'.*entered already"), scope:
             pass
         assert Scope.current() is scope
         assert scope.children() == []
@@ -220,19 +220,18 @@ async def test_an_open_scope_holds_others_without_a_task() -> None:
 async def test_a_generator_closed_by_another_task_leaves_that_task_alone() -> None:
     """The scope inside a generator ends wherever it is closed; the closer stays where it is."""
 
-    async def generator() -> AsyncIterator[int]:
+    async def generator() -> AsyncGenerator[int, None]:
         with Scope("inside"):
             yield 1
             yield 2
 
-    async def close_in_scope(opened: AsyncIterator[int]) -> None:
+    async def close_in_scope(opened: AsyncGenerator[int, None]) -> None:
         with Scope("closer") as closer:
-            await opened.aclose()  # type: ignore[attr-defined]
+            await opened.aclose()
             assert Scope.current() is closer
 
     opened = generator()
-    first: asyncio.Task[int] = asyncio.ensure_future(anext(opened))  # type: ignore[arg-type]
-    assert await first == 1
+    assert await anext(opened) == 1
     await asyncio.create_task(close_in_scope(opened))
     assert Scope.current().children() == []
 

@@ -1,5 +1,7 @@
 """Cancellation: one cause, delivered until the work is gone, and never mistaken for another's."""
 
+# ruff: noqa: SIM117 - which scope is inside of which is what is tested
+
 from __future__ import annotations
 
 import asyncio
@@ -7,7 +9,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -49,16 +51,15 @@ async def test_a_text_or_nothing_becomes_cancelled(given: str | None, message: s
 
 async def test_the_first_cause_stays() -> None:
     """Cancelling twice, or a deadline after a cancellation, changes nothing."""
-    with nothing_left(), pytest.raises(Cancelled, match="first"):
-        with Scope(timeout=1) as scope:
-            scope.cancel("first")
-            scope.cancel("second")
-            try:
-                await forever()
-            finally:
-                with scope.shield(5):
-                    await asyncio.sleep(2)
-                scope.cancel("third")
+    with nothing_left(), pytest.raises(Cancelled, match="first"), Scope(timeout=1) as scope:
+        scope.cancel("first")
+        scope.cancel("second")
+        try:
+            await forever()
+        finally:
+            with scope.shield(5):
+                await asyncio.sleep(2)
+            scope.cancel("third")
     assert now() == about(2)
 
 
@@ -122,7 +123,7 @@ async def test_a_cause_shared_by_many_does_not_collect_their_stacks() -> None:
             with Scope("call"):
                 await forever()
         except ShuttingDown as error:
-            assert error is cause
+            assert error is cause  # noqa: PT017 - it may also not be raised
         return len(traceback.extract_tb(cause.__traceback__))
 
     with suppress(ShuttingDown), Scope("service") as service:
@@ -172,9 +173,8 @@ async def test_an_error_on_the_way_out_is_not_hidden() -> None:
 async def test_a_result_at_the_same_moment_is_not_lost() -> None:
     """A body that catches the CancelledError and ends is done: no error is invented."""
     with nothing_left():
-        with Scope(timeout=1):
-            with suppress(asyncio.CancelledError):
-                await forever()
+        with Scope(timeout=1), suppress(asyncio.CancelledError):
+            await forever()
         assert now() == about(1)
         await asyncio.sleep(2)
 
@@ -426,7 +426,7 @@ async def test_a_task_cancelled_by_others_and_its_scope_stays_cancelled(first: s
     opened: list[Scope] = []
     task = asyncio.create_task(work())
     await turns(1)
-    actions = [lambda: opened[0].cancel("from the scope"), lambda: task.cancel()]
+    actions: list[Callable[[], object]] = [lambda: opened[0].cancel("from the scope"), task.cancel]
     for action in actions if first == "scope" else reversed(actions):
         asyncio.get_running_loop().call_soon(action)
     assert await outcome(task) == "cancelled"
@@ -508,7 +508,7 @@ async def test_a_scope_and_an_asyncio_timeout_at_once_end_at_the_outer() -> None
 
 
 async def test_a_task_group_inside_is_ended_by_the_scope() -> None:
-    """asyncio's TaskGroup sees a cancellation from outside, cancels its tasks, and passes it on."""
+    """Asyncio's TaskGroup sees a cancellation from outside, cancels its tasks, and passes it on."""
     tasks = []
     with nothing_left(), pytest.raises(DeadlineExceeded), Scope(timeout=1):
         async with asyncio.TaskGroup() as group:
@@ -575,11 +575,10 @@ async def test_unrelated_scopes_in_one_task_do_not_mistake_each_other() -> None:
     """A cancellation is turned into its cause at the scope that it was meant for."""
     first, second = Scope("first", parent=None).open(), Scope("second", parent=None).open()
     with nothing_left():
-        with pytest.raises(Cancelled, match="from the first"):
-            with Scope("a", parent=first):
-                with Scope("b", parent=second) as inner:
-                    later(1, first, "from the first")
-                    await forever()
+        with pytest.raises(Cancelled, match="from the first"), Scope("a", parent=first):
+            with Scope("b", parent=second) as inner:
+                later(1, first, "from the first")
+                await forever()
         assert not inner.cancelled
         with Scope("a", parent=Scope("third", parent=None)) as outer:
             with pytest.raises(Cancelled, match="from the second"):
@@ -612,12 +611,13 @@ def test_a_task_started_eagerly_may_cancel_the_scope_of_its_starter() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+        others = []
         with nothing_left():
             with Scope() as scope:
-                loop.create_task(cancel(scope))
+                others.append(loop.create_task(cancel(scope)))
             await asyncio.sleep(1)
             with pytest.raises(Cancelled, match="by a task inside"), Scope() as scope:
-                loop.create_task(cancel(scope))
+                others.append(loop.create_task(cancel(scope)))
                 await forever()
             with pytest.raises(Cancelled), Scope() as scope:
                 task = scope.start(forever(), "eager")

@@ -1,11 +1,13 @@
 """Deadlines: whose they are, what is raised, and that work ends with its caller's interest."""
 
+# ruff: noqa: SIM117 - which scope is inside of which is what is tested
+
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from math import inf, nan
 
@@ -47,7 +49,7 @@ async def test_an_absolute_deadline_is_named_as_such() -> None:
         with Scope("batch", deadline=now() + 2):
             await forever()
     assert now() == about(2)
-    with pytest.raises(DeadlineExceeded, match="this work was given 0.5 s"), Scope(timeout=0.5):
+    with pytest.raises(DeadlineExceeded, match=r"this work was given 0\.5 s"), Scope(timeout=0.5):
         await forever()
 
 
@@ -256,7 +258,7 @@ class Computation:
             async for step in steps:
                 self.steps = step
 
-    async def _generate(self) -> AsyncIterator[int]:
+    async def _generate(self) -> AsyncGenerator[int, None]:
         try:
             for step in range(10):
                 await asyncio.sleep(1)
@@ -267,7 +269,7 @@ class Computation:
     async def as_consumer(self) -> None:
         """The generator is quick; its consumer is what takes the time."""
 
-        async def generate() -> AsyncIterator[int]:
+        async def generate() -> AsyncGenerator[int, None]:
             try:
                 for step in range(10):
                     yield step

@@ -19,6 +19,10 @@ from mainstay.testing import VirtualLoop
 LATE = TICK + 1e-4
 
 
+def nothing() -> None:
+    """What a timer does that only has to be there."""
+
+
 def new_wheel() -> Wheel:
     loop = asyncio.get_running_loop()
     return Wheel(loop, loop.time)
@@ -67,7 +71,8 @@ async def test_an_earlier_timer_set_later_is_not_late() -> None:
     wheel.at(100, lambda: fired.append(("far", loop.time())))
     wheel.at(2, lambda: fired.append(("near", loop.time())))
     await asyncio.sleep(200)
-    assert fired == [("near", pytest.approx(2, abs=LATE)), ("far", pytest.approx(100, abs=LATE))]
+    assert [name for name, _ in fired] == ["near", "far"]
+    assert [when for _, when in fired] == pytest.approx([2, 100], abs=LATE)
 
 
 async def test_the_timers_of_a_tick_fire_in_the_order_they_were_set() -> None:
@@ -246,11 +251,11 @@ def test_on_a_real_loop_no_timer_is_early(
 async def test_far_deadlines_that_are_withdrawn_leave_nothing_behind() -> None:
     """A million distinct ticks set and withdrawn cost no more memory than those still set."""
     wheel = new_wheel()
-    kept = [wheel.at(1e7 + number, list) for number in range(100)]
+    kept = [wheel.at(1e7 + number, nothing) for number in range(100)]
     gc.collect()
     before = sys.getallocatedblocks()
     for number in range(300_000):
-        wheel.at(1000 + number * TICK, list).cancel()
+        wheel.at(1000 + number * TICK, nothing).cancel()
     gc.collect()
     assert sys.getallocatedblocks() - before < 5000
     assert len(wheel) == len(kept)
@@ -262,7 +267,7 @@ async def test_one_deadline_for_many_is_one_timer_of_the_loop() -> None:
     loop = asyncio.get_running_loop()
     wheel = new_wheel()
     for number in range(1000, 0, -1):
-        wheel.at(number, list)
+        wheel.at(number, nothing)
     scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
     assert sum(not handle.cancelled() for handle in scheduled) == 1
     assert repr(wheel) == "<Wheel timers=1000 slots=1000>"

@@ -78,6 +78,7 @@ _OPEN: Final = "open"
 _LEFT: Final = "left"
 
 _Tasks: TypeAlias = "set[asyncio.Task[Any]]"
+_Scopes: TypeAlias = "set[Scope]"
 _Wanted: TypeAlias = "dict[asyncio.Task[Any], Scope]"
 
 
@@ -199,7 +200,7 @@ class Scope:
         self._draining = False
         self._state = _NEW
         self._task: asyncio.Task[Any] | None = None
-        self._children: set[Scope] | None = None
+        self._children: _Scopes | None = None
         self._values: dict[Key[Any], Any] | None = None
         self._timer: Timer | None = None
         self._waiters: list[tuple[asyncio.Future[None], bool]] | None = None
@@ -503,7 +504,7 @@ class Scope:
             parent._join(parent.parent)
         family.add(self)
 
-    def _found_family(self) -> set[Scope]:
+    def _found_family(self) -> _Scopes:
         with self._runtime.lock:  # two threads may enter a first child at once
             if self._children is None:
                 self._children = set()
