@@ -27,7 +27,7 @@ from mainstay.service.declaration import Declaration
 from mainstay.service.levels import LevelFollower
 from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
 from mainstay.service.phases import StopReport
-from mainstay.service.running import Running
+from mainstay.service.running import Running, State
 from mainstay.service.settings import Settings
 from mainstay.service.signals import SIGNALS, Action, SignalPolicy
 
@@ -192,7 +192,8 @@ class Host:
         starting = asyncio.ensure_future(running.start())
         asked = asyncio.ensure_future(running.wait_stop_asked())
         await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
+        # A start that fails asks for the stop itself, and is on its way out.
+        if running.state is State.STARTING and not starting.done():
             starting.cancel()
         try:
             await starting
