@@ -96,13 +96,13 @@ class Guard:
         self._effects = effects
         self._flush = flush
         self._changed = threading.Event()
-        self._deadline = 0.0
+        self._deadline = float("inf")
         self._thread: threading.Thread | None = None
         self._over = False
 
     def arm(self, seconds: float) -> None:
-        """Allow `seconds` from now; a later call moves the end."""
-        self._deadline = self._effects.clock.monotonic() + seconds
+        """Allow `seconds` from now; a later call may bring the end forward, never put it off."""
+        self._deadline = min(self._deadline, self._effects.clock.monotonic() + seconds)
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="mainstay-guard", daemon=True)
             self._thread.start()
@@ -151,6 +151,7 @@ class Host:
     def run(self) -> int:
         """Run to the end and return the exit code."""
         with contextlib.ExitStack() as stack:
+            stack.callback(self._guard.disarm)
             for number in SIGNALS:
                 # A signal that whoever started us set to be ignored stays so (nohup).
                 if not self._effects.process.is_ignored(number):
@@ -162,7 +163,6 @@ class Host:
             loop.set_default_executor(ThreadPool(self._settings.threads))
             code = loop.run_until_complete(self._main())
             loop.run_until_complete(_sweep())
-        self._guard.disarm()
         return code
 
     async def _main(self) -> int:
@@ -186,6 +186,7 @@ class Host:
             settings=self._settings,
             config=self._config,
             effects=self._effects,
+            on_stopping=lambda: self._guard.arm(self._settings.shutdown.timeout + GRACE),
         )
         if self._wish is not None:
             running.stop(self._wish[0], force=False)
@@ -207,7 +208,6 @@ class Host:
         return await self._report(running)
 
     async def _report(self, running: Running) -> int:
-        self._guard.arm(self._settings.shutdown.timeout + GRACE)
         report: StopReport = await running.finish()
         seconds = sum(phase.seconds for phase in report.phases)
         _log.info(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from enum import Enum
 from typing import Any
@@ -60,6 +60,14 @@ class State(Enum):
 class Running:
     """One life of a service; made by `Service.running` and `Service.run`.
 
+    Args:
+        declaration: what the service is made of.
+        settings: see the attribute.
+        config: see the attribute.
+        effects: the world; that of the scope around, if there is one, unless given.
+        overrides: values that take the place of resources, by type.
+        on_stopping: told at the moment at which the shutdown begins.
+
     Attributes:
         state: where in its life it is.
         scope: the root of its scopes.
@@ -76,8 +84,10 @@ class Running:
         config: Any = None,
         effects: Effects | None = None,
         overrides: Mapping[Any, Any] | None = None,
+        on_stopping: Callable[[], object] | None = None,
     ) -> None:
         self.state = State.NEW
+        self._on_stopping = on_stopping
         self.settings = settings
         self.config = config
         self.addresses: list[str] = []
@@ -362,6 +372,8 @@ class Running:
 
     def _set_state(self, stopped: bool) -> None:
         self.state = State.STOPPED if stopped else State.STOPPING
+        if not stopped and self._on_stopping is not None:
+            self._on_stopping()
 
     def __repr__(self) -> str:
         return f"<Running {self._declaration.name!r} {self.state.value} in_flight={self.in_flight}>"
