@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -246,6 +247,18 @@ def test_on_a_real_loop_no_timer_is_early(
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main())
     assert early == []
+
+
+async def test_timers_fire_in_a_context_of_nobody() -> None:
+    """They do not run as whoever happened to set the earliest, nor keep that one alive."""
+    variable: ContextVar[str] = ContextVar("variable", default="nobody's")
+    wheel = new_wheel()
+    seen: list[str] = []
+    for number in range(3):
+        variable.set(f"of timer {number}")
+        wheel.at(3 - number, lambda: seen.append(variable.get()))
+    await asyncio.sleep(5)
+    assert seen == ["nobody's"] * 3
 
 
 async def test_far_deadlines_that_are_withdrawn_leave_nothing_behind() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextvars import Context
 from math import ceil
 from typing import Final
 
@@ -54,7 +55,16 @@ class Timer:
 class Wheel:
     """The timers of one event loop; use it only on that loop's thread."""
 
-    __slots__ = ("_armed", "_crowded", "_handle", "_loop", "_monotonic", "_order", "_slots")
+    __slots__ = (
+        "_armed",
+        "_context",
+        "_crowded",
+        "_handle",
+        "_loop",
+        "_monotonic",
+        "_order",
+        "_slots",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, monotonic: Callable[[], float]) -> None:
         self._loop = loop
@@ -62,6 +72,8 @@ class Wheel:
         self._slots: dict[int, dict[Timer, None]] = {}
         self._order: list[int] = []
         self._crowded = _FEW
+        # Empty: timers belong to many, and should not run as, nor keep alive, who set the first.
+        self._context = Context()
         self._handle: asyncio.TimerHandle | None = None
         self._armed = 0
 
@@ -98,7 +110,9 @@ class Wheel:
             self._handle.cancel()
         self._armed = self._order[0]
         self._handle = self._loop.call_later(
-            max(at_least, self._armed * TICK - self._monotonic()), self._turn
+            max(at_least, self._armed * TICK - self._monotonic()),
+            self._turn,
+            context=self._context,
         )
 
     def _turn(self) -> None:
