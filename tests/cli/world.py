@@ -126,7 +126,11 @@ class Process:
 
 @contextmanager
 def running(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **more: Any
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    program: tuple[str, ...] = MAINSTAY,
+    **more: Any,
 ) -> Iterator[Process]:
     """The command, running; killed at the end if it still does."""
     options: dict[str, Any] = {
@@ -135,7 +139,7 @@ def running(
         "stderr": subprocess.PIPE,
         **more,
     }
-    command = [*MAINSTAY, *arguments]
+    command = [*program, *arguments]
     with subprocess.Popen(
         command, cwd=cwd, env=environment(**(env or {})), text=True, **options
     ) as process:

@@ -1,0 +1,224 @@
+"""Facts about ``mainstay run``: when it ends, with which code, and what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.world import GOOD, MAINSTAY, mainstay, running, write
+
+SECRETIVE = """
+    import logging
+
+    from msgspec import Struct
+
+    from mainstay import Secret, Service
+
+    class Config(Struct):
+        password: Secret
+        greeting: str = "Hello"
+
+    service = Service("good", config=Config)
+
+    @service.on_start
+    async def tell(config: Config) -> None:
+        logging.getLogger("app").info("it says %s", config.greeting)
+        logging.getLogger("app").info("with %s", config, extra={"password": "hush-2"})
+    """
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(tmp_path: Path, number: int) -> None:
+    """It serves until TERM or Ctrl-C, says so, and exits with 0; stdout is the program's own."""
+    write(tmp_path, good=GOOD)
+    with running("run", "good:service", cwd=tmp_path) as process:
+        process.wait_line("good runs on")
+        assert process.end(number) == 0
+        assert "exit code 0" in process.lines[-1]
+        assert "Traceback" not in process.text
+
+
+def test_the_configuration_is_layered(tmp_path: Path) -> None:
+    """What runs is what `mainstay config` shows: file, then environment, then flag; from
+    $MAINSTAY_CONFIG too."""
+    write(tmp_path, good=SECRETIVE)
+    (tmp_path / "good.toml").write_text('greeting = "file"\npassword = "hush-1"\n')
+    (tmp_path / "other.toml").write_text('greeting = "other"\npassword = "hush-1"\n')
+    cases = [
+        ((), {}, "file"),
+        ((), {"MAINSTAY_CONFIG": "other.toml"}, "other"),
+        (("--config", "other.toml"), {}, "other"),
+        ((), {"GOOD__GREETING": "environment"}, "environment"),
+        (("--set", "greeting=flag"), {"GOOD__GREETING": "environment"}, "flag"),
+    ]
+    for flags, env, expected in cases:
+        with running("run", "good", *flags, cwd=tmp_path, env=env) as process:
+            assert f"it says {expected}" in process.wait_line("it says")
+            process.wait_line("good runs on")
+            assert process.end(signal.SIGTERM) == 0
+            assert "hush" not in process.text
+
+
+def test_a_wrong_configuration_ends_it_with_78(tmp_path: Path) -> None:
+    """Every fault of every layer is listed, no secret among them, and nothing has started."""
+    write(tmp_path, good=SECRETIVE)
+    (tmp_path / "good.toml").write_text('password = ["hush-1"]\ncolour = 1\n')
+    done = mainstay(
+        "run", "good", "--set", "bad", cwd=tmp_path, env={"GOOD__MAINSTAY__THREADS": "0"}
+    )
+    assert (done.code, done.out) == (78, "")
+    assert "4 problems in the configuration of good:" in done.err
+    assert "flag --set bad: expected key=value" in done.err
+    assert "colour" in done.err
+    assert "hush" not in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_named_file_that_is_missing_ends_it_with_78(tmp_path: Path) -> None:
+    """Named by the flag or by $MAINSTAY_CONFIG."""
+    write(tmp_path, good=GOOD)
+    by_flag = mainstay("run", "good", "--config", "gone.toml", cwd=tmp_path)
+    by_name = mainstay("run", "good", cwd=tmp_path, env={"MAINSTAY_CONFIG": "gone.toml"})
+    assert by_flag == by_name
+    assert (by_flag.code, by_flag.out) == (78, "")
+    assert "gone.toml: the file does not exist" in by_flag.err
+
+
+@pytest.mark.parametrize(
+    ("text", "component"),
+    [
+        (
+            "@service.resource\nasync def database() -> int:\n    raise OSError('no route')\n",
+            "resource 'database' could not be started: no route",
+        ),
+        (
+            "@service.on_start\nasync def warm_up() -> None:\n    raise OSError('no route')\n",
+            "start hook 'warm_up' could not be started: no route",
+        ),
+    ],
+)
+def test_a_failed_start_ends_it_with_3(tmp_path: Path, text: str, component: str) -> None:
+    """The message names the component and its trouble."""
+    write(
+        tmp_path,
+        good=f"from mainstay import Service\nservice = Service('good')\n{text}",
+    )
+    done = mainstay("run", "good", cwd=tmp_path)
+    assert (done.code, done.out) == (3, "")
+    assert component in done.err
+
+
+def test_a_worker_that_gives_up_ends_it_with_1(tmp_path: Path) -> None:
+    """A service whose worker is dead only looks alive."""
+    write(
+        tmp_path,
+        good="""
+        from mainstay import Service
+        service = Service("good")
+
+        @service.worker(give_up_after=1)
+        async def consume() -> None:
+            raise OSError("the broker is gone")
+        """,
+    )
+    done = mainstay("run", "good", cwd=tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert "worker 'consume' failed: " in done.err
+    assert "the broker is gone" in done.err
+
+
+def test_quit_cancels_at_once(tmp_path: Path) -> None:
+    """A worker that would drain for ever is cut off, its stack in the log: exit code 124."""
+    write(
+        tmp_path,
+        good="""
+        import asyncio
+        from mainstay import Service
+        service = Service("good")
+
+        @service.worker(drain=True)
+        async def consume() -> None:
+            print("consuming", flush=True)
+            await asyncio.sleep(3600)
+        """,
+    )
+    with running("run", "good", cwd=tmp_path) as process:
+        process.wait_line("consuming")
+        assert process.end(signal.SIGQUIT) == 124
+        assert "what everything is doing" in process.text
+        assert re.search(r"good\.py:\d+ consume", process.text)
+
+
+def test_a_thread_that_never_ends_does_not_keep_it(tmp_path: Path) -> None:
+    """It is named, and the process leaves without it, what it printed written out."""
+    write(
+        tmp_path,
+        good="""
+        import threading
+        from mainstay import Service
+        service = Service("good")
+        threading.Thread(target=threading.Event().wait, name="sleepy").start()
+
+        @service.on_stop
+        async def last() -> None:
+            print("last words")
+        """,
+    )
+    with running("run", "good", cwd=tmp_path) as process:
+        process.wait_line("good runs on")
+        assert process.end(signal.SIGTERM) == 0
+        assert "mainstay: leaving without threads that do not end: sleepy\n" in process.lines
+        assert "last words\n" in process.lines
+
+
+def test_threads_that_end_are_left_alone(tmp_path: Path) -> None:
+    """An idle pool ends with the interpreter as always, and exit functions run."""
+    write(
+        tmp_path,
+        good="""
+        import atexit
+        from concurrent.futures import ThreadPoolExecutor
+        from mainstay import Service
+        service = Service("good")
+        pool = ThreadPoolExecutor(2)
+        pool.submit(print, "pooled")
+        atexit.register(print, "exit function")
+        """,
+    )
+    with running("run", "good", cwd=tmp_path) as process:
+        process.wait_line("good runs on")
+        assert process.end(signal.SIGTERM) == 0
+        assert "exit function\n" in process.lines
+        assert "leaving without" not in process.text
+
+
+def test_closed_streams_do_not_end_it(tmp_path: Path) -> None:
+    """Without stdin and stdout, as some supervisors start it, it serves and stops all the same."""
+    write(tmp_path, good=GOOD)
+    closing = ("sh", "-c", 'exec "$0" "$@" <&- >&-', *MAINSTAY)
+    with running("run", "good", cwd=tmp_path, program=closing) as process:
+        process.wait_line("good runs on")
+        assert process.end(signal.SIGTERM) == 0
+
+
+def test_a_broken_pipe_does_not_end_it(tmp_path: Path) -> None:
+    """Whoever reads its logs is gone: it goes on, and stops well."""
+    write(
+        tmp_path,
+        good=GOOD
+        + """
+    @service.on_start
+    async def tell() -> None:
+        print("up", flush=True)
+    """,
+    )
+    read, broken = os.pipe()
+    os.close(read)
+    with running("run", "good", cwd=tmp_path, stderr=broken) as process:
+        os.close(broken)
+        process.wait_line("up")
+        assert process.end(signal.SIGTERM) == 0
