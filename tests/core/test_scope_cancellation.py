@@ -227,6 +227,23 @@ async def test_a_task_that_was_told_keeps_its_time_for_cleanup() -> None:
     assert now() == pytest.approx(RECANCEL - 0.1)
 
 
+async def test_a_child_of_scopes_that_were_left_learns_what_they_missed() -> None:
+    """A cancellation between them leaving and the child coming reaches the child all the same."""
+    top = Scope("top").open()
+    with Scope("middle", parent=top) as middle, Scope("last") as last:
+        pass
+    top.drain()
+    top.cancel("over")
+    with nothing_left(), pytest.raises(Cancelled, match="over"):
+        with Scope("late", parent=last) as late:
+            assert late.draining
+            assert late.cause is last.cause is middle.cause is top.cause
+            assert list(top.tasks()) == [me()]
+            await forever()
+    assert top.children() == []
+    top.close()
+
+
 @pytest.mark.real_loop
 async def test_a_scope_can_be_cancelled_from_a_thread() -> None:
     """The loop is woken, and the cause is the thread's."""

@@ -461,13 +461,13 @@ class Scope:
         self._task = task
         parent = self.parent
         if parent is not None:
+            if parent._state is not _OPEN and not parent._children:
+                parent._return()
             self._join(parent)
-            self._draining = parent._draining
-            if parent._cause is not None and not self._shielded:
-                self._mark(parent._cause, parent._trace)
-                # A task that was told already keeps its time to clean up; a new one is told now.
-                if task is not None and task is not parent._task:
-                    self._soon(functools.partial(self._deliver, task))
+            # A task that was told already keeps its time to clean up; a new one is told now.
+            told = parent._cause is None or self._shielded or task is parent._task
+            if task is not None and not told:
+                self._soon(functools.partial(self._deliver, task))
         if self._cause is not None:
             if self._origin:
                 self._soon(self._deliver)
@@ -496,13 +496,24 @@ class Scope:
             cause.__context__ = context
 
     def _join(self, parent: Scope) -> None:
+        """Become a child of `parent`, and learn what it was told before."""
         family = parent._children
         if family is None:
             family = parent._found_family()
-        if parent._state is not _OPEN and not family and parent.parent is not None:
-            # It passes on what it is told for as long as there is somebody to be told.
-            parent._join(parent.parent)
         family.add(self)
+        self._draining = self._draining or parent._draining
+        if parent._cause is not None and not self._shielded:
+            self._mark(parent._cause, parent._trace)
+
+    def _return(self) -> None:
+        """Go back into the tree for a late child, to pass on what we are told."""
+        line = []
+        scope = self
+        while scope.parent is not None and scope._state is not _OPEN and not scope._children:
+            line.append((scope, scope.parent))
+            scope = scope.parent
+        for scope, parent in reversed(line):
+            scope._join(parent)
 
     def _found_family(self) -> _Scopes:
         with self._runtime.lock:  # two threads may enter a first child at once
