@@ -167,6 +167,22 @@ def test_ctrl_c_in_a_terminal_ends_both(tmp_path: Path) -> None:
         os.close(terminal)
 
 
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}])
+def test_it_has_colours_where_they_are_wanted(tmp_path: Path, env: dict[str, str]) -> None:
+    """On a terminal, unless NO_COLOR asks for none (https://no-color.org)."""
+    master, terminal = pty.openpty()
+    text = b""
+    try:
+        with running("run", "--dev", "gone", cwd=tmp_path, env=env, stderr=terminal) as process:
+            while b"waiting for a change" not in text:
+                text += os.read(master, 65536)
+            assert process.end(signal.SIGTERM) == 4
+    finally:
+        os.close(master)
+        os.close(terminal)
+    assert (b"\x1b[33mended" in text) is not bool(env)
+
+
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that is killed leaves no child that goes on serving; it stops well."""
     with developing(tmp_path) as (process, child):

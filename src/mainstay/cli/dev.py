@@ -60,7 +60,7 @@ def develop(target: str, files: Sequence[Path], flags: Sequence[str]) -> int:
             child.say_if_ended()
             continue
         names = ", ".join(sorted({Path(path).name for _, path in changed})[:3])
-        click.secho(f"changed: {names}; restarting", fg="yellow", err=True)
+        _say(f"changed: {names}; restarting")
         child.stop()
         if stop.is_set():
             break
@@ -137,7 +137,7 @@ class _Child:
         if self._process is not None and self._process.poll() is not None and not self._said:
             self._said = True
             code = _shell_code(self._process.returncode)
-            click.secho(f"ended with {code}; waiting for a change", fg="yellow", err=True)
+            _say(f"ended with {code}; waiting for a change")
 
     def stop(self) -> int:
         """Stop the child and return its exit code."""
@@ -151,6 +151,12 @@ class _Child:
         except subprocess.TimeoutExpired:
             process.kill()
             return _shell_code(process.wait())
+
+
+def _say(text: str) -> None:
+    # Click leaves colours out where there is no terminal, but does not know no-color.org.
+    color = False if os.environ.get("NO_COLOR") else None
+    click.secho(text, fg="yellow", err=True, color=color)
 
 
 def _shell_code(code: int) -> int:
