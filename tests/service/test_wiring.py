@@ -280,3 +280,26 @@ async def test_the_stream_is_the_call_s() -> None:
     with Scope("call") as scope:
         call = Call("test", "m", scope, None, LocalStream())
         assert await wiring(service).handlers()["m"](call)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    """Two handlers and a hook that cannot be filled are three lines of one error."""
+    service = Service("s")
+
+    @service.handler("one")
+    async def one(a: int, b: bytes) -> None: ...
+
+    @service.handler("two")
+    async def two(c: int, d: bytes) -> None: ...
+
+    @service.on_start
+    async def three(e: complex) -> None: ...
+
+    with pytest.raises(WiringError) as caught:
+        Wiring(service.declaration, {})
+    lines = caught.value.message.splitlines()
+    assert [name for name in ("one", "two", "three") for line in lines if f".{name} (" in line] == [
+        "one",
+        "two",
+        "three",
+    ]

@@ -159,8 +159,11 @@ class Container:
         try:
             return list(TopologicalSorter(self._graph).static_order())
         except CycleError as error:
-            circle = " → ".join(provider.name for provider in reversed(error.args[1]))
-            message = f"resources need each other in a circle: {circle}"
+            circle = list(reversed(error.args[1]))
+            message = (
+                f"resources need each other in a circle: {' → '.join(p.name for p in circle)}; "
+                f"one of them is {where(circle[0].origin)}"
+            )
             raise WiringError(message) from None
 
     def _in_use(self) -> list[Provider]:

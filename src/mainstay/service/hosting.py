@@ -215,6 +215,7 @@ class Host:
             self._declaration.name,
             seconds,
             report.exit_code,
+            extra={"phases": {each.phase.value: round(each.seconds, 3) for each in report.phases}},
         )
         return report.exit_code
 

@@ -112,7 +112,8 @@ class Running:
             Background: Background(self._background),
         }
         if config is not None:
-            values[type(config)] = config
+            # By the declared type: an instance of a TypedDict is a plain dict.
+            values[declaration.config or type(config)] = config
         self._wiring = Wiring(declaration, values, overrides)
         self._dispatcher: Dispatcher | None = None
         self._opened: list[Any] = []
@@ -234,7 +235,7 @@ class Running:
         Raises: what the handler raises; Unimplemented; DeadlineExceeded; ShuttingDown once the
             drain has begun, except for calls from within calls.
         """
-        dispatcher, scope = self._enter(method, timeout, metadata)
+        dispatcher, scope = self._enter(method, timeout, metadata, self.settings.call_timeout)
         with scope:
             return await dispatcher(Call("local", method, scope, request))
 
@@ -268,7 +269,11 @@ class Running:
             scope.close()
 
     def _enter(
-        self, method: str, timeout: float | None, metadata: Metadata
+        self,
+        method: str,
+        timeout: float | None,
+        metadata: Metadata,
+        default: float | None = None,
     ) -> tuple[Dispatcher, Scope]:
         if self._dispatcher is None:
             message = f"{self!r} has not started; call it inside `async with service.running()`"
@@ -278,6 +283,9 @@ class Running:
         if not nested and (self._calls.draining or self.state is State.STOPPED):
             message = f"{self._declaration.name} is stopping and takes no new calls"
             raise ShuttingDown(message)
+        if timeout is None and (caller is None or caller.deadline is None):
+            # Given here, it saves the dispatcher a second scope.
+            timeout = default
         scope = Scope(
             method,
             timeout=timeout,

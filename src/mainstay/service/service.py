@@ -43,7 +43,8 @@ class Service:
         async def hello(name: str) -> str:
             return f"Hello, {name}!"
 
-        raise SystemExit(service.run())
+        if __name__ == "__main__":
+            raise SystemExit(service.run())
 
     Args:
         name: lower-case letters, digits and dashes, a letter first; it names the configuration

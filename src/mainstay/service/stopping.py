@@ -31,6 +31,9 @@ __all__ = ["Components", "Shutdown"]
 
 _log = logging.getLogger(__name__)
 
+_QUICK: Final = 0.01
+"""Seconds; a phase that took less had nothing to do."""
+
 _LAST_CHANCE: Final = 0.1
 """Seconds a cancelled hook or closing has to end; part of its time."""
 
@@ -131,7 +134,10 @@ class Shutdown:
         seconds = self._elapsed() - started
         report = PhaseReport(phase, seconds, not self._notes, tuple(self._notes))
         self._reports.append(report)
-        level = logging.WARNING if self._notes else logging.INFO
+        # A phase with nothing to do is worth a line only to who asks for details; the last line of
+        # the log has the times of all.
+        quiet = logging.INFO if seconds >= _QUICK else logging.DEBUG
+        level = logging.WARNING if self._notes else quiet
         left = "".join(f"; {note}" for note in self._notes)
         fields = {"phase": phase.value, "seconds": round(seconds, 6), "in_time": report.in_time}
         _log.log(level, "phase %s took %.3f s%s", phase.value, seconds, left, extra=fields)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from mainstay.core.call import Handler, chain
 from mainstay.core.scope import Scope
@@ -24,6 +24,7 @@ from mainstay.service.signature import where
 
 __all__ = ["Runner", "Wiring"]
 
+K = TypeVar("K")
 Runner: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 
 
@@ -46,16 +47,19 @@ class Wiring:
     ) -> None:
         self.container = Container(declaration.resources, values, overrides)
         self._declaration = declaration
-        self._handlers = {
-            method: bind(function, self.container, request=True)
-            for method, function in declaration.handlers.items()
-        }
+        faults: list[WiringError] = []
+        self._handlers = _bound(
+            declaration.handlers, lambda each: bind(each, self.container, request=True), faults
+        )
         work = [worker.function for worker in declaration.workers]
         work += [job.function for job in declaration.jobs]
         for functions in (*declaration.hooks.values(), *declaration.probes.values()):
             work += functions
         work += [made for made in declaration.servers if inspect.isroutine(made)]
-        self._work = {function: self._bind(function) for function in work}
+        self._work = _bound({each: each for each in work}, self._bind, faults)
+        if faults:
+            # All at once: mending one and being told of the next is a waste of starts.
+            raise WiringError("\n".join(fault.message for fault in faults))
 
     def handlers(self) -> dict[str, Handler]:
         """Every handler in its middleware, by method; once the container is open."""
@@ -106,6 +110,20 @@ class Wiring:
             message = f"{where(function)} yields, and nobody takes what it yields here"
             raise WiringError(message)
         return bind(function, self.container)
+
+
+def _bound(
+    functions: Mapping[K, Function],
+    bound: Callable[[Function], Binding],
+    faults: list[WiringError],
+) -> dict[K, Binding]:
+    found = {}
+    for key, function in functions.items():
+        try:
+            found[key] = bound(function)
+        except WiringError as fault:
+            faults.append(fault)
+    return found
 
 
 async def _run(binding: Binding, container: Container) -> Any:
