@@ -57,6 +57,7 @@ class Group:
         self._running: set[asyncio.Task[Any]] = set()
         self._idle: asyncio.Future[None] | None = None
         self._scope: Scope | None = None
+        self._ending: BaseException | None = None
         self._closed = False
 
     @property
@@ -109,16 +110,17 @@ class Group:
         scope = self.scope
         if error is not None and not scope.cancelled:
             scope.cancel(Cancelled(f"the code around {self._name} ended with {error!r}"))
-        interrupted = await self._wait()
+        interrupted = None
+        if not isinstance(error, GeneratorExit):  # a coroutine that is closed may not wait
+            interrupted = await self._wait()
         self._closed = True
-        self._note_others()
-        if error is None and interrupted is not None:
-            scope.__exit__(type(interrupted), interrupted, interrupted.__traceback__)
-            raise interrupted
-        # Raises the cause, such as the first failure, if that is what ended the code around.
-        scope.__exit__(kind, error, trace)
-        if error is None and self.errors:
-            raise next(iter(self.errors.values()))
+        try:
+            self._leave(scope, error, interrupted)
+        except BaseException as raised:
+            self._note_others(raised)
+            raise
+        if error is not None:
+            self._note_others(error)
 
     def __repr__(self) -> str:
         return (
@@ -149,14 +151,34 @@ class Group:
             elif isinstance(error, Exception):
                 self.errors[name] = error
                 self.scope.cancel(error)
+            else:
+                self._ending = error
+                self.scope.cancel(Cancelled(f"{name} ended with {error!r}"))
         if not self._running and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
-    def _note_others(self) -> None:
-        first = self.scope.cause
+    def _leave(
+        self,
+        scope: Scope,
+        error: BaseException | None,
+        interrupted: asyncio.CancelledError | None,
+    ) -> None:
+        """Leave the scope and raise what the group ends with, unless that is `error` itself."""
+        if self._ending is not None:
+            scope.__exit__(None, None, None)
+            raise self._ending
+        ended = interrupted if error is None else error
+        # Raises the cause, such as the first failure, in place of the cancellation it led to.
+        scope.__exit__(None if ended is None else type(ended), ended, None)
+        if error is None and ended is not None:
+            raise ended
+        if error is None and self.errors:
+            raise next(iter(self.errors.values()))
+
+    def _note_others(self, raised: BaseException) -> None:
         for name, error in self.errors.items():
-            if error is not first and first is not None:
-                first.add_note(f"{self._name}: {name} failed too: {error!r}")
+            if error is not raised:
+                raised.add_note(f"{self._name}: {name} failed too: {error!r}")
 
     def _pick(self, name: str | None, default: str) -> str:
         if name is None:
