@@ -187,6 +187,26 @@ async def test_a_cancelled_producer_has_sent_nothing() -> None:
     assert channel.receive_nowait() == "c"
 
 
+async def test_who_stands_behind_a_cancelled_one_is_not_forgotten() -> None:
+    """There is room, or an item, in the very turn in which the first of the line is cancelled and
+    another one joins it."""
+    channel = Channel[str](1)
+    await channel.send("a")
+    cancelled = asyncio.create_task(channel.send("b"))
+    await turns()
+    second = asyncio.create_task(channel.send("c"))
+    cancelled.cancel()
+    assert channel.receive_nowait() == "a"
+    await second
+    assert channel.receive_nowait() == "c"
+    gone = asyncio.create_task(channel.receive())
+    await turns()
+    third = asyncio.create_task(channel.receive())
+    gone.cancel()
+    channel.send_nowait("d")
+    assert await third == "d"
+
+
 async def test_a_deadline_while_waiting_leaves_the_channel_as_it_was() -> None:
     """Scopes and channels: the waiter is gone from the line, and nothing is held for it."""
     channel = Channel[int](1)

@@ -171,8 +171,8 @@ async def _wait(line: deque[asyncio.Future[None]], blocked: Callable[[], bool]) 
             await waiter
         except asyncio.CancelledError:
             line.remove(waiter)
-            if not waiter.cancelled():
-                # Woken, and leaving without a turn: it is the next one's.
+            if not blocked():
+                # What it was woken for, or what came meanwhile, is the next one's.
                 _wake(line)
             raise
         place = line.index(waiter)
