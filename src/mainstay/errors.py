@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 __all__ = [
     "BrokenError",
@@ -138,8 +138,20 @@ class Error(Exception):
         if metadata:
             self.metadata = MappingProxyType(dict(metadata))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Not by calling the class again: a subclass may take other arguments.
+        state = {**self.__dict__, "metadata": dict(self.metadata)}
+        return _revive, (type(self), self.args, state)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.reason} {self.message!r}>"
+
+
+def _revive(kind: type[Error], args: tuple[object, ...], state: dict[str, Any]) -> Error:
+    error = kind.__new__(kind, *args)
+    state["metadata"] = MappingProxyType(state["metadata"])
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(Error):
