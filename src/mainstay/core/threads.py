@@ -65,7 +65,7 @@ class ThreadPool(ThreadPoolExecutor):
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._alive: set[threading.Thread] = set()
-        self._idle = 0
+        self._owed = 0  # jobs that were taken and not yet done
         self._running: dict[int, str] = {}
         self._closed = False
 
@@ -80,7 +80,8 @@ class ThreadPool(ThreadPoolExecutor):
                 message = "the thread pool is closed; its service has stopped"
                 raise ClosedError(message)
             self._jobs.put((future, functools.partial(fn, *args, **kwargs), _name_of(fn, args)))
-            if self._idle < self._jobs.qsize() and len(self._alive) < self._limit:
+            self._owed += 1
+            if len(self._alive) < min(self._owed, self._limit):
                 name = f"mainstay-thread-{len(self._alive)}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
                 self._alive.add(thread)
@@ -108,20 +109,17 @@ class ThreadPool(ThreadPoolExecutor):
     def _work(self) -> None:
         me = threading.get_ident()
         while True:
-            with self._lock:
-                self._idle += 1
             job = self._jobs.get()
             with self._lock:
-                self._idle -= 1
-                if job is not None:
-                    self._running[me] = job[2]
-            if job is None:
-                self._alive.discard(threading.current_thread())
-                return
+                if job is None:
+                    self._alive.discard(threading.current_thread())
+                    return
+                self._running[me] = job[2]
             tell = _run(job[0], job[1])
             # Before anyone knows the result: who knows it may ask at once what still runs.
             with self._lock:
                 del self._running[me]
+                self._owed -= 1
             tell()
             del job, tell  # or the last result stays alive while the thread is idle
 
