@@ -214,6 +214,35 @@ async def test_a_task_cancelled_by_others_ends_its_thread() -> None:
 
 
 @pytest.mark.real_loop
+async def test_a_caller_cancelled_twice_leaves_nothing_unretrieved() -> None:
+    """The second cancellation, within the grace, gives up on the thread at once; what the function
+    raises later is nobody's news, and no warning."""
+    release = threading.Event()
+    begun = threading.Event()
+
+    def work() -> None:
+        begun.set()
+        release.wait(PATIENCE)
+        raise NotFound("too late")
+
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    task = asyncio.create_task(to_thread(work))
+    await asyncio.to_thread(begun.wait, PATIENCE)
+    task.cancel()
+    await turns()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    release.set()
+    await asyncio.to_thread(lambda: None)
+    await turns(5)
+    del task
+    gc.collect()
+    assert failures == []
+
+
+@pytest.mark.real_loop
 async def test_a_function_that_ends_within_the_grace_is_waited_for() -> None:
     """So that what it holds is released before its caller goes on."""
     ended = threading.Event()
@@ -372,6 +401,32 @@ def test_the_threads_end_with_the_pool() -> None:
         pool.shutdown()
     release.set()
     wait_until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_shutdown_amid_submissions_neither_hangs_nor_loses() -> None:
+    """Every future submitted is done or cancelled, whenever the shutdown comes."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            pool = ThreadPool(3)
+            futures: list[concurrent.futures.Future[int]] = []
+
+            def submit(pool: ThreadPool, to: list[concurrent.futures.Future[int]]) -> None:
+                with suppress(ClosedError):
+                    while True:
+                        to.append(pool.submit(int))
+
+            submitter = threading.Thread(target=submit, args=[pool, futures])
+            submitter.start()
+            wait_until(lambda futures=futures: len(futures) > 20)  # type: ignore[misc]
+            pool.shutdown()
+            submitter.join(PATIENCE)
+            assert not submitter.is_alive()
+            _, pending = concurrent.futures.wait(futures, PATIENCE)
+            assert not pending
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_result_is_not_kept_by_an_idle_thread() -> None:

@@ -16,8 +16,9 @@ import asyncio
 import functools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
@@ -92,19 +93,25 @@ class ThreadPool(ThreadPoolExecutor):
         """Take no more work and let idle threads end; never waits, whatever `wait` says."""
         with self._lock:
             self._closed = True
-            waiting = []
-            while cancel_futures and not self._jobs.empty():
-                waiting.append(self._jobs.get())
+            dropped = list(self._take_back()) if cancel_futures else []
+            self._owed -= len(dropped)
             for _ in self._alive:
                 self._jobs.put(None)
-        for job in waiting:
-            if job is not None:
-                job[0].cancel()
+        for future, _, _ in dropped:
+            if future.cancel():
+                future.set_running_or_notify_cancel()  # which wakes who waits for it
 
     def statistics(self) -> ThreadStatistics:
         """The numbers of this moment."""
         with self._lock:
             return ThreadStatistics(self._limit, tuple(self._running.values()), self._jobs.qsize())
+
+    def _take_back(self) -> Iterator[_Job]:
+        with suppress(queue.Empty):  # threads take from the queue meanwhile
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    yield job
 
     def _work(self) -> None:
         me = threading.get_ident()
