@@ -181,15 +181,19 @@ async def to_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     except asyncio.CancelledError:
         cause = None if parent is None else parent.cause
         scope.cancel(cause or Cancelled(f"whoever called {name} was cancelled"))
-        if not future.done():
+        # What it raises from now on is the consequence of the cancellation, and is not news.
+        future.add_done_callback(_retrieve)
+        try:
             await asyncio.wait([future], timeout=GRACE)
-        if future.done():
-            # What it raised is the consequence of the cancellation, and is not news.
-            future.cancelled() or future.exception()
-        else:
+        finally:
             future.cancel()
         raise
     return await future
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _in_scope(
