@@ -161,6 +161,14 @@ async def test_an_endless_sleep_ends_with_the_scope() -> None:
     assert now() == about(2)
 
 
+@pytest.mark.real_loop
+async def test_an_endless_sleep_is_possible_in_real_time() -> None:
+    """The operating system's waits have a longest time; "until I am told" is none."""
+    with pytest.raises(Cancelled), Scope() as scope:
+        asyncio.get_running_loop().call_later(0.01, scope.cancel)
+        await to_thread(lambda: Scope.current().sleep(float("inf")))
+
+
 async def test_a_deadline_inside_of_the_thread_is_its_own() -> None:
     """A scope opened by the function limits its sleeps; the caller's goes on."""
 
@@ -358,6 +366,21 @@ def test_statistics_name_what_runs() -> None:
         busy.result(PATIENCE)
         waiting.result(PATIENCE)
         wait_until(lambda: pool.statistics().running == ())
+
+
+async def test_statistics_name_the_function_and_not_the_wrapping() -> None:
+    """What was given to `to_thread`, here and by asyncio, is what an operator reads."""
+
+    def crunch_numbers() -> tuple[str, ...]:
+        return pool.statistics().running
+
+    with pool_of(1) as pool, Scope() as scope:
+        scope.set(THREADS, pool)
+        [ours] = await to_thread(crunch_numbers)
+        asyncio.get_running_loop().set_default_executor(pool)
+        [asyncios] = await asyncio.to_thread(crunch_numbers)
+    assert ours.endswith("crunch_numbers")
+    assert asyncios.endswith("crunch_numbers")
 
 
 def test_after_the_shutdown_nothing_is_taken() -> None:

@@ -153,6 +153,7 @@ class Scope(Node):
 
     def sleep(self, seconds: float) -> None:
         """Wait in a thread; like `time.sleep`, but ends at once, raising, when `check` would.
+        Infinite seconds wait for just that.
 
         Raises: what `check` raises; UsageError on the thread of the event loop.
         """
@@ -166,7 +167,8 @@ class Scope(Node):
         # After the event is in place: a cancellation before this line is seen by `check`, one
         # after it sets the event.
         self.check()
-        self._runtime.effects.clock.wait(event, max(0.0, min(seconds, self.remaining())))
+        limit = min(seconds, self.remaining())
+        self._runtime.effects.clock.wait(event, max(0.0, limit) if limit < inf else None)
         self.check()
 
     # --- cancellation and drain -----------------------------------------------------------------

@@ -146,13 +146,16 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> Callable[[], None]:
 
 
 def _name_of(fn: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    # asyncio submits `partial(Context.run, function, …)`: the name that tells is the function's.
+    # asyncio submits `partial(Context.run, function, …)`, and so may others with a wrapper of
+    # theirs: the name that tells is the function's.
     target: Any = fn
-    if isinstance(fn, functools.partial) and not hasattr(fn, "__qualname__"):
-        target, args = fn.func, fn.args
-    if args and callable(args[0]):
-        target = args[0]
-    return getattr(target, "__qualname__", repr(target))
+    while True:
+        if isinstance(target, functools.partial) and not hasattr(target, "__qualname__"):
+            target, args = target.func, target.args
+        elif args and callable(args[0]):
+            target, args = args[0], ()
+        else:
+            return getattr(target, "__qualname__", repr(target))
 
 
 THREADS: Final[Key[ThreadPool]] = Key("threads")
