@@ -1,0 +1,161 @@
+"""A service to be signalled: run as a program, with what it is to get stuck in as first argument.
+
+It says on stdout, a line each, how far it is; ``here`` when it is where it was told to get stuck.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from mainstay import Call, Handler, Running, Scope, Service
+from mainstay.interfaces.server import ServerStatistics
+
+STUCK, *FLAGS = sys.argv[1:]
+FOR_EVER = 3600.0
+service = Service("victim")
+
+
+class First:
+    """What opens first and closes last."""
+
+
+class Second:
+    """What needs it."""
+
+
+def say(what: str) -> None:
+    os.write(1, f"{what}\n".encode())
+
+
+async def stick(place: str) -> None:
+    """Get stuck if this is the place; a cancellation helps, unless it is the loop that is stuck."""
+    block(f"loop at {place}")
+    if place == STUCK:
+        say("here")
+        await asyncio.sleep(FOR_EVER)
+
+
+def block(place: str) -> None:
+    """Block the thread if this is the place; nothing helps."""
+    if place == STUCK:
+        say("here")
+        time.sleep(FOR_EVER)
+
+
+async def swallow(place: str, when: Callable[[], Awaitable[Any]]) -> None:
+    """Once `when` says so, swallow every cancellation if this is the place."""
+    if place not in STUCK:
+        return
+    while True:
+        try:
+            await when()
+        except asyncio.CancelledError:
+            block(f"loop at {place}")
+            say("here")
+
+
+@service.resource
+async def first() -> AsyncIterator[First]:
+    await stick("opening")
+    yield First()
+    say("closed first")
+
+
+@service.resource
+async def second(first: First) -> AsyncIterator[Second]:
+    yield Second()
+    await stick("closing")
+    say("closed second")
+
+
+@service.on_start
+async def begin() -> None:
+    await stick("start")
+    if STUCK == "failing start":
+        raise ValueError("no")
+
+
+class Server:
+    """Accepts nothing."""
+
+    async def open(self, handler: Handler, scope: Scope) -> list[str]:
+        return []
+
+    def accept(self) -> None:
+        say("ready")
+
+    async def stop_accepting(self) -> None:
+        say("stop accepting")
+        await stick("stop accepting")
+
+    async def drain(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+    def statistics(self) -> ServerStatistics:
+        return ServerStatistics(0, 0)
+
+
+service.add_server(Server())
+
+
+@service.worker(drain=True)
+async def deaf() -> None:
+    await swallow("cancel", lambda: asyncio.sleep(FOR_EVER))
+
+
+@service.worker
+async def blocker(scope: Scope) -> None:
+    while scope.draining is False and STUCK == "loop while running":
+        await asyncio.sleep(0)
+        block("loop while running")
+
+
+@service.worker
+def thread() -> None:
+    block("thread")
+
+
+@service.worker
+async def failing() -> None:
+    if STUCK == "exit":
+        raise SystemExit(5)
+
+
+@service.on_drain
+async def drain() -> None:
+    say("drain")
+    await stick("drain")
+    if STUCK == "half a second of drain":
+        await asyncio.sleep(0.5)
+
+
+@service.on_stop
+async def stop() -> None:
+    say("close")
+    await stick("close")
+
+
+@service.middleware
+async def around(call: Call, next: Handler) -> Any:
+    return await next(call)
+
+
+@service.on_start
+async def user_thread(life: Running) -> None:
+    if STUCK == "user thread":
+        threading.Thread(target=time.sleep, args=(FOR_EVER,), name="user").start()
+
+
+if __name__ == "__main__":
+    code = service.run(files=[], flags=["mainstay.log.format=json", *FLAGS])
+    say(f"returned {code}")
+    if STUCK == "user thread":
+        os._exit(code)
+    sys.exit(code)
