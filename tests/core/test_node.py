@@ -1,4 +1,4 @@
-"""Scopes against random programs: nested at will with asyncio's own, struck at any moment.
+"""The tree of lifetimes against random programs: nested at will with asyncio's own, struck at any moment.
 
 The moments lie on a coarse grid, so that deadlines, timeouts, failures and cancellations often come
 in the same instant. Each seed is one program; the laws below hold for all.
