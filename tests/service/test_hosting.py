@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 
-from mainstay import Effects, Running, Scope, Service
+from mainstay import Background, Effects, Running, Scope, Service
 from mainstay.errors import UsageError
 from mainstay.service.hosting import CUT, Guard, host
 from mainstay.testing import FakeProcess
@@ -187,19 +187,48 @@ class TestWhatItLeavesBehind:
         assert handled == [wanted, wanted]
         assert process.handled == frozenset()
 
-    def test_an_exception_that_is_none_of_ours_leaves_no_guard(self) -> None:
-        """What ends the process must not outlive the run that it guards."""
-        process = Ended()
-        service = Service("s")
 
-        @service.worker
-        async def leave() -> None:
-            raise SystemExit(5)
+@pytest.mark.parametrize("error", [SystemExit(5), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("kind", ["worker", "thread", "call"])
+def test_an_exit_from_within_is_a_failure_and_an_orderly_stop(
+    kind: str, error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``sys.exit()`` in a handler, a worker or a thread: resources are closed, and the code is 1."""
+    process = Ended()
+    service = Service("s")
+    closed = []
 
-        with pytest.raises(SystemExit):
-            hosted(service, "mainstay.shutdown.timeout=0.1", process=process)
-        assert process.handled == frozenset()
-        assert not process.ended.wait(0)
+    @service.resource
+    async def database() -> AsyncIterator[Database]:
+        yield Database()
+        closed.append("database")
+
+    async def leave() -> None:
+        raise error
+
+    def leave_in_a_thread() -> None:
+        raise error
+
+    @service.handler("m")
+    async def answer() -> None:
+        raise error
+
+    async def call(life: Running, background: Background) -> None:
+        background.start(life.call("m"))
+
+    kinds: dict[str, Callable[..., object]] = {
+        "worker": leave,
+        "thread": leave_in_a_thread,
+        "call": call,
+    }
+    service.worker(kinds[kind])
+    assert hosted(service, process=process) == 1
+    assert closed == ["database"]
+    lines = logged(capsys)
+    assert lines[-1]["message"].endswith("exit code 1")
+    assert any(line["message"].endswith("; stopping") for line in lines)
+    assert process.handled == frozenset()
+    assert process.exit_code is None
 
 
 def test_it_needs_the_main_thread() -> None:

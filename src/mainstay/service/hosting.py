@@ -161,9 +161,22 @@ class Host:
             asyncio.set_event_loop(loop)
             stack.callback(asyncio.set_event_loop, None)
             loop.set_default_executor(ThreadPool(self._settings.threads))
-            code = loop.run_until_complete(self._main())
+            code = self._run_through(loop, loop.create_task(self._main(), name="main"))
             loop.run_until_complete(_sweep())
         return code
+
+    def _run_through(self, loop: asyncio.AbstractEventLoop, main: asyncio.Task[int]) -> int:
+        """Run `main` to its end, whatever some task raises that asyncio lets through the loop."""
+        while True:
+            try:
+                return loop.run_until_complete(main)
+            except (SystemExit, KeyboardInterrupt) as error:
+                if main.done() or self._running is None:
+                    raise
+                # One handler's `sys.exit()` is no reason to leave the resources of all others open.
+                reason = f"{error!r} was raised by a task"
+                _log.critical("%s; stopping", reason, exc_info=error)
+                self._running.stop(reason, failure=error)
 
     async def _main(self) -> int:
         watchdog = self._settings.watchdog
