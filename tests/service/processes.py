@@ -31,12 +31,20 @@ class Victim:
         flags: of its configuration.
         terminal: whether a terminal controls it.
         nohup: whether it is started with SIGHUP ignored.
+        plain: whether it does without uvloop.
     """
 
     def __init__(
-        self, stuck: str, *flags: str, terminal: bool = False, nohup: bool = False
+        self,
+        stuck: str,
+        *flags: str,
+        terminal: bool = False,
+        nohup: bool = False,
+        plain: bool = False,
     ) -> None:
         program = [str(ROOT / "tests/service/victim.py"), stuck, *flags]
+        if plain:
+            program.append("--plain")
         command = [sys.executable, *program]
         self._terminal, other = os.openpty() if terminal else (-1, -1)
         if terminal:

@@ -54,7 +54,8 @@ class Case:
             for each in self.steps
             if each not in ("ready", "here")
         ]
-        return f"{self.stuck or 'well'}: {' '.join(steps)}"
+        options = "".join(f" {option}" for option in self.options)
+        return f"{self.stuck or 'well'}: {' '.join(steps)}{options}"
 
     @property
     def killed(self) -> bool:
@@ -160,6 +161,23 @@ def third_signals() -> Iterator[Case]:
         )
 
 
+def without_uvloop() -> Iterator[Case]:
+    """The main stories again, on asyncio's own loop."""
+    plain = {"plain": True}
+    yield Case("", ("ready", SIGTERM), 0, options=plain)
+    yield Case("", ("ready", SIGQUIT), 0, dumped=True, options=plain)
+    yield Case("start", ("here", SIGINT), 0, options=plain)
+    yield Case("drain", ("ready", SIGTERM, "here", APART, SIGINT), 124, options=plain)
+    yield Case(
+        "loop while running",
+        ("here", SIGTERM),
+        124,
+        closed=False,
+        dumped=True,
+        options=plain,
+    )
+
+
 def bad_ends() -> Iterator[Case]:
     """Starts that are interrupted or fail, and code that nothing but the guard can end."""
     yield Case("opening", ("here", SIGTERM), 0, closed=False)
@@ -180,7 +198,7 @@ def bad_ends() -> Iterator[Case]:
     yield Case("user thread", ("ready", SIGTERM), 0)
 
 
-CASES = [*first_signals(), *second_signals(), *third_signals(), *bad_ends()]
+CASES = [*first_signals(), *second_signals(), *third_signals(), *bad_ends(), *without_uvloop()]
 
 
 @pytest.fixture(scope="module")

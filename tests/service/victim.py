@@ -15,6 +15,9 @@ from mainstay import Call, Handler, Running, Scope, Service
 from mainstay.interfaces.server import ServerStatistics
 
 STUCK, *FLAGS = sys.argv[1:]
+if "--plain" in FLAGS:
+    FLAGS.remove("--plain")
+    sys.modules["uvloop"] = None  # type: ignore[assignment]  # as if it were not installed
 FOR_EVER = 3600.0
 service = Service("victim")
 
