@@ -268,6 +268,22 @@ async def test_a_function_that_ends_within_the_grace_is_waited_for() -> None:
 
 
 @pytest.mark.real_loop
+async def test_a_function_left_behind_keeps_its_scope_in_the_tree_until_it_ends() -> None:
+    """It still learns what happens above; when it has ended, nothing of its caller stays."""
+    here = Scope.current()
+    release = threading.Event()
+    with pool_of(1) as pool, Scope("service") as service:
+        service.set(THREADS, pool)
+        with pytest.raises(DeadlineExceeded), Scope("caller", timeout=0.01):
+            await to_thread(release.wait, PATIENCE)
+        assert [each.name for each in service.children()] == ["caller"]
+        release.set()
+        while service.children():
+            await asyncio.sleep(0)
+    assert here.children() == []
+
+
+@pytest.mark.real_loop
 async def test_work_cancelled_in_the_queue_never_runs() -> None:
     """A function that waits for a thread is dropped with its caller."""
     ran: list[str] = []

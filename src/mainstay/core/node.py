@@ -221,6 +221,9 @@ class Node:
             parent = scope.parent
             if parent is not None and parent._children is not None:
                 parent._children.discard(scope)
+                if parent._state is not _OPEN and threading.get_ident() != self._runtime.thread:
+                    self._soon(parent._part)  # a late child may be coming to it at this moment
+                    return
             scope = parent
 
     # --- threads and time -----------------------------------------------------------------------
