@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from math import inf, nan
 
 import pytest
+import uvloop
 
 from mainstay.core.scope import Scope
 from mainstay.core.threads import GRACE, ThreadPool, to_thread
@@ -360,6 +361,27 @@ async def test_the_caller_who_waits_long_enough_gets_the_result(
         await kind(work)
     assert work.steps == 10
     assert now() == pytest.approx(10)
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+async def test_deadlines_and_cancellations_hold_on_real_loops(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """asyncio's own and uvloop, with the machine's clock: never early, tasks and threads too."""
+    with nothing_left():
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded), Scope("caller", timeout=0.03) as scope:
+            task = scope.start(forever())
+            await to_thread(lambda: Scope.current().sleep(60))
+        assert 0.03 <= time.monotonic() - started < 5
+        await asyncio.wait([task])
+        await turns()
+        with pytest.raises(Cancelled, match="by a thread"), Scope() as scope:
+            await to_thread(lambda: scope.cancel("by a thread"))
+            await forever()
+        await turns()
+    assert len(Scope.current()._runtime.wheel) == 0
 
 
 @pytest.mark.real_loop

@@ -278,7 +278,7 @@ async def test_a_function_left_behind_keeps_its_scope_in_the_tree_until_it_ends(
             await to_thread(release.wait, PATIENCE)
         assert [each.name for each in service.children()] == ["caller"]
         release.set()
-        while service.children():
+        while service.children():  # noqa: ASYNC110 - nobody is told of it
             await asyncio.sleep(0)
     assert here.children() == []
 
