@@ -368,7 +368,7 @@ async def test_the_caller_who_waits_long_enough_gets_the_result(
 async def test_deadlines_and_cancellations_hold_on_real_loops(
     loop_factory: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    """asyncio's own and uvloop, with the machine's clock: never early, tasks and threads too."""
+    """With the machine's clock, on asyncio's own and uvloop: never early, threads too."""
     with nothing_left():
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded), Scope("caller", timeout=0.03) as scope:
