@@ -10,6 +10,7 @@ from mainstay.core.call import Handler
 from mainstay.core.metadata import Metadata
 from mainstay.errors import UsageError
 from mainstay.interfaces.server import ServerStatistics
+from mainstay.service.phases import StopReport
 from mainstay.service.settings import ShutdownSettings
 
 FOR_EVER = 3600.0
@@ -61,6 +62,18 @@ def make(service: Service, **more: Any) -> Running:
     settings = more.pop("settings", Settings())
     effects = Scope.current().effects
     return Running(service.declaration, settings=settings, effects=effects, **more)
+
+
+def notes(report: StopReport) -> str:
+    """Everything noted, as one text."""
+    return "\n".join(note for phase in report.phases for note in phase.notes)
+
+
+async def begun(service: Service, settings: Settings | None = None) -> Running:
+    """A life of `service` that has started."""
+    life = make(service, settings=settings or Settings())
+    await life.start()
+    return life
 
 
 class Stubborn:
