@@ -32,7 +32,6 @@ SLEEPERS: Final[Mapping[str, str]] = {
     "tests.testing.test_clock:test_announced_threads_stop_the_clock": (
         "that virtual time stands still while a thread works shows in real time only"
     ),
-    "tests.service.victim:block": "it blocks an event loop, which is what the test is about",
 }
 
 # From here on a sleep stands for "for ever": nobody waits for it, the test cancels it.

@@ -69,3 +69,12 @@ def test_a_peer_is_a_value() -> None:
     thing: Any = peer
     with pytest.raises(AttributeError):
         thing.address = "elsewhere"
+
+
+def test_a_key_is_found_in_any_case() -> None:
+    """`Content-Type` is what people type, and what is stored is lower-case."""
+    metadata = Metadata([("Content-Type", "text/plain"), ("CONTENT-TYPE", "text/html")])
+    assert metadata.get("Content-Type") == "text/plain"
+    assert metadata.get_all("content-TYPE") == ["text/plain", "text/html"]
+    assert "Content-type" in metadata
+    assert 7 not in metadata

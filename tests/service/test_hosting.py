@@ -377,6 +377,26 @@ class TestGuard:
         self.wait_for_its_end()
         assert process.exit_code is None
 
+    def test_it_may_be_armed_in_the_middle_of_anything(self) -> None:
+        """A signal handler interrupts the very call of `arm`, again and again, and nothing locks."""
+        guard = Guard(Effects(process=Ended()), lambda: None)
+        armed = []
+
+        def handler(number: int, frame: object) -> None:
+            guard.arm(60)
+            armed.append(number)
+
+        previous = signal.signal(signal.SIGVTALRM, handler)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0001, 0.0001)
+        try:
+            while len(armed) < 100:
+                guard.arm(60)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, previous)
+            guard.disarm()
+        self.wait_for_its_end()
+
     def test_the_nearest_end_holds(self) -> None:
         """A forced stop brings the end forward; what comes after does not put it off."""
         process = Ended()

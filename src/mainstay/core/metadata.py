@@ -20,7 +20,8 @@ class Metadata:
         self._pairs = tuple((key.lower(), value) for key, value in pairs)
 
     def get(self, key: str, default: str | None = None) -> str | None:
-        """The first value of `key`, or `default`."""
+        """The first value of `key`, in whatever case it is given, or `default`."""
+        key = key.lower()
         for name, value in self._pairs:
             if name == key:
                 return value
@@ -28,6 +29,7 @@ class Metadata:
 
     def get_all(self, key: str) -> list[str]:
         """Every value of `key`, in order."""
+        key = key.lower()
         return [value for name, value in self._pairs if name == key]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -37,7 +39,7 @@ class Metadata:
         return len(self._pairs)
 
     def __contains__(self, key: object) -> bool:
-        return any(name == key for name, _ in self._pairs)
+        return isinstance(key, str) and self.get(key) is not None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Metadata) and self._pairs == other._pairs

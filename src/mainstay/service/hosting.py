@@ -38,6 +38,9 @@ _log = logging.getLogger("mainstay.service")
 GRACE: Final = 2.0
 """Seconds after the shutdown's own budget at which the guard ends the process."""
 
+_LOOK: Final = 0.1
+"""Seconds between two looks of the guard at its deadline, which may have moved."""
+
 FAILED, NOT_STARTED, NOT_CONFIGURED, CUT = 1, 3, 78, 124
 
 
@@ -95,34 +98,33 @@ class Guard:
     def __init__(self, effects: Effects, flush: Callable[[], object]) -> None:
         self._effects = effects
         self._flush = flush
-        self._changed = threading.Event()
+        self._disarmed = threading.Event()
         self._deadline = float("inf")
         self._thread: threading.Thread | None = None
-        self._over = False
 
     def arm(self, seconds: float) -> None:
-        """Allow `seconds` from now; a later call may bring the end forward, never put it off."""
+        """Allow `seconds` from now; a later call may bring the end forward, never put it off.
+
+        Signal handlers call it, in the middle of anything the main thread does, this method
+        included: so it takes no lock that it could hold already, and `_watch` looks for itself.
+        """
         self._deadline = min(self._deadline, self._effects.clock.monotonic() + seconds)
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="mainstay-guard", daemon=True)
             self._thread.start()
-        self._changed.set()
 
     def disarm(self) -> None:
         """The shutdown has ended in time."""
-        self._over = True
-        self._changed.set()
+        self._disarmed.set()
 
     def _watch(self) -> None:
         clock = self._effects.clock
-        while not self._over:
-            self._changed.clear()
-            left = self._deadline - clock.monotonic()
-            if left <= 0:
-                _log.critical("the shutdown did not end; ending the process:\n%s", all_stacks())
-                self._flush()
-                self._effects.process.exit(CUT)
-            clock.wait(self._changed, left)
+        while (left := self._deadline - clock.monotonic()) > 0:
+            if clock.wait(self._disarmed, min(left, _LOOK)):
+                return
+        _log.critical("the shutdown did not end; ending the process:\n%s", all_stacks())
+        self._flush()
+        self._effects.process.exit(CUT)
 
 
 class Host:
