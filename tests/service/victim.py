@@ -46,7 +46,7 @@ def block(place: str) -> None:
     """Block the thread if this is the place; nothing helps."""
     if place == STUCK:
         say("here")
-        time.sleep(FOR_EVER)
+        time.sleep(3600)
 
 
 async def swallow(place: str, when: Callable[[], Awaitable[Any]]) -> None:
