@@ -101,6 +101,8 @@ def test_it_holds_text_only_and_does_not_quote_what_it_refused() -> None:
         ("postgresql://app:pw@db/x", "postgresql://app:***@db/x"),
         ("redis://:pw@cache:6379", "redis://:***@cache:6379"),
         ("amqp://u:p/w@rd@host", "amqp://u:***@host"),
+        ("amqp://u:hun#ter?2@host", "amqp://u:***@host"),
+        ("https://x/y?X-Api-Key=pw", "https://x/y?X-Api-Key=***"),
         (
             "postgresql://db/x?user=a&password=pw&ssl=on",
             "postgresql://db/x?user=a&password=***&ssl=on",

@@ -27,10 +27,11 @@ from mainstay.config.layers import Branch, Broken, Given, Items, Node, Source, k
 from mainstay.config.models import Family
 from mainstay.config.names import variable_name
 from mainstay.config.problems import Problem
-from mainstay.config.secret import MASK, Secret, hide_passwords
+from mainstay.config.secret import Secret, hide_passwords
 from mainstay.config.shapes import Choice, Field, Leaf, Many, Map, Shape, Table, child_key
 from mainstay.config.show import shown_briefly
 from mainstay.config.unreadable import Unreadable
+from mainstay.core.redact import MASK
 
 __all__ = ["FAILED", "Builder"]
 

@@ -12,9 +12,9 @@ import hmac
 import re
 from typing import Any, Final, NoReturn
 
-__all__ = ["MASK", "Secret", "hide_passwords"]
+from mainstay.core.redact import MASK, hide_in_urls
 
-MASK: Final = "***"
+__all__ = ["Secret", "hide_passwords"]
 
 
 class Secret:
@@ -96,11 +96,8 @@ def _from_pydantic(value: object) -> Secret:
     raise ValueError("expected str")
 
 
-# To the last "@" of the word, further than RFC 3986 §3.2.1 lets a password reach: drivers accept
-# unescaped "/" and "@" in passwords, and to hide too much is the cheaper mistake.
-_USERINFO: Final = re.compile(r"(://[^\s:/?#@]*:)\S*@")
-# Query parameters, and the "key=value" connection strings of libpq and ODBC.
-_PARAMETER: Final = re.compile(
+# The "key=value" connection strings of libpq and ODBC.
+_PAIR: Final = re.compile(
     r"""([\w.-]{0,40}(?:password|passwd|pwd|secret|token|api_?key|signature)\s*=\s*)"""
     r"""(?:'[^']*'?|"[^"]*"?|[^&;\s]+)""",
     re.IGNORECASE,
@@ -109,4 +106,4 @@ _PARAMETER: Final = re.compile(
 
 def hide_passwords(text: str) -> str:
     """`text` with ``***`` for each password in a URL or connection string."""
-    return _PARAMETER.sub(rf"\1{MASK}", _USERINFO.sub(rf"\1{MASK}@", text))
+    return _PAIR.sub(rf"\1{MASK}", hide_in_urls(text))

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from mainstay.config.secret import MASK, Secret, hide_passwords
+from mainstay.config.secret import Secret, hide_passwords
 from mainstay.config.shapes import Shape, is_sensitive
+from mainstay.core.redact import MASK
 
 __all__ = ["shown", "shown_briefly"]
 

@@ -19,10 +19,11 @@ from structlog import DropEvent
 from structlog.typing import EventDict, Processor
 
 from mainstay.core.effects import Effects
+from mainstay.core.redact import hide_in_urls
 from mainstay.core.scope import Scope
 from mainstay.errors import Error, UsageError
 from mainstay.observe.fields import scope_fields
-from mainstay.observe.redact import masked_text, plain, plain_field
+from mainstay.observe.redact import plain, plain_field
 from mainstay.observe.render import JsonRenderer, TextRenderer
 from mainstay.observe.sink import LogStatistics, Sink
 
@@ -195,14 +196,14 @@ def _exception(info: _ExcInfo) -> dict[str, Any] | None:
     if isinstance(error, Error):
         shown["reason"] = error.reason
     lines = traceback.format_exception(kind, error, trace)
-    shown["traceback"] = masked_text("".join(lines))
+    shown["traceback"] = hide_in_urls("".join(lines))
     return shown
 
 
 def _text(thing: object) -> str:
     """`str(thing)`, or what can be said without it."""
     try:
-        return masked_text(str(thing))
+        return hide_in_urls(str(thing))
     except Exception:  # a failing __str__ must not lose the record
         return f"<{type(thing).__name__} that cannot be shown>"
 

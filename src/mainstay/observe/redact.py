@@ -7,7 +7,7 @@ The rule, in the words of docs/howto/log.md:
   nested mappings and in lists of (name, value) pairs too. True, False and None are shown: they say
   whether there is a secret, not which.
 * In **text** that contains ``://``, the password of a URL and the values of query parameters with
-  such a name are shown as ``***``.
+  such a name are shown as ``***``; `mainstay.core.redact` has both rules.
 * Nothing else is searched. A secret in the middle of a sentence is not found: carry secrets as
   `mainstay.config.Secret`, which shows itself as ``***`` everywhere.
 
@@ -18,51 +18,23 @@ the original, so what is rendered later is what was logged.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
-from itertools import pairwise
 from math import isfinite
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+from mainstay.core.redact import MASK, hide_in_urls, is_credential
+
 __all__ = [
-    "CREDENTIAL_WORDS",
     "DEPTH",
     "ITEMS",
-    "MASK",
-    "is_credential",
-    "masked_text",
     "plain",
     "plain_field",
 ]
-
-MASK: Final = "***"
-
-CREDENTIAL_WORDS: Final = frozenset(
-    (
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-        "authorization",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-        "apikey",
-    )
-)
-"""A name with one of these words names a secret. So does one with ``api key``, ``private key``,
-``access key`` or ``signing key`` in any spelling, and one with a word that ends in ``password``,
-``passwd``, ``secret`` or ``token``, such as ``dbpassword``."""
 
 DEPTH: Final = 6
 """Levels of a nested value that a record shows."""
@@ -70,35 +42,8 @@ DEPTH: Final = 6
 ITEMS: Final = 1000
 """Items of a nested value that a record shows, all levels together."""
 
-_KEY_KINDS: Final = frozenset(("api", "private", "access", "signing"))
-_ENDINGS: Final = ("password", "passwd", "secret", "token")
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_USER_INFO: Final = re.compile(r"(://[^\s/?#:@]*):[^\s/?#]*@")
-_PARAMETER: Final = re.compile(r"([?&;])([^\s=&;#?]+)=([^\s&;#\"']+)")
 _AS_STR: Final = (UUID, PurePath, Decimal)
 _AS_ISO: Final = (datetime, date, time)
-
-
-@lru_cache(maxsize=4096)
-def is_credential(name: str) -> bool:
-    """Whether a field of this name holds a secret."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    if any(word in CREDENTIAL_WORDS or word.endswith(_ENDINGS) for word in words):
-        return True
-    return any(second == "key" and first in _KEY_KINDS for first, second in pairwise(words))
-
-
-def masked_text(text: str) -> str:
-    """`text` without the passwords of its URLs."""
-    if "://" not in text:
-        return text
-    text = _USER_INFO.sub(rf"\1:{MASK}@", text)
-    return _PARAMETER.sub(_mask_parameter, text) if "=" in text else text
-
-
-def _mask_parameter(match: re.Match[str]) -> str:
-    mark, name, _ = match.groups()
-    return f"{mark}{name}={MASK}" if is_credential(name) else match[0]
 
 
 def plain(value: Any, *, depth: int = 0, room: list[int] | None = None) -> Any:
@@ -109,7 +54,7 @@ def plain(value: Any, *, depth: int = 0, room: list[int] | None = None) -> Any:
     """
     kind = type(value)
     if kind is str:
-        return masked_text(value) if "://" in value else value
+        return hide_in_urls(value) if "://" in value else value
     if kind is int or kind is bool or value is None:
         return value
     if kind is float:
@@ -162,10 +107,10 @@ def _plain_object(value: Any) -> Any:
         return plain(value.value) if type(value.value) in (str, int) else str(value)
     if isinstance(value, (str, *_AS_STR)):
         # A Secret may be a str by inheritance, and then its __str__ is what may be shown.
-        return masked_text(str(value))
+        return hide_in_urls(str(value))
     if isinstance(value, _AS_ISO):
         return value.isoformat()
-    return masked_text(repr(value))
+    return hide_in_urls(repr(value))
 
 
 def _is_name(value: Any) -> bool:
