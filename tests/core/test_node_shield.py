@@ -209,3 +209,37 @@ async def test_a_thread_in_a_shield_is_shielded() -> None:
                 await to_thread(clean, 9)
             assert now() == about(4)
             await forever()
+
+
+async def test_a_shield_of_an_outer_scope_protects_inside_of_an_inner_one() -> None:
+    """A handler's own scope, used below any other: the shield is the task's, not the tree's."""
+    done = []
+    with pytest.raises(DeadlineExceeded), Scope("outer") as outer, Scope("inner", timeout=0.1):
+        try:
+            await asyncio.sleep(10)
+        finally:
+            with outer.shield(5):
+                await asyncio.sleep(3)
+                done.append("cleanup")
+    assert done == ["cleanup"]
+
+
+async def test_a_shield_protects_from_the_scopes_of_another_tree() -> None:
+    """A call in process is in the service's tree and in its caller's task."""
+    done = []
+    with pytest.raises(DeadlineExceeded), Scope("caller", timeout=0.1):
+        with Scope("call", parent=None), Scope("inside"):
+            try:
+                await asyncio.sleep(10)
+            finally:
+                with Scope.current().shield(5):
+                    await asyncio.sleep(3)
+                    done.append("rolled back")
+    assert done == ["rolled back"]
+
+
+async def test_a_scope_opened_in_a_shield_is_not_protected_by_it() -> None:
+    """What begins inside of the shield ends there as it would anywhere."""
+    with Scope("work") as work, work.shield(60):
+        with pytest.raises(DeadlineExceeded), Scope("part", timeout=1):
+            await asyncio.sleep(10)

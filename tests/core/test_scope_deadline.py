@@ -443,3 +443,10 @@ async def test_a_thread_that_never_looks_is_left_behind_after_the_grace() -> Non
     release.set()
     with Scope(timeout=5):
         assert await to_thread(lambda: "the place is free again") == "the place is free again"
+
+
+async def test_a_deadline_beyond_all_times_is_none() -> None:
+    """A peer may send any number, and no timer could count to this one."""
+    with Scope("call", timeout=1e307) as scope:
+        assert scope.deadline is None
+    assert Scope.current().children() == []

@@ -478,3 +478,43 @@ async def test_every_phase_is_logged_with_its_time(caplog: pytest.LogCaptureFixt
     said = [line for line in lines if line.startswith("phase ")]
     assert [line.split(" took ")[0] for line in said] == [f"phase {p.value}" for p in Phase]
     assert "phase propagate took 2.000 s" in said
+
+
+async def test_what_fails_while_stopping_is_not_a_clean_end() -> None:
+    """A stop hook or a draining worker that fails may have lost what it was to finish: code 1."""
+    for kind in ("hook", "worker"):
+        service = Service("s")
+
+        async def fails() -> None:
+            raise ValueError("lost")
+
+        async def letters(scope: Scope) -> None:
+            await scope.wait_draining()
+            raise ValueError("lost")
+
+        if kind == "hook":
+            service.on_stop(fails)
+        else:
+            service.worker(drain=True)(letters)
+        life = await begun(service)
+        report = await life.finish()
+        assert report.exit_code == 1
+        assert isinstance(report.failure, ValueError)
+
+
+async def test_what_was_cut_is_named_by_its_method() -> None:
+    """An operator knows calls by their methods, and not by the names of tasks."""
+    service = Service("s")
+
+    @service.handler("stubborn")
+    async def stubborn() -> None:
+        await asyncio.sleep(3600)
+
+    life = await begun(service, Settings(shutdown=ShutdownSettings(timeout=5)))
+    call = asyncio.ensure_future(life.call("stubborn", timeout=7200))
+    await asyncio.sleep(1)
+    report = await life.finish()
+    with pytest.raises(ShuttingDown):
+        await call
+    drain = next(each for each in report.phases if each.phase is Phase.DRAIN)
+    assert "1 cut: call 'stubborn'" in drain.notes

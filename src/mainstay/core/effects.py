@@ -57,6 +57,15 @@ class Process(Protocol):
         Raises: ValueError when called outside the main thread.
         """
 
+    def wake(self, descriptor: int) -> tuple[Callable[[], None], int]:
+        """Write the number of every signal that has a handler to `descriptor`, as a byte, at the
+        moment it arrives, whatever the main thread does.
+
+        Returns what puts the previous descriptor back, and that descriptor, or -1.
+
+        Raises: ValueError when called outside the main thread.
+        """
+
     def is_ignored(self, number: int) -> bool:
         """Whether the signal was set to be ignored by whoever started us (as nohup does)."""
 
@@ -92,17 +101,35 @@ class _RealProcess:
         return True
 
     def on_signal(self, number: int, handler: Callable[[int], None]) -> Callable[[], None]:
+        owner = os.getpid()
+
         def deliver(received: int, frame: FrameType | None) -> None:
-            handler(received)
+            if os.getpid() == owner:
+                handler(received)
+            else:
+                # A forked child (multiprocessing) inherits the handler, and is not the service.
+                signal.signal(received, signal.SIG_DFL)
+                os.kill(os.getpid(), received)
 
         previous = signal.signal(number, deliver)
         return lambda: _restore(number, previous)
+
+    def wake(self, descriptor: int) -> tuple[Callable[[], None], int]:
+        before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+        return lambda: _unwake(descriptor, before), before
 
     def is_ignored(self, number: int) -> bool:
         return signal.getsignal(number) is signal.SIG_IGN
 
     def exit(self, code: int) -> NoReturn:
         os._exit(code)
+
+
+def _unwake(descriptor: int, before: int) -> None:
+    now = signal.set_wakeup_fd(before)
+    if now != descriptor:
+        # Somebody has taken it over meanwhile (`loop.add_signal_handler` does): it stays theirs.
+        signal.set_wakeup_fd(now)
 
 
 def _restore(number: int, previous: object) -> None:

@@ -50,6 +50,9 @@ RECANCEL: Final = 0.5
 STRAGGLER: Final = 1.0
 """Seconds after a cancellation at which a task that still runs is reported."""
 
+_LOOK: Final = 0.05
+"""Seconds between two looks at a parent on another loop."""
+
 # Under the name by which people know this machinery.
 _log = logging.getLogger("mainstay.core.scope")
 
@@ -57,9 +60,12 @@ _NEW: Final = "new"
 _OPEN: Final = "open"
 _LEFT: Final = "left"
 
-_Tasks: TypeAlias = "set[asyncio.Task[Any]]"
 _Nodes: TypeAlias = "set[Node]"
 _Wanted: TypeAlias = "dict[asyncio.Task[Any], Node]"
+
+# The shields that tasks are in now, innermost last. Not in the tree: a shield protects its task, and
+# a task may be in scopes of several trees, when a call is made in process.
+_shields: dict[asyncio.Task[Any], list[Node]] = {}
 
 
 class Node:
@@ -140,6 +146,17 @@ class Node:
     def _below(self) -> list[Node]:
         return [] if self._children is None else list(self._children)
 
+    def _follow(self, parent: Node) -> None:
+        """Learn what happens to a parent on another loop, in another thread: by looking, since
+        nothing of it may be changed from here."""
+        if self._state is _OPEN:
+            if parent._draining:
+                self._drain()
+            if parent._cause is not None and not self._shielded:
+                self._cancel(parent._cause)
+            else:
+                self._runtime.loop.call_later(_LOOK, self._follow, parent)
+
     def _begin(self) -> None:
         if self._state is not _NEW:
             message = f"{self!r} was entered already; make a new scope for new work"
@@ -154,7 +171,11 @@ class Node:
         self._state = _OPEN
         self._task = task
         parent = self.parent
-        if parent is not None:
+        if self._shielded and task is not None:
+            _shields.setdefault(task, []).append(self)
+        if parent is not None and parent._runtime is not self._runtime:
+            self._follow(parent)
+        elif parent is not None:
             if parent._state is not _OPEN and not parent._children:
                 parent._return()
             self._join(parent)
@@ -172,6 +193,7 @@ class Node:
         parent = self.parent
         return (
             parent is not None
+            and parent._runtime is self._runtime
             and parent._state is _OPEN
             and parent.deadline == self.deadline
             and not self._shielded
@@ -191,7 +213,12 @@ class Node:
         """Go back into the tree for a late child, to pass on what we are told."""
         line = []
         scope = self
-        while scope.parent is not None and scope._state is not _OPEN and not scope._children:
+        while (
+            scope.parent is not None
+            and scope.parent._runtime is scope._runtime
+            and scope._state is not _OPEN
+            and not scope._children
+        ):
             line.append((scope, scope.parent))
             scope = scope.parent
         for scope, parent in reversed(line):
@@ -209,6 +236,10 @@ class Node:
         task, self._task = self._task, None
         self._part()
         if self._shielded and task is not None:
+            shields = _shields[task]
+            shields.remove(self)
+            if not shields:
+                del _shields[task]
             self._deliver_held(task)
 
     def _part(self) -> None:
@@ -321,11 +352,8 @@ class Node:
             # scope. That is this task, and others if it was started eagerly: wait for their waits.
             self._runtime.loop.call_soon(self._deliver, only)
             return
-        wanted: _Wanted = {}
-        shielded: _Tasks = set()
-        self._collect(wanted, shielded)
-        for task, scope in wanted.items():
-            if task in shielded or task.done() or (only is not None and task is not only):
+        for task, scope in self._collect().items():
+            if task.done() or _is_held(task, scope) or (only is not None and task is not only):
                 continue
             scope._requests += 1
             task.cancel(str(self._cause))
@@ -339,26 +367,26 @@ class Node:
     def _deliver_held(self, task: asyncio.Task[Any]) -> None:
         """Tell `task`, which leaves this shield, what the shield has held off."""
         top = None
-        scope = self.parent
-        while scope is not None and scope._cause is not None:
-            top = scope
-            if scope._task is task and scope._since < inf:
-                scope._since = self._runtime.monotonic()  # it was allowed to take this long
-            scope = None if scope._shielded else scope.parent
+        scope = self._outer
+        while scope is not None and scope._task is task:
+            if scope._cause is not None:
+                top = scope
+                if scope._since < inf:
+                    scope._since = self._runtime.monotonic()  # it was allowed to take this long
+            scope = None if scope._shielded else scope._outer
         if top is not None:
             self._soon(functools.partial(top._deliver, task))
 
-    def _collect(self, wanted: _Wanted, shielded: _Tasks) -> None:
+    def _collect(self) -> _Wanted:
+        """The tasks here and below, each with the outermost scope that it is in."""
+        wanted: _Wanted = {}
         scopes = [self]
         while scopes:
             scope = scopes.pop()
             if scope._task is not None:
                 wanted.setdefault(scope._task, scope)
-            for child in scope._below():
-                if not child._shielded:
-                    scopes.append(child)
-                elif child._task is not None:
-                    shielded.add(child._task)
+            scopes.extend(child for child in scope._below() if not child._shielded)
+        return wanted
 
     def _report(self, task: asyncio.Task[Any]) -> None:
         now = self._runtime.monotonic()
@@ -374,3 +402,14 @@ class Node:
                 self._cause,
                 task_stack(task),
             )
+
+
+def _is_held(task: asyncio.Task[Any], scope: Node) -> bool:
+    """Whether `task` is in a shield that it entered inside of `scope`."""
+    for shield in _shields.get(task, ()):
+        outer = shield._outer
+        while outer is not None:
+            if outer is scope:
+                return True
+            outer = outer._outer
+    return False

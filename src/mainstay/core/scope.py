@@ -20,7 +20,7 @@ import functools
 import threading
 from collections.abc import Coroutine, Iterator
 from contextvars import ContextVar, copy_context
-from math import inf
+from math import inf, isnan
 from types import TracebackType
 from typing import Any, Final, Generic, NoReturn, Self, TypeVar, cast, overload
 
@@ -31,6 +31,9 @@ from mainstay.core.runtime import Runtime
 from mainstay.errors import Cancelled, UsageError
 
 __all__ = ["RECANCEL", "STRAGGLER", "Key", "Scope"]
+
+_FAR: Final = 1e12
+"""Seconds; a deadline that far is none, and timers could not count to it."""
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -98,14 +101,17 @@ class Scope(Node):
             self.peer = peer
         else:
             runtime = parent._runtime
+            if threading.get_ident() != runtime.thread:
+                runtime = _runtime_here(runtime)
             self.metadata = parent.metadata if metadata is None else metadata
             self.peer = parent.peer if peer is None else peer
         if timeout is not None:
             end = runtime.monotonic() + timeout
             if deadline is None or end < deadline:
                 deadline = end
-        if deadline is not None and not deadline < inf:
-            # Infinite is what `remaining` returns of a scope without a limit.
+        if deadline is not None and not deadline < _FAR:
+            # Infinite is what `remaining` returns of a scope without a limit; and a peer may send
+            # any number.
             _refuse_nan(deadline, name)
             deadline = None
         super().__init__(name, parent, runtime, timeout, deadline)
@@ -266,7 +272,13 @@ class Scope(Node):
         """Run `work` in a task of its own, in a child scope; on the loop's thread only.
 
         Whoever starts a task waits for it: prefer `Group`, which does.
+
+        Raises: UsageError in another thread than the loop's.
         """
+        if threading.get_ident() != self._runtime.thread:
+            work.close()
+            message = f"{self!r} belongs to a loop in another thread; start tasks there"
+            raise UsageError(message)
         scope = Scope(name or getattr(work, "__qualname__", "task"), parent=self)
         context = copy_context()
         context.run(_current.set, scope)
@@ -363,8 +375,17 @@ class Scope(Node):
             cause.__context__ = context
 
 
+def _runtime_here(runtime: Runtime) -> Runtime:
+    """That of the parent, or one of our own if this thread runs a loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return runtime
+    return Runtime(runtime.effects)
+
+
 def _refuse_nan(deadline: float, name: str) -> None:
-    if deadline != inf:
+    if isnan(deadline):
         message = f"the limit of {name or 'a scope'} is {deadline}, which is no number of seconds"
         raise UsageError(message)
 

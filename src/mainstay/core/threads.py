@@ -101,6 +101,11 @@ class ThreadPool(ThreadPoolExecutor):
             if future.cancel():
                 future.set_running_or_notify_cancel()  # which wakes who waits for it
 
+    def extend(self, number: int) -> None:
+        """Allow `number` threads more than those at work and the functions that wait for one."""
+        with self._lock:
+            self._limit = max(self._limit, self._owed + number)
+
     def statistics(self) -> ThreadStatistics:
         """The numbers of this moment."""
         with self._lock:

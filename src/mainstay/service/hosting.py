@@ -30,6 +30,7 @@ from mainstay.service.phases import StopReport
 from mainstay.service.running import Running, State
 from mainstay.service.settings import Settings
 from mainstay.service.signals import SIGNALS, Action, SignalPolicy
+from mainstay.service.tap import SignalTap
 
 __all__ = ["GRACE", "Guard", "Host", "host"]
 
@@ -143,7 +144,8 @@ class Host:
         self._settings = settings
         self._config = config
         self._effects = effects
-        self._policy = SignalPolicy(has_terminal=effects.process.has_terminal())
+        self._has_terminal = effects.process.has_terminal()
+        self._policy = SignalPolicy(has_terminal=self._has_terminal)
         self._guard = Guard(effects, logs.flush)
         self._levels = levels
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -188,6 +190,7 @@ class Host:
                 dog.start()
                 stack.callback(dog.stop)
             stack.callback(asyncio.ensure_future(self._levels.follow()).cancel)
+            stack.callback(SignalTap(self._effects.process, self._heard).stop)
             try:
                 return await self._live()
             except (StartError, WiringError) as error:
@@ -233,6 +236,11 @@ class Host:
             extra={"phases": {each.phase.value: round(each.seconds, 3) for each in report.phases}},
         )
         return report.exit_code
+
+    def _heard(self, number: int) -> None:
+        """A signal has arrived, and its handler may be long in coming: see `SignalTap`."""
+        if number in SIGNALS and (number != signal.SIGHUP or self._has_terminal):
+            self._guard.arm(self._settings.shutdown.timeout + GRACE)
 
     # --- signals: between two bytecodes of anything; only flags and wake-ups --------------------
 

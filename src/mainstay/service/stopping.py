@@ -175,6 +175,7 @@ class Shutdown:
         waits = [("calls", self._begin("calls", parts.dispatcher.wait_idle))]
         waits += [(repr(each), self._begin("drain", each.drain)) for each in parts.servers]
         waits += [(name, self._begin(name, run)) for name, run in parts.drain_hooks]
+        workers = list(parts.workers.tasks())
         await self._wait([task for _, task in waits], until)
         await self._wait_out(parts.background.tasks, until)
         for task in parts.workers.tasks():
@@ -183,10 +184,14 @@ class Shutdown:
                 _scope_of(parts.workers, task).cancel(ShuttingDown("the service has drained"))
         await self._wait_out(parts.work.tasks, until)
         await self._settle(waits, partial(self._end, Phase.DRAIN), "not drained in time", chance)
+        for task in workers:
+            error = task.exception() if task.done() and not task.cancelled() else None
+            if error is not None:
+                self._failed(f"worker {task.get_name()!r}", error)
         left = list(parts.work.tasks())
         if left:
             self._cut = True
-            self._notes.append(f"{len(left)} cut: {_names(left)}")
+            self._notes.append(f"{len(left)} cut: {_names(self._under_way(left))}")
 
     async def _cancel(self) -> None:
         work = self._parts.work
@@ -198,6 +203,8 @@ class Shutdown:
 
     async def _close(self) -> None:
         parts = self._parts
+        # Functions that are stuck must not keep what closes in a thread from having one.
+        parts.threads.extend(len(parts.stop_hooks) + len(parts.living) + 1)
         closings: list[tuple[str, Callable[[], asyncio.Task[Any]]]] = [
             *((repr(each), partial(self._begin, "close", each.aclose)) for each in parts.servers),
             *((name, partial(self._begin, name, run)) for name, run in reversed(parts.stop_hooks)),
@@ -223,6 +230,12 @@ class Shutdown:
             scope.close()
         parts.life.close()
         parts.root.close()
+
+    def _under_way(self, tasks: list[asyncio.Task[Any]]) -> list[str]:
+        """What `tasks` do, for a person: the method of a call says more than a task's name."""
+        calls = [f"call {scope.name!r}" for scope in self._parts.calls.children()]
+        of_calls = set(self._parts.calls.tasks())
+        return calls + [task.get_name() for task in tasks if task not in of_calls]
 
     # --- waiting --------------------------------------------------------------------------------
 
@@ -281,8 +294,13 @@ class Shutdown:
             if not task.done():
                 self._left_behind(name, task)
             elif not task.cancelled() and (error := task.exception()) is not None:
-                self._notes.append(f"{name} failed: {error}")
-                _log.error("%s failed while stopping", name, exc_info=error)
+                self._failed(name, error)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        # What it was to finish may be lost: the exit code must not say that all is well.
+        self._failure = self._failure or error
+        self._notes.append(f"{name} failed: {error}")
+        _log.error("%s failed while stopping", name, exc_info=error)
 
     def _left_behind(self, name: str, task: asyncio.Task[Any]) -> None:
         self._cut = True
@@ -294,6 +312,6 @@ def _scope_of(holder: Scope, task: asyncio.Task[Any]) -> Scope:
     return next((each for each in holder.children() if task in each.tasks()), holder)
 
 
-def _names(tasks: list[asyncio.Task[Any]], most: int = 5) -> str:
-    names = sorted({task.get_name() for task in tasks})
+def _names(found: list[str], most: int = 5) -> str:
+    names = sorted(set(found))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")

@@ -100,7 +100,7 @@ async def run_worker(worker: Worker, run: Callable[[], Awaitable[Any]]) -> None:
         failed = await attempt(run)
         if scope.draining or (failed is None and worker.restart != "always"):
             if failed is not None:
-                _log.error("%r failed while stopping", worker, exc_info=failed)
+                raise failed
             return
         if failed is None or clock.monotonic() - started >= STABLE:
             failures = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -44,6 +45,7 @@ class FakeProcess:
         self._terminal = terminal
         self._ignored = frozenset(ignored)
         self._handlers: dict[int, Callable[[int], None]] = {}
+        self._descriptor = -1
         self.exit_code: int | None = None
 
     @property
@@ -58,6 +60,8 @@ class FakeProcess:
         would get the default action, which ends it.
         """
         handler = self._handlers.get(number)
+        if handler is not None and self._descriptor >= 0:
+            os.write(self._descriptor, bytes([number]))
         if handler is not None:
             handler(number)
         elif number not in self._ignored:
@@ -84,6 +88,15 @@ class FakeProcess:
                 self._handlers[number] = previous
 
         return restore
+
+    def wake(self, descriptor: int) -> tuple[Callable[[], None], int]:
+        """See `Process.wake`."""
+        before, self._descriptor = self._descriptor, descriptor
+
+        def restore() -> None:
+            self._descriptor = before
+
+        return restore, before
 
     def is_ignored(self, number: int) -> bool:
         """See `Process.is_ignored`."""
