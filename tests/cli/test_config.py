@@ -145,7 +145,7 @@ def test_every_fault_is_listed(shop: Path) -> None:
         "shop.toml: mainstay.log.level",
         "environment SHOP__SIZE: ",
         "flag --set nope: unknown key",
-        "flag --set greeting: expected key=value",
+        "flag --set no. 2: expected key=value",
     ):
         assert place in done.err
 

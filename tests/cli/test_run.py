@@ -72,7 +72,7 @@ def test_a_wrong_configuration_ends_it_with_78(tmp_path: Path) -> None:
     )
     assert (done.code, done.out) == (78, "")
     assert "4 problems in the configuration of good:" in done.err
-    assert "flag --set bad: expected key=value" in done.err
+    assert "flag --set no. 1: expected key=value" in done.err
     assert "colour" in done.err
     assert "hush" not in done.err
     assert "Traceback" not in done.err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,30 @@ def test_what_cannot_be_opened_has_a_plain_reason(tmp_path: Path) -> None:
     assert "its format is not known" in reason(tmp_path / "a.json")
     assert reason(tmp_path / "a\0.toml") == "this cannot be the name of a file"
     assert "cannot be read" in reason(tmp_path / f"{'a' * 300}.toml")
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, is_written: bool) -> None:
+    """Named, or as a shell's `<(...)` gives it, with a writer at its other end or without."""
+    path = tmp_path / "a.toml"
+    os.mkfifo(path)
+    keep = os.open(path, os.O_RDWR) if is_written else None
+    assert reason(path) == "this is a pipe, not a file"
+    with pytest.raises(Unreadable, match="this is a pipe, not a file"):
+        read_secret(path)
+    if keep is not None:
+        with pytest.raises(Unreadable, match="this is a pipe, not a file"):
+            read_secret(Path(f"/dev/fd/{keep}"))
+        os.close(keep)
+
+
+def test_a_device_and_a_socket_are_no_files(tmp_path: Path) -> None:
+    """Whatever they would give or wait for."""
+    with pytest.raises(Unreadable, match="this is a device, not a file"):
+        read_secret(Path("/dev/zero"))
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "a.toml"))
+        assert "the file cannot be read" in reason(tmp_path / "a.toml")
 
 
 def test_a_file_without_permission_says_so(tmp_path: Path) -> None:

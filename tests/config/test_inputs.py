@@ -99,15 +99,16 @@ def test_the_last_flag_of_a_key_counts() -> None:
 @pytest.mark.parametrize(
     ("flag", "problem"),
     [
-        ("pool_size", "flag --set pool_size: expected key=value"),
-        ("password:hunter2", "flag --set password: expected key=value"),
-        ("", "flag --set: expected key=value"),
+        ("pool_size", "flag --set no. 2: expected key=value"),
+        ("hunter2", "flag --set no. 2: expected key=value"),
+        ("password:hunter2", "flag --set no. 2: expected key=value"),
+        ("", "flag --set no. 2: expected key=value"),
         ("=x", "flag --set : unknown key"),
         ("pool_siz=x", "flag --set pool_siz: unknown key; did you mean pool_size?"),
     ],
 )
 def test_a_flag_that_cannot_be_read_is_a_problem(flag: Any, problem: Any) -> None:
-    """Nothing after the key is quoted: it may be a password behind the wrong character."""
+    """Without "=" nothing is quoted, since it may be a password; the flags are counted instead."""
     problems: list[Problem] = []
-    flag_layer(SHAPE, [flag], problems)
+    flag_layer(SHAPE, ["pool_size=1", flag], problems)
     assert [str(found) for found in problems] == [problem]

@@ -120,7 +120,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         "hello.toml: gretting: unknown key; did you mean greeting?",
         "environment HELLO__DATABSE__URL: unknown variable; did you mean HELLO__DATABASE__URL?",
         "flag --set pool.siez: unknown key; did you mean pool.size?",
-        "flag --set novalue: expected key=value",
+        "flag --set no. 3: expected key=value",
         'environment HELLO__EXCITED: excited = "yes": expected bool',
         'hello.toml: count = "5": expected int, got str',
         'flag --set pool.size = "ten": expected int',

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mainstay.config import yaml_core
 from mainstay.config.unreadable import Unreadable
 from mainstay.config.yaml_core import read_yaml
 from mainstay.errors import ConfigError
@@ -93,6 +94,15 @@ def test_a_document_that_anchors_blow_up_is_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
     assert "over 100000 values" in reason("\n".join(lines))
+
+
+def test_a_document_of_too_many_values_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes after the value too many is not even looked at."""
+    monkeypatch.setattr(yaml_core, "_SIZE_LIMIT", 3)
+    assert reason("a: 1\nb: [2]\nc: 4\nd: [") == "line 3, column 4: the file has over 3 values"
+    assert read_yaml("a: 1\nb: 2") == {"a": 1, "b": 2}
 
 
 def test_without_pyyaml_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ may be the place with the password.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,11 @@ __all__ = ["check_depth", "read_config", "read_secret"]
 _CONFIG_LIMIT: Final = 4 * 2**20
 _SECRET_LIMIT: Final = 2**20
 _DEPTH_LIMIT: Final = 64
+_KINDS: Final = {
+    "directory": stat.S_ISDIR,
+    "pipe": stat.S_ISFIFO,
+    "device": stat.S_ISCHR,
+}
 _TOML_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -75,12 +82,17 @@ def _too_deep() -> Unreadable:
 
 def _octets(path: Path, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
-            octets = file.read(limit + 1)
+        # A pipe that nobody writes to, or a terminal, would hold the start for ever: at open, were
+        # it not for O_NONBLOCK, or at read.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            _check_kind(os.fstat(descriptor).st_mode)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                octets = file.read(limit + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise Unreadable("the file does not exist") from None
-    except IsADirectoryError:
-        raise Unreadable("this is a directory, not a file") from None
     except PermissionError:
         raise Unreadable("the file may not be read by this user") from None
     except OSError as error:
@@ -91,6 +103,15 @@ def _octets(path: Path, limit: int) -> bytes:
     if len(octets) > limit:
         raise Unreadable(f"the file is larger than {limit // 2**20} MiB")
     return octets
+
+
+def _check_kind(mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    for what, is_it in _KINDS.items():
+        if is_it(mode):
+            raise Unreadable(f"this is a {what}, not a file")
+    raise Unreadable("this is not a file")
 
 
 def _text(octets: bytes) -> str:

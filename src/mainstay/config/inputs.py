@@ -6,10 +6,8 @@ silently ignored is the dearest kind of mistake, since the default works until i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from mainstay.config.files import read_config
 from mainstay.config.layers import (
@@ -30,9 +28,6 @@ from mainstay.config.shapes import Shape, Table, full_key
 from mainstay.config.unreadable import Unreadable
 
 __all__ = ["Section", "environment_layer", "file_layer", "flag_layer"]
-
-# What a flag without "=" is quoted by: a key, and nothing that could be a part of a value.
-_KEY: Final = re.compile(r"[\w.-]*")
 
 
 class Section:
@@ -86,13 +81,12 @@ def environment_layer(
 def flag_layer(whole: Table, flags: Sequence[str], problems: list[Problem]) -> Node:
     """What the flags say, each of them ``key=value``; of the same key the last one counts."""
     layer = _Layer(Source("flag --set", text=True), problems)
-    for flag in flags:
+    for number, flag in enumerate(flags, 1):
         key, equals, text = flag.partition("=")
         key = key.strip()
         if not equals:
-            shown = _KEY.match(key)
-            origin = f"flag --set {shown[0] if shown else ''}".rstrip()
-            problems.append(Problem("", "expected key=value", origin))
+            # Not a word of it: it may be a password, with its key forgotten.
+            problems.append(Problem("", "expected key=value", f"flag --set no. {number}"))
             continue
         source = Source(f"flag --set {key}", text=True)
         target = by_key(whole, key.split("."))
