@@ -39,10 +39,16 @@ from mainstay.interfaces.server import ServerStatistics
 from mainstay.net.address import Address
 from mainstay.net.listener import Listener
 
-__all__ = ["IDLE_TIMEOUT", "LineServer"]
+__all__ = ["FLUSH_TIMEOUT", "IDLE_TIMEOUT", "LineServer"]
+
+FLUSH_TIMEOUT: Final = 5.0
+"""Seconds that a client has to take what was written once its connection is to end."""
 
 IDLE_TIMEOUT: Final = 60.0
-"""Seconds that a connection may go without a whole line while no call is under way."""
+"""Seconds that a connection may go without a whole line while no call is under way.
+
+A client that goes on taking a long answer is not idle.
+"""
 
 _CLOSING: Final = 1.0  # seconds that cancelled calls have to end before `aclose` gives up on them
 _log = logging.getLogger(__name__)
@@ -54,10 +60,17 @@ class LineServer:
     Args:
         addresses: where to listen, in the forms of `mainstay.net.address`.
         idle_timeout: see `IDLE_TIMEOUT`.
+        flush_timeout: see `FLUSH_TIMEOUT`.
     """
 
-    def __init__(self, *addresses: str, idle_timeout: float = IDLE_TIMEOUT) -> None:
+    def __init__(
+        self,
+        *addresses: str,
+        idle_timeout: float = IDLE_TIMEOUT,
+        flush_timeout: float = FLUSH_TIMEOUT,
+    ) -> None:
         self.idle_timeout = idle_timeout
+        self.flush_timeout = flush_timeout
         self.connections: set[_Connection] = set()
         self.calls: set[asyncio.Task[None]] = set()
         self._addresses = [Address.from_text(each) for each in addresses]
@@ -122,6 +135,8 @@ class _Connection(asyncio.Protocol):
         self._scope: Scope | None = None  # of the call under way, once it has begun
         self._leaving = False
         self._idle: asyncio.TimerHandle | None = None
+        self._unread = 0  # bytes that the client had still to take when it became idle
+        self._flush: asyncio.TimerHandle | None = None
         self.lost = self._loop.create_future()
         self.writable = asyncio.Event()
         self.writable.set()
@@ -137,19 +152,28 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        if not self._busy:
+        if not self._busy and self.writable.is_set():
             self._next()
         elif len(self._buffer) > LINE_LIMIT:
             self._transport.pause_reading()  # let the client wait, rather than our memory grow
 
     def pause_writing(self) -> None:
         self.writable.clear()
+        if self._leaving:
+            self._bound_flush()
 
     def resume_writing(self) -> None:
         self.writable.set()
+        if self._transport.is_closing():
+            return
+        self._stop_flushing()
+        if not self._busy:
+            self._stop_idling()  # only now can the client know that we listen again
+            self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_idling()
+        self._stop_flushing()
         self._listener.release()
         self._server.connections.discard(self)
         self.lost.set_result(None)
@@ -163,7 +187,10 @@ class _Connection(asyncio.Protocol):
         self._leaving = True
         if not self._busy:
             self._leave("# bye")
-        elif self._scope is not None:
+            return
+        if not self.writable.is_set():
+            self._bound_flush()
+        if self._scope is not None:
             self._scope.drain()
 
     def abort(self) -> None:
@@ -176,26 +203,31 @@ class _Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Begin the next call if its line is there; otherwise wait for it, but not for ever."""
-        self._stop_idling()
         if self._transport.is_closing():
             return
         if self._leaving:
             self._leave("# bye")
             return
         try:
-            while (line := take_line(self._buffer)) is not None:
-                request = request_of(line)
-                if request is not None:
-                    self._begin(request)
-                    return
+            request = self._take_request()
         except InvalidRequest as error:
             self._leave(failure(error))
             return
-        seconds = self._server.idle_timeout
-        self._idle = self._loop.call_later(
-            seconds, self._leave, f"# nothing came for {seconds:g} s; bye"
-        )
-        self._transport.resume_reading()
+        if request is not None:
+            self._begin(request)
+            return
+        self._begin_idling()
+        if self.writable.is_set():
+            self._transport.resume_reading()
+
+    def _take_request(self) -> Request | None:
+        """The next request; None if no line is whole, or the client has answers to read first."""
+        while self.writable.is_set() and (line := take_line(self._buffer)) is not None:
+            self._stop_idling()
+            request = request_of(line)
+            if request is not None:
+                return request
+        return None
 
     def _begin(self, request: Request) -> None:
         self._busy = True
@@ -248,13 +280,42 @@ class _Connection(asyncio.Protocol):
             self._transport.write(encode(line))
 
     def _leave(self, line: str) -> None:
-        self.write(line)
-        self._transport.close()
+        if not self._transport.is_closing():
+            self._stop_idling()
+            self.write(line)
+            self._bound_flush()
+            self._transport.close()
+
+    # --- patience, and its end ------------------------------------------------------------------
+
+    def _begin_idling(self) -> None:
+        # Pieces of a line do not begin it anew: whoever sends them slowly would stay for ever.
+        if self._idle is None:
+            self._unread = self._transport.get_write_buffer_size()
+            self._idle = self._loop.call_later(self._server.idle_timeout, self._end_idling)
+
+    def _end_idling(self) -> None:
+        self._idle = None
+        if self._transport.get_write_buffer_size() < self._unread:
+            self._begin_idling()  # the client is not idle: it reads a long answer
+        else:
+            self._leave(f"# nothing came for {self._server.idle_timeout:g} s; bye")
 
     def _stop_idling(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
+
+    def _bound_flush(self) -> None:
+        """Abort unless the client soon takes what was written: it must not hold up our end."""
+        if self._flush is None:
+            seconds = self._server.flush_timeout
+            self._flush = self._loop.call_later(seconds, self._transport.abort)
+
+    def _stop_flushing(self) -> None:
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
 
 
 class _LineStream:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +50,9 @@ class LineClient:
     async def begin(self, text: str) -> None:
         await self.send(f"call {text}\n".encode())
 
+    async def trickle(self) -> None:
+        await self.send(b"x")
+
     async def answer(self) -> str:
         line = await self.line()
         if not line.startswith("= "):
@@ -57,8 +60,9 @@ class LineClient:
         return line[2:]
 
     async def wait_closed(self) -> None:
-        while await self.reader.read(65536):
-            pass
+        with suppress(ConnectionResetError):
+            while await self.reader.read(65536):
+                pass
 
     async def aclose(self) -> None:
         self.writer.close()
@@ -67,8 +71,8 @@ class LineClient:
 class TestLineServer(ServerContract):
     """The line server keeps the contract of servers."""
 
-    def make_server(self, *addresses: str) -> Server:
-        return LineServer(*addresses)
+    def make_server(self, *addresses: str, **options: float) -> Server:
+        return LineServer(*addresses, **options)
 
     async def connect(self, address: str) -> ServerConnection:
         return await LineClient.connect(address)
@@ -143,6 +147,11 @@ async def serving(
         finally:
             await client.aclose()
             await server.aclose()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - nobody else tells
+        await asyncio.sleep(0.1)
 
 
 async def echo(call: Call) -> Any:
@@ -244,6 +253,60 @@ async def test_a_greedy_sender_is_held_back() -> None:
             assert await client.line() == "= 1"
 
 
+async def test_a_client_that_reads_nothing_costs_little_and_not_for_ever() -> None:
+    """Neither its requests nor its answers pile up, and it is idle: it is sent away, unflushed."""
+    async with serving(echo, idle_timeout=30.0, flush_timeout=5.0) as (server, client):
+        flood = asyncio.create_task(client.send((b"a " + b"x" * 1000 + b"\n") * 60_000))
+        await until(lambda: bool(server.connections))
+        (connection,) = server.connections
+        await until(lambda: not connection.writable.is_set())
+        kept = 0
+        while not connection.lost.done():
+            kept = max(
+                kept, len(connection._buffer) + connection._transport.get_write_buffer_size()
+            )
+            await asyncio.sleep(1)
+        assert kept < 1_000_000
+        with pytest.raises(ConnectionError):
+            await flood
+
+
+async def test_a_slow_reader_of_a_long_answer_is_not_idle() -> None:
+    """As long as it goes on reading it gets all of it, and may ask again."""
+    size, step = 40_000_000, 4_000_000
+
+    async def handler(call: Call) -> Any:
+        return "x" * (size - 3)
+
+    async with serving(handler, idle_timeout=30.0) as (_, client):
+        await client.send(b"a\n")
+        for _ in range(size // step):
+            await asyncio.sleep(20)
+            await client.reader.readexactly(step)
+        await client.send(b"a\n")
+        assert await client.reader.readexactly(2) == b"= "
+
+
+async def test_a_drain_does_not_wait_for_a_stream_that_nobody_reads() -> None:
+    """The handler that waits in `send` is cancelled when the client does not read any more."""
+
+    async def handler(call: Call) -> None:
+        assert call.stream is not None
+        while True:
+            await call.stream.send("x" * 10_000)
+
+    async with serving(handler, flush_timeout=5.0) as (server, client):
+        await client.send(b"flood\n")
+        await until(lambda: bool(server.connections))
+        (connection,) = server.connections
+        await asyncio.sleep(1)
+        assert not connection.writable.is_set()
+        await server.stop_accepting()
+        async with asyncio.timeout(10):
+            await server.drain()
+        assert server.statistics().in_flight == 0
+
+
 async def test_a_line_too_long_is_answered_and_ends_the_connection() -> None:
     """There is no telling where the next request would begin."""
     async with serving(echo) as (_, client):
@@ -262,7 +325,9 @@ async def test_idle_connections_are_sent_away() -> None:
     async with serving(handler, idle_timeout=30.0) as (_, client):
         await client.send(b"slow\n")
         assert await client.line() == "= late"
-        await client.send(b"half a li")
+        for piece in (b"half", b" a", b" li"):
+            await client.send(piece)
+            await asyncio.sleep(9)
         assert await client.line() == "# nothing came for 30 s; bye"
         await client.wait_closed()
         assert asyncio.get_running_loop().time() == pytest.approx(130, abs=0.1)

@@ -3,8 +3,8 @@
 An adapter says how to make the server and how to be its client::
 
     class TestLineServer(ServerContract):
-        def make_server(self, *addresses: str) -> Server:
-            return LineServer(*addresses)
+        def make_server(self, *addresses: str, **options: float) -> Server:
+            return LineServer(*addresses, **options)
 
         async def connect(self, address: str) -> ServerConnection:
             return await LineClient.connect(address)
@@ -18,7 +18,7 @@ import asyncio
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -33,6 +33,14 @@ T = TypeVar("T")
 
 # Generous real seconds for what happens at once on an idle machine.
 _SOON = 5.0
+# Answers of this many characters, this many times, are more than the kernel keeps for a client that
+# does not read: 64 MB, where Linux keeps at most 10 MB on one machine unless it is tuned.
+_LARGE = 32_000
+_MANY = 2000
+# Real seconds without a new call after which a server counts as waiting for its client.
+_STALLED = 0.3
+# A server's patience in the tests that wait for its end, in real seconds.
+_PATIENCE = 0.3
 # Turns of the loop after which whatever would happen without waiting has happened.
 _TURNS = 20
 
@@ -44,26 +52,45 @@ class Capabilities:
     Attributes:
         several_addresses: it can listen on more than one.
         sees_vanished_clients: it learns that a client has left while a call is under way.
+        pipelines: a client may begin calls on a connection before it has read earlier answers.
+        flush_timeout: it can be told how long a client has to read when its connection is to end.
+        idle_timeout: it can be told how long a connection may go without a whole request.
     """
 
     several_addresses: bool = True
     sees_vanished_clients: bool = True
+    pipelines: bool = True
+    flush_timeout: bool = True
+    idle_timeout: bool = True
 
 
 class ServerConnection(Protocol):
-    """The client's side of one connection, for one call at a time."""
+    """The client's side of one connection.
+
+    It reads ahead of `answer` and `wait_closed` only so much as a buffer of fixed size holds.
+    """
 
     async def begin(self, text: str) -> None:
-        """Send a unary call that carries `text`, and do not wait for its answer."""
+        """Send a unary call that carries `text`, and do not wait for its answer.
+
+        Called again before `answer` only if the server pipelines; waits while the server takes
+        nothing.
+        """
+
+    async def trickle(self) -> None:
+        """Send a byte or so of a request that never becomes whole.
+
+        Raises: OSError when the server has hung up.
+        """
 
     async def answer(self) -> str:
-        """The text of the reply to the call begun.
+        """The text of the reply to the earliest call not answered yet.
 
         Raises: any Exception when the call failed or the server hung up.
         """
 
     async def wait_closed(self) -> None:
-        """Wait until the server has closed the connection."""
+        """Wait until the server has closed the connection, in whichever way."""
 
     async def aclose(self) -> None:
         """Leave at once; idempotent."""
@@ -72,7 +99,7 @@ class ServerConnection(Protocol):
 class _Recorder:
     """The handler of the tests: answers with the request's text in capitals.
 
-    ``hold`` waits until it is let go, ``fail`` raises an unexpected error.
+    ``hold`` waits until it is let go, ``fail`` raises an unexpected error, ``large`` gets much text.
     """
 
     def __init__(self, text_of: Callable[[Call], str], reply: Callable[[str], Any]) -> None:
@@ -95,7 +122,7 @@ class _Recorder:
             except asyncio.CancelledError:
                 self.causes.append(call.scope.cause)
                 raise
-        return self._reply(text.upper())
+        return self._reply("L" * _LARGE if text == "large" else text.upper())
 
 
 class ServerContract:
@@ -109,8 +136,15 @@ class ServerContract:
     # --- what an adapter says -------------------------------------------------------------------
 
     @abstractmethod
-    def make_server(self, *addresses: str) -> Server:
-        """A new server for these addresses, such as ``tcp://127.0.0.1:0``; not open yet."""
+    def make_server(self, *addresses: str, **options: float) -> Server:
+        """A new server, not open yet.
+
+        Args:
+            addresses: where to listen, such as ``tcp://127.0.0.1:0``.
+            options: seconds, by name. ``flush_timeout``: that a client has to read what was written
+                when its connection is to end. ``idle_timeout``: that a connection without a call
+                may go without a whole request. Given only if `capabilities` has that name.
+        """
 
     @abstractmethod
     async def connect(self, address: str) -> ServerConnection:
@@ -130,9 +164,9 @@ class ServerContract:
     # --- helpers --------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[tuple[Server, str, _Recorder]]:
+    async def opened(self, **options: float) -> AsyncIterator[tuple[Server, str, _Recorder]]:
         """An open server that does not accept yet, its address, and its handler."""
-        server = self.make_server("tcp://127.0.0.1:0")
+        server = self.make_server("tcp://127.0.0.1:0", **options)
         handler = _Recorder(self.text_of, self.reply)
         with Scope("server") as scope:
             (address,) = await server.open(handler, scope)
@@ -157,6 +191,24 @@ class ServerContract:
         await connection.begin("hold")
         await _soon(handler.begun.wait())
         return connection
+
+    @asynccontextmanager
+    async def unread(self, address: str, handler: _Recorder) -> AsyncIterator[ServerConnection]:
+        """A connection that has begun `_MANY` large calls and reads no answer; the server waits."""
+        connection = await self.connect(address)
+
+        async def flood() -> None:
+            for _ in range(_MANY):
+                await connection.begin("large")
+
+        flooding = asyncio.ensure_future(flood())
+        try:
+            await _soon(_stalled(lambda: len(handler.calls)))
+            yield connection
+        finally:
+            flooding.cancel()
+            await asyncio.gather(flooding, return_exceptions=True)
+            await connection.aclose()
 
     async def assert_free(self, address: str) -> None:
         """Nothing listens at `address`: it can be bound again."""
@@ -270,6 +322,35 @@ class ServerContract:
             await _until(lambda: server.statistics().in_flight == 0)
             assert await self.exchange(address, "next") == "NEXT"
 
+    async def test_a_client_that_does_not_read_is_held_back(self) -> None:
+        """Its calls are not begun while answers wait for it, and all of them once it reads."""
+        if not self.capabilities.pipelines:
+            return
+        async with self.opened() as (server, address, handler):
+            server.accept()
+            async with self.unread(address, handler) as connection:
+                assert 0 < len(handler.calls) < _MANY
+                assert await self.exchange(address, "other") == "OTHER"
+                for _ in range(_MANY):
+                    assert await _soon(connection.answer()) == "L" * _LARGE
+
+    async def test_a_request_that_never_becomes_whole_is_not_waited_for(self) -> None:
+        """Bytes that complete nothing do not keep a connection: it is idle all the same."""
+        if not self.capabilities.idle_timeout:
+            return
+        async with self.opened(idle_timeout=_PATIENCE) as (server, address, _):
+            server.accept()
+            connection = await self.connect(address)
+            closed = asyncio.ensure_future(connection.wait_closed())
+            async with asyncio.timeout(_SOON):
+                while not closed.done():
+                    with suppress(OSError):
+                        await connection.trickle()
+                    await asyncio.wait([closed], timeout=_PATIENCE / 10)
+            await closed
+            await _until(lambda: server.statistics().connections == 0)
+            await connection.aclose()
+
     async def test_statistics_are_true(self) -> None:
         """Idle connections and calls under way are counted, and leave the count."""
         async with self.opened() as (server, address, handler):
@@ -328,6 +409,18 @@ class ServerContract:
             await _soon(idle.wait_closed())
             assert server.statistics().connections == 0
             await idle.aclose()
+
+    async def test_drain_does_not_wait_for_a_client_that_does_not_read(self) -> None:
+        """It has some seconds to take its answers; a stop does not depend on it."""
+        if not (self.capabilities.pipelines and self.capabilities.flush_timeout):
+            return
+        async with self.opened(flush_timeout=_PATIENCE) as (server, address, handler):
+            server.accept()
+            async with self.unread(address, handler):
+                assert server.statistics().connections == 1
+                await server.stop_accepting()
+                await _soon(server.drain())
+                assert server.statistics().connections == 0
 
     async def test_drain_waits_for_calls_and_lets_them_answer(self) -> None:
         """`drain` returns when the last call has been answered, and not before."""
@@ -417,6 +510,14 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(_SOON):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.001)
+
+
+async def _stalled(count: Callable[[], int]) -> None:
+    """Wait until the count has begun and grows no more."""
+    last = 0
+    while not last or count() != last:
+        last = count()
+        await asyncio.sleep(_STALLED)
 
 
 async def _raises(kind: type[Exception], work: Awaitable[Any]) -> Exception:
