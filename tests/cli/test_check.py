@@ -52,7 +52,7 @@ service.add_server(Door())
 AT_WIRING = {
     "a handler asks for what nobody provides": (
         "@service.handler('x')\nasync def f(r: str, db: Db): ...",
-        "f ({file}:9): nothing provides Db for parameter 'db'",
+        "f ({file}:9): a handler takes one request, and these are left over: r: str, db: Db;",
     ),
     "a worker asks for what nobody provides": (
         "@service.worker\nasync def f(db: Db): ...",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mainstay import Call, Scope, Stream
+from mainstay import Call, Scope, Service, Stream
 from mainstay.core.call import Handler
 from mainstay.errors import DeadlineExceeded, InvalidRequest, ShuttingDown, WiringError
 from mainstay.service.binding import CLEANUP, bind, handler_of
@@ -182,7 +182,7 @@ class TestWhatCannotBeBound:
 
         def hello(first: str, second: str) -> None: ...
 
-        with pytest.raises(WiringError, match=r"hello \(.*:\d+\).*'first' and 'second'.*nothing"):
+        with pytest.raises(WiringError, match=r"hello \(.*:\d+\).*first: str, second: str"):
             bind(hello, EMPTY, request=True)
 
     def test_nothing_provides_it(self) -> None:
@@ -375,3 +375,37 @@ class TestResourcesOfACall:
         with Scope("call") as scope:
             await handler(count, container)(Call("test", "m", scope, None, ours))
         assert events == ["open", "between", "close"]
+
+
+class TestOptionalParameters:
+    """What a handler can do without."""
+
+    async def test_a_default_holds_for_a_call_without_a_request(self) -> None:
+        """Whoever calls without a request means the default, and whoever gives one means that."""
+        service = Service("s")
+
+        @service.handler("greet")
+        async def greet(name: str = "world") -> str:
+            return f"Hello, {name}"
+
+        async with service.running() as running:
+            assert await running.call("greet") == "Hello, world"
+            assert await running.call("greet", "Ada") == "Hello, Ada"
+
+    async def test_an_optional_resource_is_given_when_there_is_one(self) -> None:
+        """`Database | None` is the database of a service that has one, and never the request."""
+        service = Service("s")
+        service.resource(Database)
+
+        @service.handler("ask")
+        async def ask(request: str, database: Database | None = None) -> str:
+            return f"{request} {type(database).__name__}"
+
+        async with service.running() as running:
+            assert await running.call("ask", "who") == "who Database"
+
+    def test_a_handler_without_a_name_is_refused(self) -> None:
+        """`@service.handler` without parentheses would otherwise register nothing."""
+        service = Service("s")
+        with pytest.raises(WiringError, match="needs the name that is called"):
+            service.handler(lambda name: name)  # type: ignore[arg-type]

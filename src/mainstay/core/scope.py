@@ -36,13 +36,17 @@ _FAR: Final = 1e12
 """Seconds; a deadline that far is none, and timers could not count to it."""
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D")
 
 _current: ContextVar[Scope | None] = ContextVar("mainstay_scope", default=None)
 
 
-class Key(Generic[T]):
-    """A typed name for a value that scopes carry: ``USER = Key[User]("user")``."""
+class Key(Generic[T_co]):
+    """A typed name for a value that scopes carry: ``USER = Key[User]("user")``.
+
+    Covariant, so that type checkers take ``print(scope.get(USER))``, which they otherwise refuse.
+    """
 
     __slots__ = ("name",)
 

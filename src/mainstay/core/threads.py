@@ -82,11 +82,7 @@ class ThreadPool(ThreadPoolExecutor):
                 raise ClosedError(message)
             self._jobs.put((future, functools.partial(fn, *args, **kwargs), _name_of(fn, args)))
             self._owed += 1
-            if len(self._alive) < min(self._owed, self._limit):
-                name = f"mainstay-thread-{len(self._alive)}"
-                thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._alive.add(thread)
-                thread.start()
+            self._grow()
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
@@ -105,11 +101,19 @@ class ThreadPool(ThreadPoolExecutor):
         """Allow `number` threads more than those at work and the functions that wait for one."""
         with self._lock:
             self._limit = max(self._limit, self._owed + number)
+            self._grow()
 
     def statistics(self) -> ThreadStatistics:
         """The numbers of this moment."""
         with self._lock:
             return ThreadStatistics(self._limit, tuple(self._running.values()), self._jobs.qsize())
+
+    def _grow(self) -> None:
+        while len(self._alive) < min(self._owed, self._limit):
+            name = f"mainstay-thread-{len(self._alive)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._alive.add(thread)
+            thread.start()
 
     def _take_back(self) -> Iterator[_Job]:
         with suppress(queue.Empty):  # threads take from the queue meanwhile

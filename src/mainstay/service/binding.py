@@ -14,11 +14,11 @@ Anything else is a WiringError when the service starts, not when the first call 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, get_origin
+from types import TracebackType, UnionType
+from typing import Any, Final, Union, cast, get_args, get_origin
 
 from mainstay.core.call import Call, Handler, Stream, messages
 from mainstay.core.scope import Scope
@@ -26,7 +26,7 @@ from mainstay.core.threads import to_thread
 from mainstay.errors import InvalidRequest, WiringError
 from mainstay.service.container import OF_A_CALL, Container
 from mainstay.service.provider import Provider
-from mainstay.service.signature import MISSING, Parameter, parameters_of, where
+from mainstay.service.signature import MISSING, Parameter, parameters_of, say_type, where
 
 __all__ = ["CLEANUP", "Binding", "bind", "handler_of"]
 
@@ -44,6 +44,7 @@ class Binding:
         call: parameter → the provider of a resource that lives for one call.
         brought: parameter → the type that each call brings along.
         request: the parameter that takes the request, if any.
+        optional: whether `request` has a default, which holds for a call without a request.
         streams: whether `request` takes the peer's messages as an async iterator.
     """
 
@@ -52,6 +53,7 @@ class Binding:
     call: Mapping[str, Provider]
     brought: Mapping[str, Any]
     request: str | None
+    optional: bool
     streams: bool
 
     def constants(self, container: Container) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
     brought: dict[str, Any] = {}
     left: list[Parameter] = []
     for parameter in parameters_of(function):
-        annotation = parameter.annotation
+        annotation = _offered(parameter.annotation, container)
         provider = container.call_provider(annotation)
         if annotation in OF_A_CALL or annotation is Stream:
             brought[parameter.name] = annotation
@@ -102,7 +104,24 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
         )
         raise WiringError(message)
     streams = taken is not None and get_origin(taken.annotation) is AsyncIterator
-    return Binding(function, service, call, brought, None if taken is None else taken.name, streams)
+    return Binding(
+        function,
+        service,
+        call,
+        brought,
+        request=None if taken is None else taken.name,
+        optional=taken is not None and taken.default is not MISSING,
+        streams=streams,
+    )
+
+
+def _offered(annotation: Any, container: Container) -> Any:
+    """The annotation, or `T` for ``T | None`` when somebody provides T."""
+    if get_origin(annotation) in (Union, UnionType):
+        options = [each for each in get_args(annotation) if each is not type(None)]
+        if len(options) == 1 and (container.provides(options[0]) or options[0] in OF_A_CALL):
+            return options[0]
+    return annotation
 
 
 def _request_of(
@@ -110,10 +129,13 @@ def _request_of(
 ) -> Parameter | None:
     needed = [parameter for parameter in left if parameter.default is MISSING]
     if len(needed) > 1:
-        names = " and ".join(repr(parameter.name) for parameter in needed)
+        for parameter in needed:
+            if parameter.annotation is MISSING:
+                raise container.missing(function, parameter)
+        names = ", ".join(f"{each.name}: {say_type(each.annotation)}" for each in needed)
         message = (
-            f"{where(function)}: a handler takes one request, and {names} are both left over; "
-            f"{container.missing(function, needed[1])}"
+            f"{where(function)}: a handler takes one request, and these are left over: {names}; "
+            f"if it is a resource, {container.hint()}"
         )
         raise WiringError(message)
     return needed[0] if needed else left[0] if left else None
@@ -134,16 +156,16 @@ def handler_of(binding: Binding, container: Container) -> Handler:
     else:
         run = _thread_of(function)
     if not binding.call and not binding.brought and not binding.streams:
-        return _plain(run, constants, binding.request)
+        return _plain(run, constants, binding)
 
     async def handle(call: Call) -> Any:
         arguments = dict(constants)
         for name, annotation in binding.brought.items():
             arguments[name] = _from_call(call, annotation)
-        if binding.request is not None:
-            arguments[binding.request] = (
-                messages(_stream(call)) if binding.streams else call.request
-            )
+        if binding.streams:
+            arguments[cast(str, binding.request)] = messages(_stream(call))
+        elif binding.request is not None and not (call.request is None and binding.optional):
+            arguments[binding.request] = call.request
         if not binding.call:
             return await run(call, arguments)
         async with _CallResources(call, container) as opened:
@@ -157,11 +179,19 @@ def handler_of(binding: Binding, container: Container) -> Handler:
 _Run = Callable[[Call, dict[str, Any]], Any]
 
 
-def _plain(run: _Run, constants: dict[str, Any], request: str | None) -> Handler:
+def _plain(run: _Run, constants: dict[str, Any], binding: Binding) -> Handler:
     """The common case, without looking at anything twice."""
+    request = binding.request
     if request is None:
         return lambda call: run(call, constants)
-    return lambda call: run(call, {**constants, request: call.request})
+    if not binding.optional:
+        return lambda call: run(call, {**constants, request: call.request})
+
+    def handle(call: Call) -> Awaitable[Any]:
+        given = {} if call.request is None else {request: call.request}
+        return cast("Awaitable[Any]", run(call, {**constants, **given}))
+
+    return handle
 
 
 def _run_of(function: Callable[..., Any]) -> _Run:

@@ -98,10 +98,11 @@ class Container:
             else f"nothing provides {say_type(parameter.annotation)} for parameter "
             f"{parameter.name!r}"
         )
-        return WiringError(
-            f"{where(function)}: {said}; declare it with @service.resource, or ask for one of "
-            f"{self._offer()}"
-        )
+        return WiringError(f"{where(function)}: {said}; {self.hint()}")
+
+    def hint(self) -> str:
+        """What to do about a parameter that nothing fills."""
+        return f"declare it with @service.resource, or ask for one of {self._offer()}"
 
     # --- opening --------------------------------------------------------------------------------
 

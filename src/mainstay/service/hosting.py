@@ -156,10 +156,15 @@ class Host:
         """Run to the end and return the exit code."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._guard.disarm)
-            for number in SIGNALS:
-                # A signal that whoever started us set to be ignored stays so (nohup).
-                if not self._effects.process.is_ignored(number):
-                    stack.callback(self._effects.process.on_signal(number, self._signalled))
+            process = self._effects.process
+            # A signal that whoever started us set to be ignored stays so (nohup; shells do it with
+            # INT and QUIT for what they start in the background).
+            ignored = [number for number in SIGNALS if process.is_ignored(number)]
+            if ignored:
+                names = ", ".join(number.name for number in ignored)
+                _log.info("ignoring %s, as whoever started this process asked", names)
+            for number in set(SIGNALS) - set(ignored):
+                stack.callback(process.on_signal(number, self._signalled))
             loop = self._loop = _new_loop()
             stack.callback(self._close, loop)
             asyncio.set_event_loop(loop)

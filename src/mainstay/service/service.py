@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.call import Middleware
@@ -83,6 +83,11 @@ class Service:
 
         Raises: WiringError when the method has a handler already; both are named.
         """
+        if not isinstance(cast("object", method), str):
+            message = (
+                f"@service.handler needs the name that is called, such as 'greet', not {method!r}"
+            )
+            raise WiringError(message)
 
         def add(function: F) -> F:
             other = self.declaration.handlers.setdefault(method, function)
