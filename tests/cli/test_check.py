@@ -160,11 +160,7 @@ def test_a_fault_in_the_wiring_is_found(tmp_path: Path, text: str, message: str)
     write(tmp_path, shop=PARTS + text)
     done = mainstay("check", "shop", cwd=tmp_path)
     assert (done.code, done.out) == (2, "")
-    assert f"Error: {message.format(file=tmp_path / 'shop.py')}" in done.err.replace(
-        f"f ({tmp_path}/shop.py:9): a handler takes one request, and 'r' and 'db' are both left "
-        "over; ",
-        "",
-    )
+    assert f"Error: {message.format(file=tmp_path / 'shop.py')}" in done.err
     assert done.err.count("\n") == 1
 
 
