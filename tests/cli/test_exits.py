@@ -57,4 +57,4 @@ def test_a_command_shows_what_it_may_give() -> None:
     command = Command("x", exits=[Exit.CONFIG])
     page = command.get_help(click.Context(command))
     codes = re.findall(r"^ +(\d+) ", page.partition("Exit codes:")[2], re.MULTILINE)
-    assert codes == ["0", "2", "78"]
+    assert codes == ["0", "1", "2", "78"]

@@ -16,11 +16,11 @@ from tests.cli.world import GOOD, MAINSTAY, PATIENCE, environment, mainstay, wri
 
 COMMANDS = ("check", "completion", "config", "run", "version")
 CODES = {
-    "check": ["0", "2", "4", "78"],
-    "completion": ["0", "2"],
-    "config": ["0", "2", "4", "78"],
+    "check": ["0", "1", "2", "4", "78"],
+    "completion": ["0", "1", "2"],
+    "config": ["0", "1", "2", "4", "78"],
     "run": ["0", "1", "2", "3", "4", "78", "124", "130"],
-    "version": ["0", "2"],
+    "version": ["0", "1", "2"],
 }
 
 
@@ -132,3 +132,22 @@ def test_closed_standard_streams_are_no_error(tmp_path: Path) -> None:
             closed, cwd=tmp_path, env=environment(), timeout=PATIENCE, check=False
         )
         assert done.returncode == 0
+
+
+@pytest.mark.parametrize("command", ["config good", "check good", "--help", "version"])
+def test_a_full_disk_is_one_line(tmp_path: Path, command: str) -> None:
+    """Output that cannot be written is an error of the command, and no traceback."""
+    write(tmp_path, good=GOOD)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*MAINSTAY, *command.split()],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    said = "Error: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)

@@ -10,7 +10,7 @@ import pytest
 
 from mainstay.cli.exits import Exit
 from mainstay.cli.target import NotImported, find_service, target_options
-from tests.cli.world import GOOD, Done, mainstay, write
+from tests.cli.world import GOOD, MAINSTAY, Done, mainstay, write
 
 WORLD = {
     "good": GOOD,
@@ -312,3 +312,17 @@ def test_modules_complete(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert complete("shop.") == ["shop.sub"]
     assert complete("shop.sub.a") == ["shop.sub.app"]
     assert complete("nothing.") == []
+
+
+@pytest.mark.parametrize("command", ["run", "check", "config", "run --dev"])
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path, command: str) -> None:
+    """Removed under the shell that starts the command: nothing can be imported from there."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = ("sh", "-c", 'rmdir "$PWD" && exec "$0" "$@"', *MAINSTAY)
+    done = mainstay(*command.split(), "good", cwd=gone, program=program)
+    assert (done.code, done.out) == (4, "")
+    assert done.err == (
+        "Error: the working directory cannot be had: No such file or directory;"
+        " change to another one\n"
+    )

@@ -20,6 +20,7 @@ from typing import Final
 import click
 
 from mainstay.cli.exits import Exit, Failure
+from mainstay.cli.target import working_directory
 
 __all__ = ["develop", "end_with", "is_source"]
 
@@ -92,7 +93,7 @@ def is_source(path: str, roots: Sequence[Path]) -> bool:
 def _roots(files: Sequence[Path]) -> list[Path]:
     """The folders to watch: where the sources are, and where the configuration is."""
     named = list(files) or [Path(path) for path in [os.environ.get("MAINSTAY_CONFIG")] if path]
-    here = Path.cwd()
+    here = working_directory()
     beside = {path.resolve().parent for path in named}
     return [here, *(each for each in beside if each.is_dir() and not each.is_relative_to(here))]
 
@@ -116,8 +117,8 @@ class _Child:
         self._alive, mine = os.pipe()
         del mine  # open for as long as this process lives
         self._arguments = [sys.executable, "-m", "mainstay", "run", f"--parent={self._alive}"]
-        # The developer's own last, so that they win.
-        for flag in (*_QUICK, *flags):
+        # The developer's own win, and come first, since messages count them.
+        for flag in (*flags, *_quick(flags)):
             self._arguments += ["--set", flag]
         for path in files:
             self._arguments += ["--config", str(path)]
@@ -151,6 +152,12 @@ class _Child:
         except subprocess.TimeoutExpired:
             process.kill()
             return _shell_code(process.wait())
+
+
+def _quick(flags: Sequence[str]) -> list[str]:
+    """Those of `_QUICK` that `flags` say nothing about, neither the key nor a table around it."""
+    own = tuple(f"{flag.partition('=')[0].strip()}." for flag in flags)
+    return [flag for flag in _QUICK if not f"{flag.partition('=')[0]}.".startswith(own)]
 
 
 def _say(text: str) -> None:

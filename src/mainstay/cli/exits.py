@@ -30,7 +30,7 @@ class Exit(IntEnum):
 MEANINGS: Final[Mapping[Exit, str]] = MappingProxyType(
     {
         Exit.WELL: "It went well.",
-        Exit.FAILED: "A component of the running service failed.",
+        Exit.FAILED: "A component of the running service failed, or the output cannot be written.",
         Exit.USAGE: "Wrong usage, or a service that cannot be put together.",
         Exit.NOT_STARTED: "The service could not start; the message names the component.",
         Exit.NOT_IMPORTED: "The module cannot be imported, or has no such service.",
@@ -61,7 +61,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, exits: Iterable[Exit] = (), **options: Any) -> None:
         super().__init__(*args, **options)
-        self.exits = sorted({Exit.WELL, Exit.USAGE, *exits})
+        self.exits = sorted({Exit.WELL, Exit.FAILED, Exit.USAGE, *exits})
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes below the options."""

@@ -6,9 +6,10 @@ A fault of the user is one message and an exit code; only a fault of ours shows 
 from __future__ import annotations
 
 import os
+import sys
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -90,7 +91,26 @@ def cli() -> None:
 def main() -> None:
     """Run the command line of this process."""
     _fill_standard_descriptors()
-    cli.main(prog_name="mainstay")
+    try:
+        cli.main(prog_name="mainstay")
+    except OSError as error:
+        if not _is_stuck(sys.stdout):
+            raise
+        click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+        sys.exit(Exit.FAILED)
+
+
+def _is_stuck(stream: TextIO | None) -> bool:
+    """Whether `stream` holds what it cannot write; if so, that is dropped."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        from mainstay.cli.leaving import discard  # noqa: PLC0415 - the help loads next to nothing
+
+        discard(stream)
+        return True
+    return False
 
 
 def _fill_standard_descriptors() -> None:

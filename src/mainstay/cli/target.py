@@ -23,7 +23,7 @@ from mainstay.cli.exits import Exit, Failure, exit_of
 from mainstay.errors import Error, UsageError
 from mainstay.service.service import Service
 
-__all__ = ["NotImported", "find_service", "target_options"]
+__all__ = ["NotImported", "find_service", "target_options", "working_directory"]
 
 
 class NotImported(Failure):
@@ -66,7 +66,7 @@ def find_service(target: str) -> Service:
 
     Raises: NotImported that says what is missing and what there is.
     """
-    here = str(Path.cwd())
+    here = str(working_directory())
     if here not in sys.path:
         sys.path.insert(0, here)
     module_name, _, name = target.partition(":")
@@ -88,15 +88,28 @@ def find_service(target: str) -> Service:
     raise NotImported(message)
 
 
+def working_directory() -> Path:
+    """Where modules are imported from.
+
+    Raises: NotImported when it has been removed under this process.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        message = f"the working directory cannot be had: {error.strerror}; change to another one"
+        raise NotImported(message) from None
+
+
 # --- the module ---------------------------------------------------------------------------------
 
 
 def _check_name(module: str, name: str) -> None:
     if module.endswith(".py") or "/" in module:
-        path = Path(module).resolve().with_suffix("")
+        here = working_directory()
+        path = here.joinpath(module).resolve().with_suffix("")
         message = f"{module!r} is a file; name the module as Python imports it"
-        if path.is_relative_to(Path.cwd()):
-            parts = path.relative_to(Path.cwd()).parts
+        if path.is_relative_to(here):
+            parts = path.relative_to(here).parts
             message += f": {'.'.join(parts)}{name and ':'}{name}"
         else:
             message += f", from the folder it is imported from, such as {path.name}"
@@ -122,15 +135,14 @@ def _is_part(missing: str | None, name: str) -> bool:
 
 
 def _no_module(missing: str) -> NotImported:
+    here = working_directory()
     above, _, last = missing.rpartition(".")
     if above and hasattr(sys.modules.get(above), last):
         hint = f"; did you mean {above}:{last}?"
     else:
-        near = get_close_matches(missing, _modules_in(Path.cwd(), above and f"{above}."), 1)
+        near = get_close_matches(missing, _modules_in(here, above and f"{above}."), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-    return NotImported(
-        f"there is no module {missing!r} in {Path.cwd()} or among those installed{hint}"
-    )
+    return NotImported(f"there is no module {missing!r} in {here} or among those installed{hint}")
 
 
 # --- what is in it ------------------------------------------------------------------------------
@@ -226,7 +238,10 @@ def _places(error: BaseException) -> list[str]:
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Modules and packages of the working directory, and those in the package begun."""
     package, dot, _ = incomplete.rpartition(".")
-    names = _modules_in(Path.cwd(), package + dot)
+    try:
+        names = _modules_in(working_directory(), package + dot)
+    except NotImported:
+        return []
     return sorted(name for name in names if name.startswith(incomplete))
 
 
