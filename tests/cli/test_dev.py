@@ -94,6 +94,17 @@ def test_a_change_restarts_it(tmp_path: Path) -> None:
         assert process.end(signal.SIGTERM) == 0
 
 
+def test_flags_are_counted_as_they_were_given(tmp_path: Path) -> None:
+    """What the command adds for quick restarts comes after them, and does not win."""
+    write(tmp_path, app=APP.format(version="1"))
+    own = ("--set", "nonsense", "--set", "mainstay.shutdown.timeout=long")
+    with running("run", "--dev", *own, "app", cwd=tmp_path) as process:
+        assert "flag --set no. 1: expected key=value" in process.wait_line("flag --set no.")
+        process.wait_line("mainstay.shutdown.timeout")
+        process.wait_line("ended with 78")
+        process.end(signal.SIGTERM)
+
+
 def test_a_broken_module_waits_for_its_mending(tmp_path: Path) -> None:
     """The message is that of `mainstay run`; it is tried again at the next change, not before."""
     with developing(tmp_path) as (process, _):

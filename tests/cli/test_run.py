@@ -175,6 +175,25 @@ def test_a_thread_that_never_ends_does_not_keep_it(tmp_path: Path) -> None:
         assert "last words\n" in process.lines
 
 
+@pytest.mark.parametrize(("last", "code"), [("1 / 0", 4), ("", 78), ("raise SystemExit", 4)])
+def test_a_thread_of_a_module_that_fails_does_not_keep_it(
+    tmp_path: Path, last: str, code: int
+) -> None:
+    """Whatever ends it before the service runs, its code is that failure's."""
+    write(
+        tmp_path,
+        good=f"""{GOOD}
+    import threading
+    threading.Thread(target=threading.Event().wait, name="sleepy").start()
+    {last}
+    """,
+    )
+    done = mainstay("run", "good", "--set", "bad", cwd=tmp_path)
+    assert (done.code, done.out) == (code, "")
+    assert "Traceback" not in done.err
+    assert done.err.endswith("mainstay: leaving without threads that do not end: sleepy\n")
+
+
 def test_threads_that_end_are_left_alone(tmp_path: Path) -> None:
     """An idle pool ends with the interpreter as always, and exit functions run."""
     write(

@@ -24,7 +24,7 @@ from typing import Final, NoReturn, TextIO
 
 from mainstay.cli.exits import Exit
 
-__all__ = ["PATIENCE", "discard", "flush", "leave", "prepare"]
+__all__ = ["PATIENCE", "discard", "flush", "leave", "prepare", "watch"]
 
 PATIENCE: Final = 2.0
 """Seconds for threads, exit functions and streams of the program to end after the service has."""
@@ -47,9 +47,14 @@ def prepare() -> None:
 
 def leave(code: Exit | int) -> NoReturn:
     """Exit with `code`, within `PATIENCE` seconds."""
-    threading.Thread(target=_watch, args=(int(code),), name="mainstay-exit", daemon=True).start()
+    watch(code)
     flush()
     sys.exit(int(code))
+
+
+def watch(code: Exit | int) -> None:
+    """End the process with `code` if it has not ended by itself within `PATIENCE` seconds."""
+    threading.Thread(target=_cut, args=(int(code),), name="mainstay-exit", daemon=True).start()
 
 
 def flush() -> None:
@@ -85,7 +90,7 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
-def _watch(code: int) -> None:
+def _cut(code: int) -> None:
     time.sleep(PATIENCE)
     # Only these keep the interpreter from exiting.
     main = threading.main_thread()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from mainstay.cli.exits import Command, Exit
-from mainstay.cli.leaving import leave, prepare
+from mainstay.cli.exits import Command, Exit, Failure, exit_of
+from mainstay.cli.leaving import leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
+from mainstay.errors import Error
 
 __all__ = ["command"]
 
@@ -49,4 +50,19 @@ def command(
         from mainstay.cli.dev import end_with  # noqa: PLC0415 - the child of --dev only
 
         end_with(parent)
-    leave(find_service(target).run(files=files or None, flags=flags))
+    try:
+        code = find_service(target).run(files=files or None, flags=flags)
+    except BaseException as error:
+        # The module may have started threads before it failed.
+        watch(_code_of(error))
+        raise
+    leave(code)
+
+
+def _code_of(error: BaseException) -> int:
+    """The exit code that `error` will get on its way out."""
+    if isinstance(error, Failure):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    return exit_of(error) if isinstance(error, Error) else Exit.FAILED
