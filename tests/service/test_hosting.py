@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from mainstay import Background, Effects, Running, Scope, Service
-from mainstay.errors import UsageError
+from mainstay.errors import BrokenError, UsageError
 from mainstay.service.hosting import CUT, Guard, host
 from mainstay.testing import FakeProcess
 from tests.service.parts import FOR_EVER, Database
@@ -406,3 +406,22 @@ class TestGuard:
         guard.arm(60)
         assert process.ended.wait(5)
         self.wait_for_its_end()
+
+
+@pytest.mark.parametrize(
+    ("cause", "shown"), [(BrokenError("somebody listens there"), False), (OSError("odd"), True)]
+)
+def test_a_cause_that_says_what_to_do_has_no_traceback(
+    cause: Exception, shown: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where the user is at fault the message is enough; anything unforeseen keeps its story."""
+    service = Service("s")
+
+    @service.on_start
+    async def listen() -> None:
+        raise cause
+
+    assert service.run(files=[], flags=["mainstay.log.format=json"]) == 3
+    said = capfd.readouterr().err
+    assert f"start hook '{listen.__qualname__}' could not be started: {cause}" in said
+    assert ("Traceback" in said) is shown

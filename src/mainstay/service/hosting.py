@@ -20,7 +20,7 @@ from typing import Any, Final
 from mainstay.core.effects import Effects
 from mainstay.core.stacks import all_stacks
 from mainstay.core.threads import ThreadPool
-from mainstay.errors import ConfigError, StartError, UsageError, WiringError
+from mainstay.errors import ConfigError, Error, StartError, UsageError, WiringError
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
 from mainstay.service.declaration import Declaration
@@ -199,8 +199,10 @@ class Host:
             try:
                 return await self._live()
             except (StartError, WiringError) as error:
-                # The message names the component; the chain below it has the cause's own trace.
-                _log.critical("%s", error, exc_info=error.__cause__)
+                # The message names the component. A cause of somebody else's has its own story; one
+                # of ours (a port in use) has said what to do, and a traceback would bury it.
+                cause = error.__cause__
+                _log.critical("%s", error, exc_info=None if isinstance(cause, Error) else cause)
                 return NOT_STARTED
 
     async def _live(self) -> int:
