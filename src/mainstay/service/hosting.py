@@ -42,7 +42,7 @@ GRACE: Final = 2.0
 _LOOK: Final = 0.1
 """Seconds between two looks of the guard at its deadline, which may have moved."""
 
-FAILED, NOT_STARTED, NOT_CONFIGURED, CUT = 1, 3, 78, 124
+NOT_STARTED, NOT_CONFIGURED, CUT = 3, 78, 124
 
 
 def host(
@@ -214,7 +214,7 @@ class Host:
             on_stopping=lambda: self._guard.arm(self._settings.shutdown.timeout + GRACE),
         )
         if self._wish is not None:
-            running.stop(self._wish[0], force=False)
+            running.stop(self._wish[0], force=self._wish[1])
         starting = asyncio.ensure_future(running.start())
         asked = asyncio.ensure_future(running.wait_stop_asked())
         await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
