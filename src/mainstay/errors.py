@@ -13,7 +13,10 @@ The tree is by fault, because the first question about a failure is whose it is:
     │   ├── NotFound            the thing asked for does not exist
     │   ├── Conflict            the state of the thing forbids this
     │   ├── Unimplemented       no handler answers to that name
-    │   └── PeerGone            the caller left before the answer
+    │   ├── PeerGone            the caller left before the answer
+    │   ├── TooLarge            what it sends is longer than allowed
+    │   ├── PeerTooSlow         it began to send something, and did not go on in time
+    │   └── HttpError           an HTTP status of the handler's choice
     ├── ResourceError           something the service depends on failed
     │   ├── StartError          a component could not be started
     │   ├── ClosedError         it was closed on our side
@@ -53,16 +56,19 @@ __all__ = [
     "EndOfStream",
     "Error",
     "Fault",
+    "HttpError",
     "InvalidRequest",
     "NotFound",
     "Overloaded",
     "PeerError",
     "PeerGone",
+    "PeerTooSlow",
     "PermissionDenied",
     "PolicyError",
     "ResourceError",
     "ShuttingDown",
     "StartError",
+    "TooLarge",
     "Unauthenticated",
     "Unimplemented",
     "UsageError",
@@ -102,6 +108,8 @@ class Fault(Enum):
     MAINSTAY = "mainstay"
 
 
+_FIRST_ERROR: Final = 400
+_LAST_STATUS: Final = 599
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -239,6 +247,59 @@ class PeerGone(PeerError):
 
     code = Code.CANCELLED
     reason = "PEER_GONE"
+
+
+class TooLarge(PeerError):
+    """A message, a body or a head is longer than what is allowed."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "TOO_LARGE"
+
+
+class PeerTooSlow(PeerError):
+    """The peer began to send something, and did not go on in time."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = "PEER_TOO_SLOW"
+    retryable = True
+
+
+class HttpError(PeerError):
+    """An answer with an HTTP status of the handler's choice, told as a problem (RFC 9457).
+
+    Args:
+        status: 400 to 599.
+        message: the problem's detail, which the peer reads.
+        title: a short name for all problems of this kind; the status's own phrase unless given.
+        type: a URI that names the kind; ``about:blank`` unless given.
+        headers: more fields of the answer, such as ``retry-after``.
+        extensions: more members of the problem; what JSON can hold.
+        reason: see `Error`.
+
+    Raises: UsageError for a status that is no error.
+    """
+
+    reason = "HTTP"
+
+    def __init__(
+        self,
+        status: int,
+        message: str = "",
+        *,
+        title: str | None = None,
+        type: str = "about:blank",
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        if not _FIRST_ERROR <= status <= _LAST_STATUS:
+            raise UsageError(f"an HttpError has a status from 400 to 599, not {status}")
+        super().__init__(message, reason=reason, retryable=status in (429, 502, 503, 504))
+        self.status = status
+        self.title = title
+        self.type = type
+        self.headers = dict(headers or {})
+        self.extensions = dict(extensions or {})
 
 
 class ResourceError(Error):

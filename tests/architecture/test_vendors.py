@@ -9,11 +9,21 @@ from tests.architecture.source import PACKAGE, Module, is_stdlib, modules, parse
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "click": frozenset({"cli"}),
     "croniter": frozenset({"service"}),
-    "msgspec": frozenset({"config", "service"}),
+    "h2": frozenset({"wire"}),
+    "hpack": frozenset({"wire"}),
+    "httptools": frozenset({"wire"}),
+    "httpunk": frozenset({"wire"}),
+    "jinja2": frozenset({"http"}),
+    "jwt": frozenset({"http"}),
+    "brotli": frozenset({"http"}),
+    "msgspec": frozenset({"config", "http", "service"}),
+    "python_multipart": frozenset({"wire"}),
     "structlog": frozenset({"observe"}),
     "uvloop": frozenset({"service"}),
+    "websockets": frozenset({"wire"}),
     "watchfiles": frozenset({"cli"}),
     "yaml": frozenset({"config"}),
+    "zstandard": frozenset({"http"}),
 }
 
 

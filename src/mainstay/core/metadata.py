@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 __all__ = ["EMPTY", "Metadata", "Peer"]
 
@@ -14,10 +15,30 @@ class Metadata:
     It is what HTTP calls headers, gRPC metadata, and a broker message properties. Order is kept.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_decoded", "_raw")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs = tuple((key.lower(), value) for key, value in pairs)
+        self._raw: Sequence[tuple[bytes, bytes]] = ()
+        self._decoded: tuple[tuple[str, str], ...] | None = tuple(
+            (key.lower(), value) for key, value in pairs
+        )
+
+    @classmethod
+    def from_fields(cls, fields: Sequence[tuple[bytes, bytes]]) -> Self:
+        """The same over fields as they came over the wire, with lower-case names; decoded (as
+        Latin-1, which loses nothing) when somebody looks. `fields` must not change afterwards."""
+        made = cls.__new__(cls)
+        made._raw = fields
+        made._decoded = None
+        return made
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        if self._decoded is None:
+            self._decoded = tuple(
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw
+            )
+        return self._decoded
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """The first value of `key`, in whatever case it is given, or `default`."""

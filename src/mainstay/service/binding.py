@@ -22,11 +22,11 @@ from typing import Any, Final, Union, cast, get_args, get_origin
 
 from mainstay.core.call import Call, Handler, Stream, messages
 from mainstay.core.scope import Scope
+from mainstay.core.signature import MISSING, Parameter, parameters_of, say_type, where
 from mainstay.core.threads import to_thread
 from mainstay.errors import InvalidRequest, WiringError
 from mainstay.service.container import OF_A_CALL, Container
 from mainstay.service.provider import Provider
-from mainstay.service.signature import MISSING, Parameter, parameters_of, say_type, where
 
 __all__ = ["CLEANUP", "Binding", "bind", "handler_of"]
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from mainstay.core.call import Call
 from mainstay.core.scope import Scope
+from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import ShuttingDown, WiringError
 from mainstay.service.living import Living
 from mainstay.service.provider import Provider
-from mainstay.service.signature import MISSING, Parameter, say_type, where
 from mainstay.service.starting import step
 
 __all__ = ["OF_A_CALL", "Container"]

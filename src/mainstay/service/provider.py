@@ -34,15 +34,15 @@ from contextlib import (
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
-from mainstay.core.threads import to_thread
-from mainstay.errors import WiringError
-from mainstay.service.signature import (
+from mainstay.core.signature import (
     MISSING,
     Parameter,
     parameters_of,
     returns_of,
     where,
 )
+from mainstay.core.threads import to_thread
+from mainstay.errors import WiringError
 
 __all__ = ["Lifetime", "Ping", "Provider", "provider_of"]
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 from mainstay.core.backoff import Backoff
 from mainstay.core.call import Middleware
 from mainstay.core.effects import Effects
+from mainstay.core.signature import where
 from mainstay.errors import WiringError
 from mainstay.interfaces.server import Server
 from mainstay.service.declaration import Declaration, HookKind
 from mainstay.service.probes import ProbeKind
 from mainstay.service.provider import Lifetime, Ping, provider_of
 from mainstay.service.schedule import Cron, Every, Trigger
-from mainstay.service.signature import where
 from mainstay.service.workers import Job, Restart, Worker
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from mainstay.core.call import Handler, chain
 from mainstay.core.scope import Scope
+from mainstay.core.signature import where
 from mainstay.core.threads import to_thread
 from mainstay.errors import WiringError
 from mainstay.interfaces.server import Server
@@ -20,7 +21,6 @@ from mainstay.service.binding import Binding, bind, handler_of
 from mainstay.service.container import Container
 from mainstay.service.declaration import Declaration, Function, HookKind
 from mainstay.service.probes import Check, ProbeKind
-from mainstay.service.signature import where
 
 __all__ = ["Runner", "Wiring"]
 

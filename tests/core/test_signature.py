@@ -1,4 +1,4 @@
-"""Facts about `mainstay.service.signature`."""
+"""Facts about `mainstay.core.signature`."""
 
 import dataclasses
 import functools
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 
 from mainstay.errors import WiringError
-from mainstay.service.signature import MISSING, parameters_of, returns_of, say_type, where
+from mainstay.core.signature import MISSING, parameters_of, returns_of, say_type, where
 from tests.service.parts import Cache, Database
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""HTTP: routes, binding, replies, middleware, WebSocket, the server and the client."""

@@ -1,0 +1,124 @@
+"""What the connections of one server share: the application, the limits, the counts, the drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Protocol
+
+from mainstay.core.wheel import Wheel
+from mainstay.net.exchange import Application
+from mainstay.net.limits import Limits
+
+__all__ = ["Connection", "Port"]
+
+
+class Connection(Protocol):
+    """One open connection, as its server sees it; each version of HTTP has a class of its own."""
+
+    def drain(self) -> None:
+        """Tell the peer to leave (``connection: close``, GOAWAY) and close when no work is left.
+
+        Requests that the peer had sent before it could know are answered. Idempotent.
+        """
+
+    def abort(self) -> None:
+        """Close at once; calls under way are told that the peer is gone. Idempotent."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether an exchange is not finished."""
+
+
+class Port:
+    """Shared by every connection of one server, on one loop.
+
+    Args:
+        application: answers the exchanges.
+        limits: hold for each connection.
+        wheel: its timers are those of the deadlines, coarse and cheap.
+        monotonic: the clock of the wheel, seconds.
+        time: seconds since the epoch, for ``date``.
+
+    Attributes:
+        application, limits, wheel, monotonic: as given.
+        loop: the running one.
+        connections: open ones that speak a protocol by now; each adds and discards itself.
+        in_flight: exchanges begun and not finished; connections count.
+        requests: exchanges begun since the start.
+        draining: whether new connections and streams should be refused.
+    """
+
+    __slots__ = (
+        "_date",
+        "_date_until",
+        "_idle",
+        "_time",
+        "application",
+        "connections",
+        "draining",
+        "in_flight",
+        "limits",
+        "loop",
+        "monotonic",
+        "requests",
+        "wheel",
+    )
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        wheel: Wheel,
+        monotonic: Callable[[], float],
+        time: Callable[[], float],
+    ) -> None:
+        self.application = application
+        self.limits = limits
+        self.wheel = wheel
+        self.monotonic = monotonic
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.in_flight = 0
+        self.requests = 0
+        self.draining = False
+        self._time = time
+        self._date = b""
+        self._date_until = 0.0
+        self._idle: asyncio.Future[None] | None = None
+
+    def date(self) -> bytes:
+        """The value of the ``date`` field, made once a second (RFC 9110 §5.6.7)."""
+        now = self.monotonic()
+        if now >= self._date_until:
+            # Until the next full second, so that it is never a second late.
+            time = self._time()
+            self._date = formatdate(int(time), usegmt=True).encode()
+            self._date_until = now + 1.0 - time % 1.0
+        return self._date
+
+    def drain(self) -> None:
+        """Tell every peer to leave; from now on every reply says so. Idempotent."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.drain()
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for connection in tuple(self.connections):
+            connection.abort()
+
+    def closed(self, connection: Connection) -> None:
+        """A connection is closed; for connections."""
+        self.connections.discard(connection)
+        if not self.connections and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    async def wait_empty(self) -> None:
+        """Wait until no connection is open."""
+        while self.connections:
+            if self._idle is None or self._idle.done():
+                self._idle = self.loop.create_future()
+            # Not `await self._idle`: one waiter that is cancelled would cancel it for the others.
+            await asyncio.wait([self._idle])
