@@ -11,6 +11,7 @@ from mainstay.errors import (
     DeadlineExceeded,
     Error,
     Fault,
+    HttpError,
     NotFound,
     StartError,
 )
@@ -18,7 +19,7 @@ from mainstay.errors import (
 CLASSES = [
     value
     for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, Error) and value is not StartError
+    if isinstance(value, type) and issubclass(value, Error) and value not in (StartError, HttpError)
 ]
 
 
