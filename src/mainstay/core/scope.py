@@ -39,7 +39,27 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D")
 
-_current: ContextVar[Scope | None] = ContextVar("mainstay_scope", default=None)
+_current: ContextVar[Scope | LateScope | None] = ContextVar("mainstay_scope", default=None)
+
+
+class LateScope:
+    """Stands for a scope that is made when somebody asks for it, in the hot path of a server: most
+    calls are answered in their first step, and never look at a clock or a deadline."""
+
+    __slots__ = ()
+
+    def made(self) -> Scope:
+        """The scope, the same one every time."""
+        raise NotImplementedError
+
+    def stand_in(self) -> None:
+        """Be the current scope of the context that runs now, for good: it is the context's own."""
+        _current.set(self)
+
+
+def _here() -> Scope | None:
+    scope = _current.get()
+    return scope.made() if isinstance(scope, LateScope) else scope
 
 
 class Key(Generic[T_co]):
@@ -98,7 +118,7 @@ class Scope(Node):
         effects: Effects | None = None,
     ) -> None:
         if isinstance(parent, _Inherit):
-            parent = _current.get()
+            parent = _here()
         if parent is None:
             runtime = Runtime(effects)
             self.metadata = EMPTY if metadata is None else metadata
@@ -129,7 +149,7 @@ class Scope(Node):
 
         Raises: UsageError outside of any scope.
         """
-        scope = _current.get()
+        scope = _here()
         if scope is None:
             message = "there is no scope here: run this inside a service, or in `with Scope():`"
             raise UsageError(message)
@@ -138,7 +158,7 @@ class Scope(Node):
     @staticmethod
     def current_or_none() -> Scope | None:
         """The scope of the code that asks, or None."""
-        return _current.get()
+        return _here()
 
     @property
     def effects(self) -> Effects:
@@ -301,6 +321,14 @@ class Scope(Node):
         """Undo `open`. Idempotent; scopes still open below are left to whoever opened them."""
         self._end()
 
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Be entered on behalf of `task`, from outside of it; `task` itself leaves, by `__exit__`.
+
+        For a server that starts tasks of its own and gives them a scope only if they wait.
+        """
+        self._begin()
+        self._attach(task)
+
     def children(self) -> list[Scope]:
         """The scopes directly below this one that are open, or have open ones below."""
         return cast("list[Scope]", self._below())
@@ -322,7 +350,7 @@ class Scope(Node):
 
     def __enter__(self) -> Self:
         self._begin()
-        self._outer = _current.get()
+        self._outer = _here()
         _current.set(self)
         # In a thread there is no task, and `check` and `sleep` deliver the cancellation.
         on_loop = threading.get_ident() == self._runtime.thread
