@@ -1,0 +1,314 @@
+"""HTTP/1.1 requests: from bytes to heads and bodies (RFC 9112).
+
+`HeadParser` finds the end of a head itself, so that what follows never depends on how lenient the
+parser is, and refuses whatever two implementations might read differently, because that is what
+request smuggling is made of: bare CR and LF, both Content-Length and Transfer-Encoding, a second
+Host, and everything the engine refuses (obs-fold, space before a colon, signs in numbers, codings
+other than one final ``chunked``).
+
+The engine is hyper's parser, by way of httpunk's private sans-I/O module; this file has every use of
+it for HTTP/1.1. Why: `docs/decisions/034-http1-engine.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from httpunk._httpunk import H1BodyDecoder, H1Codec, H1RequestHead, HeaderMap, HTTPunkError
+
+__all__ = [
+    "BodyReader",
+    "BytesReader",
+    "ChunkedReader",
+    "HeadParser",
+    "RequestHead",
+    "WireError",
+    "fields_of",
+]
+
+_END: Final = b"\r\n\r\n"
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.ASCII
+)
+_LEAST_BUFFER: Final = 8192
+"""Bytes; the engine takes no smaller bound for its own buffer."""
+_LONGEST_METHOD: Final = 32
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
+_CONTENT_LENGTH: Final = re.compile(rb"\ncontent-length:", re.IGNORECASE)
+_VERSION: Final = re.compile(rb" HTTP/[0-9]\.[0-9]$")
+_HOSTS: Final = 1000
+"""Checked values of Host that are remembered; nearly all requests of a server have the same."""
+
+
+class WireError(Exception):
+    """The peer sent what cannot be understood, or more than it may.
+
+    Args:
+        status: that tells it so: 400, 413, 414, 417, 431, 501 or 505.
+        message: what is wrong.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+RequestHead: TypeAlias = tuple[str, bytes, str, str, int | None, bool, bool, bool, HeaderMap]
+"""One request line and its fields; a plain tuple, because one is made for every request.
+
+* method, as sent
+* target: path and query; of an absolute form, those of it
+* authority: the Host field; of an absolute form, that of it
+* version: ``1.0`` or ``1.1``
+* length: bytes of the body; None when it is chunked
+* whether the peer wants the connection to go on
+* whether it waits for a 100 before it sends the body
+* whether it asks for another protocol
+* the fields; `fields_of` reads them
+"""
+
+
+def fields_of(headers: HeaderMap) -> list[tuple[bytes, bytes]]:
+    """The fields of a head: lower-case names and values."""
+    return headers.raw_items()
+
+
+class HeadParser:
+    """Parses heads, those of any number of connections: it remembers nothing between two calls.
+
+    Args:
+        head_size: bytes of a head.
+        header_count: fields of a head.
+        target_size: bytes of a target.
+    """
+
+    __slots__ = ("_codec", "_head_size", "_header_count", "_hosts", "_target_size")
+
+    def __init__(self, *, head_size: int, header_count: int, target_size: int) -> None:
+        self._header_count = header_count
+        self._head_size = head_size
+        self._target_size = target_size
+        self._codec = self._new_codec()
+        self._hosts: dict[bytes, str] = {}
+
+    def _new_codec(self) -> H1Codec:
+        size = max(self._head_size, _LEAST_BUFFER)
+        return H1Codec(max_headers=self._header_count, max_buf_size=size)
+
+    def feed(self, seen: bytes, data: bytes) -> tuple[RequestHead | None, bytes]:
+        """Look for a head in what was `seen` and what is new.
+
+        Returns: the head and what follows it; or None and what to pass as `seen` next time.
+
+        Raises: WireError; the connection cannot be read any further.
+        """
+        begin = 0
+        if seen:
+            begin = max(0, len(seen) - 3)  # the end may be split between the two
+            data = seen + data
+        end = data.find(_END, begin)
+        if end <= 0 or data[0] in b"\r\n":
+            data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112 §2.2)
+            end = data.find(_END)
+        if end < 0:
+            self._check_part(data)
+            return None, data
+        end += 4
+        if end == len(data):
+            return self._parse(data), b""
+        return self._parse(data[:end]), data[end:]
+
+    def _check_part(self, data: bytes) -> None:
+        if len(data) > self._head_size:
+            line = data.find(b"\r\n")
+            status = 414 if line < 0 or line > self._target_size + 64 else 431
+            raise WireError(status, f"the head is longer than {self._head_size} bytes")
+        if data.count(b"\n") != data.count(b"\r\n"):
+            raise WireError(400, "a line of the head ends in a bare LF")
+        # A preface of something else should not have to wait for its timeout.
+        if len(data) > _LONGEST_METHOD and not _METHOD.match(data):
+            raise WireError(400, "this is no HTTP request")
+
+    def _parse(self, data: bytes) -> RequestHead:
+        if len(data) > self._head_size:
+            raise WireError(431, f"the head is longer than {self._head_size} bytes")
+        # The engine refuses a bare CR, and takes a bare LF for the end of a line.
+        if data.count(b"\n") != data.count(b"\r\n"):
+            raise WireError(400, "a line of the head ends in a bare LF")
+        codec = self._codec
+        codec.reset()
+        try:
+            found = codec.receive_request_head(data)
+        except HTTPunkError as error:
+            self._codec = self._new_codec()  # this one keeps what it could not read
+            raise self._error(data, error) from None
+        if found is None:
+            self._codec = self._new_codec()
+            raise WireError(400, "the head of the request is not whole")
+        return self._checked(found, data)
+
+    def _checked(self, found: H1RequestHead, data: bytes) -> RequestHead:
+        headers = found.headers
+        target = found.target
+        old = found.http10
+        hosts = headers.get_all("host")
+        if len(hosts) == 1:
+            host = self._hosts.get(hosts[0])
+            if host is None:
+                host = self._checked_host(hosts[0])
+        elif hosts or not old:
+            raise WireError(400, "it has two Host fields" if hosts else "it has no Host field")
+        else:
+            host = ""
+        kind = found.body_kind
+        length = 0 if kind == "empty" else self._length(kind, found, data)
+        expects = found.expect_continue
+        if not expects and "expect" in headers and not old:
+            raise WireError(417, "nothing but 100-continue can be expected")
+        if len(target) > self._target_size:
+            raise WireError(414, f"the target is longer than {self._target_size} bytes")
+        if target[0] != "/":
+            host, target = _other_form(found.method, target, host)
+        return (
+            found.method,
+            target.encode("latin-1"),
+            host,
+            "1.0" if old else "1.1",
+            length,
+            found.keep_alive,
+            expects,
+            found.is_upgrade,
+            headers,
+        )
+
+    def _checked_host(self, value: bytes) -> str:
+        if not _HOST.fullmatch(value):
+            raise WireError(400, "its Host field is no host")
+        if len(self._hosts) >= _HOSTS:
+            self._hosts.clear()
+        host = self._hosts[value] = value.decode("latin-1")
+        return host
+
+    def _length(self, kind: str, found: H1RequestHead, data: bytes) -> int | None:
+        headers = found.headers
+        if kind == "length":
+            if len(headers.get_all("content-length")) != 1:
+                raise WireError(400, "it has two Content-Length fields")
+            return found.content_length
+        if _CONTENT_LENGTH.search(data):  # the engine drops it, as RFC 9112 §6.3 allows
+            raise WireError(400, "it has both Content-Length and Transfer-Encoding")
+        codings = headers.get_all("transfer-encoding")
+        if len(codings) != 1 or codings[0].lower() != b"chunked":
+            raise WireError(501, "no transfer coding but one, chunked, is understood")
+        return None
+
+    def _error(self, data: bytes, error: HTTPunkError) -> WireError:
+        kind = str(error.args[0]) if error.args else ""
+        line = data.find(b"\r\n")
+        if kind == "uri_too_long" or (kind == "too_large" and line > self._target_size):
+            return WireError(414, "the target is too long")
+        if kind == "too_large":
+            return WireError(431, "it has too many fields, or they are too long")
+        if kind in ("version", "version_h2"):
+            return WireError(505 if _VERSION.search(data[:line]) else 400, "only HTTP/1.0 and 1.1")
+        return WireError(400, str(error.args[-1]) if error.args else "it cannot be parsed")
+
+
+def _other_form(method: str, target: str, host: str) -> tuple[str, str]:
+    """Host and path of a target that is no path (RFC 9112 §3.2)."""
+    if target == "*" and method == "OPTIONS":
+        return host, target
+    scheme, separator, rest = target.partition("://")
+    end = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    authority, path = rest[:end], rest[end:]
+    known = separator and scheme.lower() in ("http", "https")
+    if not known or not authority or not _HOST.fullmatch(authority.encode("latin-1")):
+        raise WireError(400, "the target is neither a path nor an address")
+    # The address in the target wins over the Host field (RFC 9112 §3.2.2).
+    return authority, path if path.startswith("/") else "/" + path
+
+
+class BodyReader:
+    """A body of known framing: bytes in, parts of the body out; the base of two."""
+
+    __slots__ = ("done", "rest")
+
+    done: bool
+    """Whether the body is complete."""
+    rest: bytes
+    """What came after the body, once it is complete."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes and return those of the body among them. Raises: WireError."""
+        raise NotImplementedError
+
+    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The trailer fields, once it is complete."""
+        return ()
+
+
+class BytesReader(BodyReader):
+    """A body by Content-Length."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.done = length == 0
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See the base."""
+        left = self._left
+        if len(data) < left:
+            self._left = left - len(data)
+            return data
+        self.done = True
+        self._left = 0
+        if len(data) > left:
+            self.rest = data[left:]
+            return data[:left]
+        return data
+
+
+class ChunkedReader(BodyReader):
+    """A body in chunks (RFC 9112 §7.1); extensions and trailers are bounded by the engine, 16 KiB
+    each, over the whole body."""
+
+    __slots__ = ("_decoder", "_trailers")
+
+    def __init__(self) -> None:
+        self._decoder = H1BodyDecoder("chunked")
+        self._trailers: Sequence[tuple[bytes, bytes]] = ()
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See the base."""
+        decoder = self._decoder
+        parts = []
+        try:
+            decoder.feed(data)
+            while True:
+                part = decoder.decode()
+                if not part:
+                    break
+                parts.append(part)
+            if decoder.is_complete:
+                self.done = True
+                trailers = decoder.take_trailers()
+                if trailers is not None:
+                    self._trailers = trailers.raw_items()
+                # Of what was fed just now: before, it was not complete.
+                over = decoder.buffered
+                self.rest = data[len(data) - over :] if over else b""
+        except HTTPunkError as error:
+            raise WireError(400, f"a chunk is malformed: {error.args[-1]}") from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
+        """See the base."""
+        return self._trailers
