@@ -7,11 +7,15 @@ HTTP middleware sees this one type, with headers it may still change.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mainstay.http.cookies import SameSite, delete_cookie, set_cookie
 from mainstay.http.headers import Headers, HeaderSource
 
-__all__ = ["Body", "Response"]
+if TYPE_CHECKING:
+    from mainstay.http.request import Request
+
+__all__ = ["Body", "Prepared", "Response"]
 
 Body: TypeAlias = "bytes | AsyncIterable[bytes]"
 
@@ -63,6 +67,39 @@ class Response:
             self._headers = Headers()
         return self._headers
 
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = True,
+        http_only: bool = True,
+        same_site: SameSite | None = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Let the browser keep a cookie; see `mainstay.http.cookies.set_cookie`."""
+        set_cookie(
+            self.headers,
+            name,
+            value,
+            max_age=max_age,
+            path=path,
+            domain=domain,
+            secure=secure,
+            http_only=http_only,
+            same_site=same_site,
+            partitioned=partitioned,
+        )
+
+    def delete_cookie(
+        self, name: str, *, path: str | None = "/", domain: str | None = None
+    ) -> None:
+        """Ask the browser to forget a cookie that was set with this `path` and `domain`."""
+        delete_cookie(self.headers, name, path=path, domain=domain)
+
     @property
     def streams(self) -> bool:
         """Whether the body is iterated rather than whole."""
@@ -71,3 +108,16 @@ class Response:
     def __repr__(self) -> str:
         size = "stream" if self.streams else f"{len(self.body)} bytes"  # type: ignore[arg-type]
         return f"<Response {self.status} {self.content_type or 'untyped'} {size}>"
+
+
+class Prepared(Response):
+    """A response that cannot be made without the request, or without waiting: files, templates.
+
+    The innermost handler awaits `prepare` before it returns, so middleware sees what it made.
+    """
+
+    __slots__ = ()
+
+    async def prepare(self, request: Request) -> Response:
+        """The response to send, which is no `Prepared`."""
+        raise NotImplementedError
