@@ -14,12 +14,16 @@ from mainstay.errors import (
     HttpError,
     NotFound,
     StartError,
+    ValidationFailed,
+    Violation,
 )
 
 CLASSES = [
     value
     for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, Error) and value not in (StartError, HttpError)
+    if isinstance(value, type)
+    and issubclass(value, Error)
+    and value not in (StartError, HttpError, ValidationFailed)
 ]
 
 
@@ -110,3 +114,16 @@ def test_errors_cross_process_borders() -> None:
     assert dict(again.metadata) == {"order": "7"}
     failed = pickle.loads(pickle.dumps(StartError("server", OSError("in use"))))
     assert (failed.component, str(failed)) == ("server", "server could not be started: in use")
+
+
+def test_every_violation_is_kept_and_three_are_told() -> None:
+    """The message stays readable; the list is whole, and survives pickling."""
+    violations = [Violation(f"/body/{number}", "Expected `int`", "type") for number in range(5)]
+    error = ValidationFailed(iter(violations))
+    assert error.message == (
+        "/body/0: Expected `int`; /body/1: Expected `int`; /body/2: Expected `int`; and 2 more"
+    )
+    assert not error.malformed
+    copied = pickle.loads(pickle.dumps(error))
+    assert copied.violations == tuple(violations)
+    assert ValidationFailed(violations[:1]).message == "/body/0: Expected `int`"

@@ -8,6 +8,7 @@ The tree is by fault, because the first question about a failure is whose it is:
     │   └── ConfigError         a configuration value is missing or wrong
     ├── PeerError               the caller sent or did something wrong
     │   ├── InvalidRequest      the request does not mean anything
+    │   │   └── ValidationFailed  values in it are missing or wrong; every one is named
     │   ├── Unauthenticated     who is calling is not known
     │   ├── PermissionDenied    the caller may not do this
     │   ├── NotFound            the thing asked for does not exist
@@ -39,6 +40,7 @@ they survive a hop.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -72,6 +74,8 @@ __all__ = [
     "Unauthenticated",
     "Unimplemented",
     "UsageError",
+    "ValidationFailed",
+    "Violation",
     "WiringError",
 ]
 
@@ -110,6 +114,8 @@ class Fault(Enum):
 
 _FIRST_ERROR: Final = 400
 _LAST_STATUS: Final = 599
+_SAID: Final = 3
+"""Violations that a message tells of; the error has them all."""
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -205,6 +211,40 @@ class InvalidRequest(PeerError):
     """The request cannot be understood or breaks a stated rule."""
 
     reason = "INVALID_REQUEST"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong with a request.
+
+    Attributes:
+        pointer: where, as a JSON pointer (RFC 6901) into the request: ``/body/items/0/price``,
+            ``/query/limit``.
+        detail: what is wrong, for a person.
+        code: the same for machines: ``missing``, ``type``, ``range``, …
+    """
+
+    pointer: str
+    detail: str
+    code: str = "value"
+
+
+class ValidationFailed(InvalidRequest):
+    """Values of the request are missing or wrong; each is named.
+
+    Args:
+        violations: what is wrong, at least one.
+        malformed: whether a part of the request could not be read at all.
+    """
+
+    reason = "VALIDATION_FAILED"
+
+    def __init__(self, violations: Iterable[Violation], *, malformed: bool = False) -> None:
+        self.violations = tuple(violations)
+        self.malformed = malformed
+        said = [f"{each.pointer}: {each.detail}" for each in self.violations[:_SAID]]
+        more = len(self.violations) - len(said)
+        super().__init__("; ".join(said) + (f"; and {more} more" if more else ""))
 
 
 class Unauthenticated(PeerError):
