@@ -1,6 +1,6 @@
 # Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench conformance fuzz docs clean
+.PHONY: help demo test lint types bench bench-http conformance fuzz docs clean
 
 help: ## print this list
 	@scripts/help
@@ -19,6 +19,9 @@ types: ## check the types of src, tests, examples and bench, strictly
 
 bench: ## measure, side by side with the alternatives
 	@scripts/bench
+
+bench-http: ## measure the HTTP server beside gin, FastAPI and others
+	@scripts/bench-http
 
 conformance: ## run the suites that others wrote
 	@scripts/conformance

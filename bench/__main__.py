@@ -20,8 +20,9 @@ from typing import Final
 import uvloop
 
 from bench import calls, channels, deadlines, groups, imports, memory, middleware, ready, scopes
+from bench import routes as route_matches
 from bench import threads as thread_calls
-from bench.environment import described
+from bench.environment import described, processor
 from bench.harness import Experiment, Figures, NewLoop, measure, on_one_core, table
 
 __all__ = ["EXPERIMENTS", "main"]
@@ -35,6 +36,7 @@ EXPERIMENTS: Final = (
     thread_calls.EXPERIMENT,
     middleware.EXPERIMENT,
     calls.EXPERIMENT,
+    *route_matches.EXPERIMENTS,
     memory.EXPERIMENT,
     imports.EXPERIMENT,
     ready.EXPERIMENT,
@@ -56,20 +58,10 @@ def header(loop: str, core: int | None) -> Iterator[str]:
     yield f"interpreter  {lines[0]}"
     yield from (f"             {line}" for line in lines[1:])
     pinned = "not pinned" if core is None else f"pinned to core {core}"
-    yield f"machine      {_processor()}, {os.cpu_count()} cores, {platform.system()}, {pinned}"
+    yield f"machine      {processor()}, {os.cpu_count()} cores, {platform.system()}, {pinned}"
     peers = ", ".join(f"{name} {version(name)}" for name in ("anyio", "uvloop"))
     yield f"peers        asyncio of the interpreter, {peers}; all on the loop of {loop}"
     yield f"date         {time.strftime('%Y-%m-%d')}"
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def ratio(figures: Mapping[str, Figures], ours: str, theirs: str) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Interpreter", "choose", "described", "inspect", "interpreters", "prepare"]
+__all__ = ["Interpreter", "choose", "described", "inspect", "interpreters", "prepare", "processor"]
 
 ROOT: Final = Path(__file__).parent.parent
 HOME: Final = ROOT / ".venv-bench"
@@ -147,6 +148,17 @@ def described(record: dict[str, Any]) -> Iterator[str]:
         f"{each['version']} {each['probe'] * 1000:.1f} ms" for each in record["among"]
     )
     yield f"{record['why']}; probes: {probes}"
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def prepare(home: Path = HOME) -> Path:
