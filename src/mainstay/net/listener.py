@@ -13,6 +13,9 @@ later one; when it is closed in between, the client is connected to nobody and h
   skipped. All others, above all a lack of descriptors, pause it for `PAUSE` seconds: the descriptor
   stays readable, so the loop would spin. Clients wait in the queue meanwhile, which is kinder than
   the trick of a spare descriptor used to accept and hang up. Logged once, and once when it is over.
+* With TLS a connection has its protocol when the handshake is done. A peer that does not finish it
+  is given up after its timeout; its place is released by the listener, since no protocol exists
+  that could.
 * The listening socket is shared with other processes: it is never shut down, never listened on
   again, and its Unix path is removed only by who made it, and only if it is still the same file.
 
@@ -26,15 +29,23 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from mainstay.errors import ClosedError, UsageError
 from mainstay.net.address import Address
 from mainstay.net.binding import Inode, bind_socket, inode_of
 
-__all__ = ["ACCEPTS_PER_TURN", "BACKLOG", "PAUSE", "Listener", "ListenerStatistics"]
+__all__ = [
+    "ACCEPTS_PER_TURN",
+    "BACKLOG",
+    "HANDSHAKE_TIMEOUT",
+    "PAUSE",
+    "Listener",
+    "ListenerStatistics",
+]
 
 BACKLOG: Final = 1024
 """Connections that the kernel queues for us; it may cap the number (``net.core.somaxconn``)."""
@@ -44,6 +55,12 @@ ACCEPTS_PER_TURN: Final = 16
 
 PAUSE: Final = 0.25
 """Seconds without accepting after an accept failed for a reason that time may cure."""
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds that a peer has for a TLS handshake, unless told otherwise."""
+
+_FAREWELL: Final = 5.0
+"""Seconds that a peer has to answer the end of a TLS connection (close_notify)."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +86,7 @@ class ListenerStatistics:
     Attributes:
         accepted: connections accepted since it was made.
         connections: of those, not yet released.
-        failed: of those, gone before they had a protocol.
+        failed: of those, gone before they had a protocol; failed handshakes are among them.
         paused: whether it does not accept now, though it should: the limit is reached, or an
             accept has just failed.
     """
@@ -116,6 +133,8 @@ class Listener:
         self._socket: socket.socket | None = None
         self._inode: Inode | None = None
         self._factory: Callable[[], asyncio.BaseProtocol] | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._handshake_timeout = HANDSHAKE_TIMEOUT
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading = False
         self._pause: asyncio.TimerHandle | None = None
@@ -158,10 +177,22 @@ class Listener:
         """
         return self._bound_socket().fileno()
 
-    def accept(self, protocol_factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    def accept(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        *,
+        ssl: ssl.SSLContext | None = None,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
+    ) -> None:
         """Begin to accept, or begin again after `stop`; each connection gets a protocol.
 
         Its `connection_lost` must call `release`.
+
+        Args:
+            protocol_factory: makes one; with TLS after the handshake, so that the ``ssl_object``
+                of the transport tells version, ALPN and peer from the start.
+            ssl: speak TLS, as the server. A handshake that fails is counted and released here.
+            handshake_timeout: seconds that a peer has for it.
 
         Raises: UsageError when it accepts already; ClosedError when it is not bound.
         """
@@ -170,6 +201,8 @@ class Listener:
             raise UsageError(f"{self!r} accepts already")
         self._loop = asyncio.get_running_loop()
         self._factory = protocol_factory
+        self._tls = ssl
+        self._handshake_timeout = handshake_timeout
         self._state = _ACCEPTING
         self._update()
 
@@ -180,7 +213,10 @@ class Listener:
         self._update()
 
     async def stop(self) -> None:
-        """Accept nothing more; return when every accepted connection has its protocol."""
+        """Accept nothing more; return when every accepted connection has its protocol.
+
+        Handshakes under way are waited for, each until its timeout.
+        """
         if self._state is _ACCEPTING:
             if self._reuse_port:
                 # This queue is ours alone and is lost with the socket: take what is in it.
@@ -273,12 +309,45 @@ class Listener:
     async def _attach(self, connection: socket.socket) -> None:
         assert self._loop is not None
         assert self._factory is not None
+        if self._tls is not None:
+            await self._attach_tls(connection, self._tls, self._factory)
+            return
         try:
             await self._loop.connect_accepted_socket(self._factory, connection)
         except OSError:  # the peer is gone already
             self._drop(connection)
         except Exception:
             _log.exception("%s: a connection could not be given a protocol", self._address)
+            self._drop(connection)
+
+    async def _attach_tls(
+        self,
+        connection: socket.socket,
+        tls: ssl.SSLContext,
+        factory: Callable[[], asyncio.BaseProtocol],
+    ) -> None:
+        assert self._loop is not None
+        threshold = _Threshold(factory)
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: threshold,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=self._handshake_timeout,
+                ssl_shutdown_timeout=_FAREWELL,
+            )
+        except OSError as error:  # whatever the peer did in the handshake, or did not
+            _log.debug("%s: a TLS handshake failed: %s", self._address, error)
+        except Exception:
+            _log.exception("%s: a connection could not be given a protocol", self._address)
+        if threshold.failure is not None:
+            _log.error(
+                "%s: a connection could not be given a protocol",
+                self._address,
+                exc_info=threshold.failure,
+            )
+        # Not by whether that raised: once the protocol has its transport, it releases.
+        if not threshold.passed:
             self._drop(connection)
 
     def _drop(self, connection: socket.socket) -> None:
@@ -313,6 +382,27 @@ class Listener:
         if self._troubled:
             self._troubled = False
             _log.info("%s accepts again", self._address)
+
+
+class _Threshold(asyncio.Protocol):
+    """Holds the place of the protocol during a TLS handshake, and knows whether it was done."""
+
+    def __init__(self, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._factory = factory
+        self.passed = False
+        self.failure: Exception | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        connection = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        try:
+            protocol = self._factory()
+        except Exception as error:
+            self.failure = error
+            connection.abort()
+            return
+        self.passed = True
+        connection.set_protocol(protocol)
+        protocol.connection_made(transport)
 
 
 _NEW: Final = "new"
