@@ -1,49 +1,81 @@
-"""A call that came by HTTP."""
+"""A call that came by HTTP, and its scope, which is made only when somebody asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mainstay.core.call import Call, Stream
-from mainstay.core.scope import Scope
+from mainstay.core.scope import LateScope, Scope
+from mainstay.errors import PeerGone
 from mainstay.http.request import Request
 from mainstay.http.route import Route
 from mainstay.net.exchange import Exchange
 
-__all__ = ["HttpCall"]
+__all__ = ["HttpCall", "ScopeMaker"]
+
+ScopeMaker = Callable[["HttpCall"], Scope]
 
 
-class HttpCall(Call):
+class HttpCall(Call, LateScope):
     """A call with the exchange it came by; `transport` is ``http`` or ``websocket``.
+
+    Args:
+        transport, method, stream: see `Call`.
+        exchange: see the attribute.
+        route: see the attribute.
+        params: see the attribute.
+        timeout: seconds it may take from now; None for no limit of its own.
+        scope_maker: makes its scope; a `Scope` that is given instead is the scope.
 
     Attributes:
         exchange: the request and its reply on the connection.
         route: what matched; None for 404 and 405.
         params: the values of the path's parameters, converted.
+        timeout: as given.
+        begun: whether the head of a streamed reply is sent.
         request: the same as a `Request`, made when it is first asked for.
+        scope: see `Call`; made when it is first asked for, or when the call has to wait.
     """
 
-    __slots__ = ("_request", "exchange", "params", "route")
+    __slots__ = (
+        "_ended",
+        "_made",
+        "_maker",
+        "_request",
+        "begun",
+        "exchange",
+        "params",
+        "route",
+        "timeout",
+    )
 
     def __init__(
         self,
         transport: str,
         method: str,
-        scope: Scope,
+        scope_maker: ScopeMaker | Scope,
         exchange: Exchange,
         route: Route | None,
         params: Mapping[str, Any],
         stream: Stream | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.transport = transport
         self.method = method
-        self.scope = scope
         self.stream = stream
         self.exchange = exchange
         self.route = route
         self.params = params
+        self.timeout = timeout
+        self._made: Scope | None = None
+        if isinstance(scope_maker, Scope):
+            self._made = scope_maker
+        self._maker = scope_maker
         self._request: Request | None = None
+        self._ended = False
+        self.begun = False
 
     @property
     def request(self) -> Request:
@@ -51,3 +83,37 @@ class HttpCall(Call):
         if self._request is None:
             self._request = Request(self.exchange, self.params)
         return self._request
+
+    @property
+    def scope(self) -> Scope:  # type: ignore[override]
+        """See the class."""
+        return self._made or self.made()
+
+    def made(self) -> Scope:
+        """See `LateScope`."""
+        scope = self._made
+        if scope is None:
+            assert not isinstance(self._maker, Scope)
+            scope = self._made = self._maker(self)
+            if not self._ended:
+                # In its first step nobody else has the task yet.
+                task = asyncio.current_task()
+                assert task is not None
+                scope.adopt(task)
+        return scope
+
+    def wait_with(self, task: asyncio.Task[Any]) -> None:
+        """It did not end in its first step: from now on it has a scope that can stop it."""
+        if self._made is None:
+            assert not isinstance(self._maker, Scope)
+            self._made = self._maker(self)
+            self._made.adopt(task)
+
+    def left(self, reason: str) -> None:
+        """The peer has left, and nobody wants the answer."""
+        self.scope.cancel(PeerGone(reason))
+
+    def end(self) -> None:
+        """It was answered; what asks for its scope from now on gets one that is over."""
+        self._ended = True
+        self._maker = None  # type: ignore[assignment]  # no cycle keeps it alive

@@ -28,6 +28,8 @@ class Limits:
         body_timeout: without a byte of a body that is waited for.
         write_timeout: without the peer taking a byte of what is written.
         keep_alive: idle between two requests.
+        lame_duck: for which idle connections stay open once the server drains, so that a request
+            that is on its way is still answered.
         ping_interval: of silence on an HTTP/2 connection or WebSocket, before it is pinged. None:
             never.
         ping_timeout: to the answer of a ping.
@@ -51,6 +53,7 @@ class Limits:
     body_timeout: float = 30.0
     write_timeout: float = 30.0
     keep_alive: float = 75.0
+    lame_duck: float = 0.5
     ping_interval: float | None = 30.0
     ping_timeout: float = 20.0
     resets: int = 200

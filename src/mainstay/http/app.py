@@ -1,0 +1,319 @@
+"""From an exchange on a connection to a handler and back: the application of the HTTP server.
+
+This file is in the hot path, so it trades some beauty for speed (`bench/http` shows the gain). A
+call takes its first step right in the callback in which its request arrived; only one that has to
+wait gets a scope of its own, a deadline and a place among the tasks. The rules:
+
+1. A call starts in a copy of the context in which the server was opened.
+2. Whatever a handler or middleware raises is turned into a problem (RFC 9457) here, once. Faults of
+   ours are logged with their stacks, and their text stays inside.
+3. A reply that has begun cannot become a problem: it is broken off, so that the peer can tell.
+4. A peer that leaves cancels its call, unless the route is detached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
+from typing import Any, Final
+
+from mainstay.core.call import Handler
+from mainstay.core.eager import start_eagerly
+from mainstay.core.ids import identify
+from mainstay.core.metadata import Metadata
+from mainstay.core.scope import Scope
+from mainstay.errors import HttpError, NotFound, Overloaded, PeerError, PolicyError
+from mainstay.http.budget import budget_of
+from mainstay.http.call import HttpCall
+from mainstay.http.endpoint import Endpoint
+from mainstay.http.problems import problem_response
+from mainstay.http.response import Response
+from mainstay.http.router import WEBSOCKET, Miss, Router
+from mainstay.net.exchange import Exchange, Fields
+from mainstay.net.port import Port
+
+__all__ = ["HttpApplication"]
+
+_log = logging.getLogger("mainstay.http")
+
+_LEFT: Final = 499
+"""What is counted for a call whose peer left before the reply; nginx's number."""
+
+_OURS: Final = 500
+"""The least status that tells of a fault of the server."""
+
+_NO_PARAMS: Final[Mapping[str, Any]] = {}
+
+
+class HttpApplication:
+    """Answers exchanges with the handlers of a router.
+
+    Args:
+        router: finds endpoints.
+        endpoints: all of them.
+        fallback: middleware of the whole service around `missed`, for what no endpoint matches.
+        call_timeout: seconds for a call whose route says nothing; None for no bound.
+
+    Attributes:
+        router, endpoints: as given.
+        unmatched: counts what no endpoint matched.
+        tasks: calls that wait for something now.
+    """
+
+    def __init__(
+        self,
+        router: Router[Endpoint],
+        endpoints: Sequence[Endpoint],
+        fallback: Callable[[Handler], Handler] = lambda handler: handler,
+        call_timeout: float | None = 30.0,
+    ) -> None:
+        self.router = router
+        self.endpoints = endpoints
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._match = router.match
+        self._fallback = fallback
+        self._call_timeout = call_timeout
+        self.unmatched = Endpoint("unmatched", missed)
+        self._port: Port | None = None
+        self._calls: Scope | None = None
+        self._context: Context = Context()
+        self._monotonic: Callable[[], float] = lambda: 0.0
+
+    def open(self, port: Port, calls: Scope, handler: Handler) -> None:
+        """Begin to answer what comes to `port`; every call gets a scope below `calls`.
+
+        Args:
+            port: shared by the connections.
+            calls: above the scope of every call.
+            handler: for endpoints that have none of their own.
+        """
+        for endpoint in self.endpoints:
+            endpoint.handler = endpoint.handler or handler
+        self._port = port
+        self._calls = calls
+        self._context = copy_context()
+        self._loop = port.loop
+        self._monotonic = port.monotonic
+        self._limit = port.limits.in_flight or float("inf")
+
+    def begin(self, exchange: Exchange) -> None:
+        """See `Application`."""
+        port = self._port
+        assert port is not None
+        target = exchange.target
+        end = target.find(b"?")
+        path = (target if end < 0 else target[:end]).decode("latin-1")
+        method = exchange.method
+        transport = "http"
+        if exchange.protocol:
+            method = WEBSOCKET
+            transport = "websocket"
+        found = self._match(method, path, exchange.authority)
+        if isinstance(found, tuple):
+            endpoint, params = found
+            if endpoint.body_limit is not None:
+                exchange.body_limit = endpoint.body_limit
+        else:
+            endpoint, params = self._missing(found)
+            transport = "http"
+        timeout = endpoint.timeout or self._call_timeout if transport == "http" else None
+        call = HttpCall(
+            transport,
+            endpoint.method_name,
+            self._make_scope,
+            exchange,
+            endpoint.route,
+            params,
+            timeout=timeout,
+        )
+        work = self._answer(call, endpoint)
+        if port.in_flight > self._limit:
+            work.close()
+            self._refuse(call, endpoint)
+            return
+        task = start_eagerly(self._loop, work, endpoint.method_name, self._context.copy())
+        if not task.done():
+            self._wait(call, task, endpoint)
+
+    def _wait(self, call: HttpCall, task: asyncio.Task[None], endpoint: Endpoint) -> None:
+        """The call did not end in its first step."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        call.wait_with(task)
+        if not endpoint.detached:
+            call.exchange.gone = call.left
+
+    def _make_scope(self, call: HttpCall) -> Scope:
+        exchange = call.exchange
+        metadata = Metadata.from_fields(exchange.fields)
+        timeout = call.timeout
+        budget = budget_of(metadata)
+        if budget is not None and (timeout is None or budget < timeout):
+            timeout = budget
+        scope = Scope(
+            call.method,
+            timeout=timeout,
+            parent=self._calls,
+            metadata=metadata,
+            peer=exchange.peer,
+        )
+        identify(scope)
+        return scope
+
+    def _missing(self, miss: Miss) -> tuple[Endpoint, Mapping[str, Any]]:
+        async def answer(call: Any) -> Response:
+            return missed_with(call, miss)
+
+        endpoint = Endpoint("unmatched", self._fallback(answer))
+        endpoint.counts = self.unmatched.counts
+        return endpoint, _NO_PARAMS
+
+    def _refuse(self, call: HttpCall, endpoint: Endpoint) -> None:
+        error = HttpError(
+            503,
+            "the server has as many calls in flight as it may have; try again",
+            headers={"retry-after": "1"},
+            reason=Overloaded.reason,
+        )
+        self._respond(call, problem_response(error, call.request))
+        endpoint.counts.add(503, 0.0)
+        call.end()
+
+    # --- one call -------------------------------------------------------------------------------
+
+    async def _answer(self, call: HttpCall, endpoint: Endpoint) -> None:
+        """Run the handlers and send their reply; raises only what ends the program."""
+        call.stand_in()
+        started = self._monotonic()
+        status = _LEFT
+        try:
+            response = await endpoint.handler(call)
+            status = response.status
+            if response.body.__class__ is bytes:
+                self._respond(call, response)
+            else:
+                await self._stream(call, response)
+            if response.after is not None:
+                await response.after()
+        except BaseException as error:
+            status = self._fail(call, error, status)
+        else:
+            if call._made is not None:
+                call._made.__exit__(None, None, None)
+        finally:
+            call.end()
+            endpoint.counts.add(status, self._monotonic() - started)
+
+    def _respond(self, call: HttpCall, response: Response) -> None:
+        content_type = response.content_type
+        request = call._request
+        fields: Fields = ()
+        if response._headers is not None or (
+            request is not None and request._reply_headers is not None
+        ):
+            fields = _fields(call, response)
+        call.exchange.respond(
+            response.status,
+            None if content_type is None else content_type.encode("latin-1"),
+            fields,
+            response.body,  # type: ignore[arg-type]  # the caller has looked
+        )
+
+    async def _stream(self, call: HttpCall, response: Response) -> None:
+        exchange = call.exchange
+        fields = _fields(call, response)
+        if response.content_type is not None:
+            fields.insert(0, (b"content-type", response.content_type.encode("latin-1")))
+        body = response.body
+        assert not isinstance(body, bytes)
+        exchange.open(response.status, fields, response.length)
+        call.begun = True
+        iterator = aiter(body)
+        try:
+            async for part in iterator:
+                await exchange.send(part)
+        finally:
+            # Not left to the garbage collector: what it holds is released with the call.
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+        exchange.finish()
+
+    def _fail(self, call: HttpCall, error: BaseException, status: int) -> int:
+        """Tell the peer of a failure; return the status that is counted."""
+        scope = call._made
+        if scope is not None:
+            try:
+                scope.__exit__(type(error), error, error.__traceback__)
+            except Exception as cause:
+                error = cause
+        if not isinstance(error, Exception):
+            call.exchange.reset()
+            if isinstance(error, asyncio.CancelledError):
+                return _LEFT  # by somebody outside of the framework, and nobody waits for the task
+            raise error
+        if call.begun:
+            _tell(call, error)
+            call.exchange.reset()
+            return status
+        response = problem_response(error, call.request)
+        if response.status >= _OURS:
+            _tell(call, error)
+        gone = call.exchange.gone is None and scope is not None and scope.cancelled
+        self._respond(call, response)
+        return _LEFT if gone and not isinstance(error, PolicyError) else response.status
+
+
+def _fields(call: HttpCall, response: Response) -> list[tuple[bytes, bytes]]:
+    """The fields of the reply: its own, and those that were set for any reply."""
+    request = call._request
+    always = None if request is None else request._reply_headers
+    if always is None:
+        return [] if response._headers is None else response._headers.fields()
+    headers = response.headers
+    for name, value in always:
+        if name == "vary":
+            headers.vary(value)
+        elif name == "set-cookie":
+            headers.add(name, value)
+        else:
+            headers.set_default(name, value)
+    return headers.fields()
+
+
+def _tell(call: HttpCall, error: Exception) -> None:
+    if isinstance(error, PeerError):
+        _log.info("%s was not answered: %s", call.method, error)
+        return
+    expected = isinstance(error, PolicyError)
+    level = logging.WARNING if expected else logging.ERROR
+    _log.log(level, "%s failed: %r", call.method, error, exc_info=None if expected else error)
+
+
+def missed_with(call: HttpCall, miss: Miss) -> Response:
+    """The reply to what no route matches: 404, 405, a redirect, or the answer to OPTIONS.
+
+    Raises: NotFound; HttpError 405, 426.
+    """
+    exchange = call.exchange
+    if miss.redirect is not None:
+        query = exchange.target.partition(b"?")[2].decode("latin-1")
+        location = f"{miss.redirect}?{query}" if query else miss.redirect
+        return Response(b"", 308, {"location": location})
+    if not miss.allowed and not miss.websocket:
+        raise NotFound(f"there is nothing at {call.request.path}")
+    allowed = ", ".join(sorted({*miss.allowed, "OPTIONS"}))
+    if exchange.method == "OPTIONS" and miss.allowed:
+        return Response(b"", 204, {"allow": allowed})
+    if not miss.allowed:
+        headers = {"upgrade": "websocket", "connection": "upgrade"}
+        raise HttpError(426, "this address takes WebSockets only", headers=headers)
+    message = f"{exchange.method} is not allowed here; {allowed} are"
+    raise HttpError(405, message, headers={"allow": allowed})
+
+
+async def missed(call: Any) -> Response:
+    """The handler of nothing."""
+    return missed_with(call, Miss())

@@ -1,0 +1,783 @@
+"""A connection that speaks HTTP/1.1: requests one after the other, each an `Exchange`.
+
+This file is the hot path of the server, so it trades some beauty for speed: attributes instead of
+properties, no timer and no task a request, and one write a reply (`bench/http` shows the gain).
+
+* Requests are answered in their order. What a peer sends ahead (pipelining) waits in `_ahead`, and
+  the connection is not read while more than `Limits.read_buffer` waits.
+* Replies that are written during one `data_received` leave in one write; so do the parts of a
+  streamed reply that are sent without waiting.
+* One timer a connection, on the wheel, is set for a time at which something may be overdue; when it
+  fires, it looks at what the connection waits for now.
+* A body that the handler has not read is read and dropped up to `_DISCARD`, so that the peer gets
+  the reply; beyond that the connection is closed.
+* A peer that closes its side while a call is at work has left, and the call is cancelled, as in Go
+  and nginx: TCP cannot tell a half-close from a close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from mainstay.core.metadata import Peer
+from mainstay.core.wheel import Timer
+from mainstay.errors import InvalidRequest, PeerGone, PeerTooSlow, TooLarge, UsageError
+from mainstay.net.exchange import Exchange, Fields, Tunnel
+from mainstay.net.http1_tunnel import Http1Tunnel
+from mainstay.net.inbox import Inbox
+from mainstay.net.port import Port
+from mainstay.wire.http1 import (
+    BodyReader,
+    BytesReader,
+    ChunkedReader,
+    HeadParser,
+    RequestHead,
+    WireError,
+    fields_of,
+)
+from mainstay.wire.http1_reply import (
+    CLOSE,
+    CONTINUE,
+    KEEP_ALIVE,
+    LAST_CHUNK,
+    chunk,
+    fields_block,
+    head_of,
+)
+
+__all__ = ["Http1Connection"]
+
+_log = logging.getLogger(__name__)
+
+_DISCARD: Final = 256 * 1024
+"""Bytes of an unread body that are dropped for the sake of the connection, or of the reply."""
+
+_LINGER: Final = 2.0
+"""Seconds for which a peer may go on sending what nobody reads, before the connection is closed."""
+
+_BREATH: Final = 32
+"""Parts of a reply after which a producer that never waits lets others have a turn."""
+
+_NO_BODY: Final = frozenset({204, 304})
+
+
+class Http1Connection(asyncio.Protocol):
+    """One connection; `begin` starts it on a transport that is connected already.
+
+    Args:
+        port: of the server.
+        parser: of heads; one for all connections of the server.
+        transport: connected.
+        peer: who is at the other end.
+        scheme: ``http`` or ``https``.
+        on_lost: called once, when the connection is gone.
+    """
+
+    __slots__ = (
+        "_advancing",
+        "_ahead",
+        "_body",
+        "_closing",
+        "_dropped",
+        "_exchange",
+        "_on_lost",
+        "_out",
+        "_parser",
+        "_reading",
+        "_seen",
+        "_served",
+        "_since",
+        "_timer",
+        "_tunnel",
+        "_unsent",
+        "_waiter",
+        "_writable",
+        "due",
+        "peer",
+        "port",
+        "scheme",
+        "transport",
+        "write_due",
+    )
+
+    def __init__(
+        self,
+        port: Port,
+        parser: HeadParser,
+        transport: asyncio.Transport,
+        peer: Peer,
+        scheme: str,
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.port = port
+        self.transport = transport
+        self.peer = peer
+        self.scheme = scheme
+        self._parser = parser
+        self._on_lost = on_lost
+        self._seen = b""
+        self._ahead = b""
+        self._exchange: Http1Exchange | None = None
+        self._body: BodyReader | None = None
+        self._tunnel: Http1Tunnel | None = None
+        self._out: list[bytes] | None = None
+        self._advancing = False
+        self._closing = False
+        self._reading = True
+        self._served = 0
+        self._dropped = 0
+        self._writable: asyncio.Future[None] | None = None
+        self._timer: Timer | None = None
+        self.due = inf
+        """When the peer has kept us waiting for too long, as it reads now."""
+        self.write_due = inf
+        """The same for a peer that does not take what is written; `_unsent` bytes at `_since`."""
+        self._unsent = 0
+
+    # --- its life -------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Join the port and wait for a request."""
+        port = self.port
+        port.connections.add(self)
+        self.transport.set_write_buffer_limits(high=port.limits.write_buffer)
+        self.due = port.monotonic() + port.limits.header_timeout
+        self._arm(self.due)
+
+    @property
+    def busy(self) -> bool:
+        """See `Connection`."""
+        return self._exchange is not None or self._tunnel is not None
+
+    def drain(self) -> None:
+        """See `Connection`; a peer in the middle of a head has `header_timeout` to finish it."""
+        if not self.busy and not self._seen and not self._ahead and not self._closing:
+            # Not at once: a request may be on its way, and deserves an answer that says goodbye.
+            self.due = self.port.monotonic() + self.port.limits.lame_duck
+            self._arm(self.due)
+
+    def abort(self) -> None:
+        """See `Connection`."""
+        self._closing = True
+        self.transport.abort()
+        self._lost("the server closed the connection")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        self._closing = True
+        self._lost("the peer closed the connection" if exc is None else f"{exc}")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._parser = None  # type: ignore[assignment]  # a cycle less
+        self.port.closed(self)
+        self._on_lost()
+
+    def eof_received(self) -> bool:
+        """The peer has ended its side; see the module."""
+        self._closing = True
+        return False
+
+    def _lost(self, reason: str) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self.port.in_flight -= 1
+            exchange.lose(reason)
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            tunnel.lose(reason)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the peer."""
+        if self._exchange is not None:
+            self._arrived(data)
+        elif self._tunnel is not None:
+            self._tunnel.arrived(data)
+        elif not self._closing:
+            self._advance(data)
+        elif self._body is not None:
+            self._drop(data)
+
+    def _advance(self, data: bytes) -> None:
+        """Begin the exchanges of all requests in `data`, as far as each is answered at once."""
+        corked = self._out is None
+        if corked:
+            self._out = []
+        self._advancing = True
+        try:
+            while data and not self._closing:
+                head, data = self._parser.feed(self._seen, data)
+                if head is None:
+                    self._wait_for_head(data)
+                    break
+                self._seen = b""
+                data = self._start(head, data)
+                if self._exchange is not None or self._tunnel is not None:
+                    break
+        except WireError as error:
+            self._refuse(error)
+        finally:
+            self._advancing = False
+            if corked:
+                self._flush()
+
+    def _wait_for_head(self, seen: bytes) -> None:
+        if seen and not self._seen:
+            self.due = self.port.monotonic() + self.port.limits.header_timeout
+            self._arm(self.due)
+        self._seen = seen
+
+    def _start(self, head: RequestHead, rest: bytes) -> bytes:
+        """Begin one exchange; return what follows it, if it was answered at once."""
+        port = self.port
+        exchange = Http1Exchange(self, head)
+        length = exchange.length
+        if length == 0:
+            exchange.body = b""
+            self._body = None
+        else:
+            if length is None:
+                body: BodyReader = ChunkedReader()
+            else:
+                body = BytesReader(length)
+            self._body = body
+            rest = self._first_bytes(exchange, body, rest)
+        self.due = inf
+        self._exchange = exchange
+        port.in_flight += 1
+        port.requests += 1
+        self._served += 1
+        self._ahead = rest
+        port.application.begin(exchange)
+        if self._exchange is not exchange:
+            rest, self._ahead = self._ahead, b""
+            return rest
+        if rest and len(rest) > port.limits.read_buffer:
+            self.pause_reading()
+        return b""
+
+    def _first_bytes(self, exchange: Http1Exchange, body: BodyReader, rest: bytes) -> bytes:
+        part = body.feed(rest) if rest else b""
+        limit = exchange.body_limit
+        if body.done and (limit is None or len(part) <= limit):
+            exchange.body = part
+            return body.rest
+        exchange.received = 0
+        exchange.inbox = inbox = Inbox(self.port.loop)
+        inbox.add(part)
+        if body.done:
+            inbox.end()  # too long; `receive` says so
+            return body.rest
+        return b""
+
+    def _arrived(self, data: bytes) -> None:
+        """Bytes while an exchange is not finished: of its body, or of the next request."""
+        exchange = self._exchange
+        assert exchange is not None
+        body = self._body
+        inbox = exchange.inbox
+        waiting = 0
+        if body is not None and not body.done:
+            assert inbox is not None
+            try:
+                part = body.feed(data)
+            except WireError as error:
+                inbox.fail(InvalidRequest(f"the body is malformed: {error.message}"))
+                self._closing = True
+                return
+            inbox.add(part)
+            if _is_whole(body):
+                inbox.end()
+            data = body.rest
+            waiting = inbox.buffered
+        if data:
+            self._ahead += data
+        if waiting + len(self._ahead) > self.port.limits.read_buffer:
+            self.pause_reading()
+
+    def pause_reading(self) -> None:
+        """The peer has to wait."""
+        if self._reading and not self.transport.is_closing():
+            self._reading = False
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """There is room again."""
+        if not self._reading and len(self._ahead) <= self.port.limits.read_buffer:
+            self._reading = True
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    # --- between two exchanges ------------------------------------------------------------------
+
+    def finished(self, exchange: Http1Exchange, last: bool) -> None:
+        """The reply of `exchange` is written; `last` if the peer was told that we close."""
+        if self._exchange is not exchange:
+            return
+        self._exchange = None
+        port = self.port
+        port.in_flight -= 1
+        body = self._body
+        unread = body is not None and not body.done
+        if last or unread:
+            self._end(body if unread else None)
+            return
+        self._body = None
+        self.due = port.monotonic() + port.limits.keep_alive
+        if not self._reading:
+            self.resume_reading()
+        if self._ahead and not self._advancing:
+            # From a callback of its own, where calls can be started eagerly.
+            port.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._exchange is None and self._ahead and not self._closing:
+            data, self._ahead = self._ahead, b""
+            self._advance(data)
+
+    def _end(self, unread: BodyReader | None) -> None:
+        """Close after the reply; first drop what the peer still sends, or it would lose the reply
+        to the reset that unread bytes provoke (RFC 9112 §9.6)."""
+        self._closing = True
+        self._body = unread
+        self._flush()
+        if unread is None or self.transport.is_closing():
+            self.close()
+            return
+        self.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._dropped = 0
+        self.due = self.port.monotonic() + _LINGER
+        self._arm(self.due)
+
+    def _drop(self, data: bytes) -> None:
+        self._dropped += len(data)
+        body = self._body
+        assert body is not None
+        try:
+            body.feed(data)
+        except WireError:
+            self.close()
+            return
+        if body.done or self._dropped > _DISCARD:
+            self.close()
+
+    def _refuse(self, error: WireError) -> None:
+        """Answer what cannot be parsed, and close: nobody knows where the next request begins."""
+        _log.debug("%s: refused: %s", self.peer.address, error.message)
+        text = f"{error.message}\n".encode()
+        self.write(
+            b"%bcontent-length: %d\r\ndate: %b\r\nconnection: close\r\n\r\n%b"
+            % (head_of(error.status, b"text/plain"), len(text), self.port.date(), text)
+        )
+        self._body = BytesReader(_DISCARD)
+        self._end(self._body)
+
+    def close(self) -> None:
+        """Send what was written, then close, within `write_timeout`."""
+        self._closing = True
+        self._flush()
+        transport = self.transport
+        transport.close()
+        if transport.get_write_buffer_size():
+            # `close` waits for the peer to take it all, and that may be never.
+            self.write_due = self.port.monotonic() + self.port.limits.write_timeout
+            self._arm(self.write_due)
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; nothing happens when the peer is gone."""
+        if self._out is None:
+            if not self.transport.is_closing():
+                self.transport.write(data)
+        else:
+            self._out.append(data)
+
+    def cork(self) -> None:
+        """Gather what is written, until the loop comes around."""
+        if self._out is None:
+            self._out = []
+            self.port.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        out, self._out = self._out, None
+        if out and not self.transport.is_closing():
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+
+    def flush_above(self, size: int) -> None:
+        """Let go of what is gathered if it is more than `size` bytes, so that it counts."""
+        if self._out is not None and sum(map(len, self._out)) > size:
+            out, self._out = self._out, []
+            self.transport.write(b"".join(out))
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        self._unsent = self.transport.get_write_buffer_size()
+        self.write_due = self.port.monotonic() + self.port.limits.write_timeout
+        self._arm(self.write_due)
+        if self._writable is None:
+            self._writable = self.port.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The transport has room."""
+        if not self.transport.is_closing():
+            self.write_due = inf
+        waiter, self._writable = self._writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def wait_writable(self) -> None:
+        """Wait until the transport has room. Raises: PeerGone."""
+        while self._writable is not None:
+            if self.transport.is_closing():
+                break
+            await asyncio.wait([self._writable])
+        if self.transport.is_closing():
+            raise PeerGone("the peer is gone; nobody takes the rest of the reply")
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.port.wheel.at(when, self._look)
+
+    def arm_body(self) -> None:
+        """Somebody waits for the body."""
+        self.due = self.port.monotonic() + self.port.limits.body_timeout
+        self._arm(min(self.due, self.write_due))
+
+    def _look(self) -> None:
+        """Something may be overdue."""
+        self._timer = None
+        now = self.port.monotonic()
+        if now >= self.write_due:
+            left = self.transport.get_write_buffer_size()
+            if left >= self._unsent:
+                self.transport.abort()
+                return
+            self._unsent = left
+            self.write_due = now + self.port.limits.write_timeout
+        if now >= self.due:
+            self.due = inf
+            self._overdue()
+            if self.transport.is_closing() and self.write_due == inf:
+                return
+        when = min(self.due, self.write_due)
+        # While a call is at work nothing is due; look again in time for what comes after it.
+        self._arm(when if when < inf else now + self.port.limits.keep_alive)
+
+    def _overdue(self) -> None:
+        exchange = self._exchange
+        if exchange is not None:
+            if exchange.inbox is not None:
+                exchange.inbox.fail(PeerTooSlow("the rest of the body did not come in time"))
+            self._closing = True
+        elif self._tunnel is not None:
+            return
+        elif self._seen and not self._closing:
+            self._refuse(WireError(408, "the rest of the head did not come in time"))
+        else:
+            self.close()
+
+    # --- tunnels --------------------------------------------------------------------------------
+
+    def become_tunnel(self, exchange: Http1Exchange) -> Http1Tunnel:
+        """The exchange is over, and the bytes belong to the tunnel."""
+        self._exchange = None
+        self.port.in_flight -= 1
+        bound = self.port.limits.read_buffer
+        self._tunnel = tunnel = Http1Tunnel(self, bound, lambda: exchange.gone)
+        ahead, self._ahead = self._ahead, b""
+        if ahead:
+            tunnel.arrived(ahead)
+        return tunnel
+
+
+class Http1Exchange(Exchange):
+    """One request on an `Http1Connection`."""
+
+    __slots__ = (
+        "_breath",
+        "_connection",
+        "_framing",
+        "_headers",
+        "_left",
+        "inbox",
+        "keep_alive",
+        "received",
+        "upgrades",
+        "waits_for_go",
+    )
+
+    _connection: Http1Connection | None
+    keep_alive: bool
+    received: int
+    """Bytes of the body that were read; set when there is one."""
+    waits_for_go: bool
+    """Whether the peer sends its body only after a 100."""
+
+    def __init__(self, connection: Http1Connection, head: RequestHead) -> None:
+        (
+            self.method,
+            self.target,
+            self.authority,
+            self.version,
+            self.length,
+            self.keep_alive,
+            self.waits_for_go,
+            self.upgrades,
+            self._headers,
+        ) = head
+        self._connection = connection
+        self.scheme = connection.scheme
+        self.peer = connection.peer
+        self.body = None
+        self.body_limit = connection.port.limits.body_size
+        self.gone = None
+        self._framing = _NOT_OPEN
+        self.inbox: Inbox | None = None
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+        """See `Exchange`."""
+        return fields_of(self._headers)
+
+    @property
+    def protocol(self) -> str:  # type: ignore[override]
+        """See `Exchange`."""
+        if not self.upgrades or self.method != "GET":
+            return ""
+        upgrade = self._headers.get("upgrade")
+        return "websocket" if upgrade is not None and upgrade.lower() == b"websocket" else ""
+
+    # --- the body -------------------------------------------------------------------------------
+
+    def lose(self, reason: str) -> None:
+        """The peer has left; for the connection."""
+        self._connection = None
+        if self.inbox is not None:
+            self.inbox.fail(PeerGone(f"{reason} before the end of its body"))
+        gone, self.gone = self.gone, None
+        if gone is not None:
+            gone(reason)
+
+    async def receive(self) -> bytes:
+        """See `Exchange`."""
+        if self.body is not None:
+            part, self.body = self.body, b""
+            return part
+        inbox = self.inbox
+        assert inbox is not None
+        while (part := inbox.take()) is None:  # type: ignore[assignment]
+            connection = self._connection
+            assert connection is not None
+            self._counted(b"")
+            if self.waits_for_go:
+                self.waits_for_go = False
+                connection.write(CONTINUE)
+            connection.resume_reading()
+            connection.arm_body()
+            await inbox.wait()
+            connection.due = inf
+        if self._connection is not None:
+            self._connection.resume_reading()
+        return self._counted(part)
+
+    def _counted(self, part: bytes) -> bytes:
+        limit = self.body_limit
+        self.received += len(part)
+        if limit is not None and max(self.received, self.length or 0) > limit:
+            raise TooLarge(f"the body is longer than the {limit} bytes that are allowed here")
+        return part
+
+    def trailers(self) -> Fields:
+        """See `Exchange`."""
+        body = None if self._connection is None else self._connection._body
+        return () if body is None or not body.done else body.trailers()
+
+    # --- the reply ------------------------------------------------------------------------------
+
+    def inform(self, status: int, fields: Fields = ()) -> None:
+        """See `Exchange`."""
+        if self._connection is not None and self.version != "1.0":
+            self._connection.write(head_of(status) + fields_block(fields) + b"\r\n")
+
+    def respond(self, status: int, content_type: bytes | None, fields: Fields, body: bytes) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._refuse_twice()
+        extra = fields_block(fields) if fields else b""
+        self._framing = _DONE
+        last = self._is_last(connection)
+        if last:
+            extra += CLOSE
+        elif self.version == "1.0":
+            extra += KEEP_ALIVE
+        port = connection.port
+        if status in _NO_BODY or self.method == "HEAD":
+            length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
+            data = b"%b%b%bdate: %b\r\n\r\n" % (
+                head_of(status, content_type),
+                length,
+                extra,
+                port.date(),
+            )
+        else:
+            data = b"%b%bcontent-length: %d\r\ndate: %b\r\n\r\n%b" % (
+                head_of(status, content_type),
+                extra,
+                len(body),
+                port.date(),
+                body,
+            )
+        out = connection._out
+        if out is None:
+            connection.transport.write(data)
+        else:
+            out.append(data)
+        connection.finished(self, last)
+
+    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._refuse_twice()
+        block = fields_block(fields)
+        self._left = length or 0
+        self._breath = 0
+        if status in _NO_BODY or self.method == "HEAD":
+            self._framing = _NOTHING
+            if length is not None and status not in _NO_BODY:
+                block += b"content-length: %d\r\n" % length
+        elif length is not None:
+            self._framing = _LENGTH
+            block += b"content-length: %d\r\n" % length
+        elif self.version == "1.0":
+            self._framing = _TO_THE_END
+            self.keep_alive = False
+        else:
+            self._framing = _CHUNKED
+            block += b"transfer-encoding: chunked\r\n"
+        if self._is_last(connection):
+            block += CLOSE
+            self.keep_alive = False
+        elif self.version == "1.0":
+            block += KEEP_ALIVE
+        connection.cork()
+        date = connection.port.date()
+        connection.write(b"%b%bdate: %b\r\n\r\n" % (head_of(status), block, date))
+
+    async def send(self, data: bytes) -> None:
+        """See `Exchange`.
+
+        Raises: also UsageError when it is more than the length that was given to `open`.
+        """
+        connection = self._connection
+        if connection is None or connection.transport.is_closing():
+            raise PeerGone("the peer is gone; nobody takes the rest of the reply")
+        framing = self._framing
+        if not data or framing is _NOTHING:
+            return
+        if framing is _LENGTH:
+            self._left -= len(data)
+            if self._left < 0:
+                raise UsageError("the body is longer than its declared length")
+        elif framing is _CHUNKED:
+            data = chunk(data)
+        elif framing is not _TO_THE_END:
+            raise UsageError("`send` comes after `open`, and before `finish`")
+        connection.cork()
+        connection.write(data)
+        connection.flush_above(connection.port.limits.write_buffer)
+        if connection._writable is not None:
+            await connection.wait_writable()
+            self._breath = 0
+        self._breath += 1
+        if self._breath >= _BREATH:
+            self._breath = 0
+            await asyncio.sleep(0)
+
+    def finish(self, trailers: Fields = ()) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is None:
+            return
+        framing, self._framing = self._framing, _DONE
+        if framing is _LENGTH and self._left > 0:
+            # The peer has to see that it is not whole.
+            self.reset()
+            return
+        if framing is _CHUNKED:
+            if trailers:
+                connection.write(b"0\r\n%b\r\n" % fields_block(trailers))
+            else:
+                connection.write(LAST_CHUNK)
+        connection.finished(self, not self.keep_alive)
+
+    def reset(self) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is not None:
+            self.gone = None
+            connection._flush()
+            connection.abort()
+
+    def upgrade(self, fields: Fields = ()) -> Tunnel:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is None:
+            raise PeerGone("the peer left before the connection was upgraded")
+        if self.protocol != "websocket":
+            raise UsageError("the peer did not ask for a WebSocket")
+        self._refuse_twice()
+        self._framing = _DONE
+        connection.write(
+            head_of(101)
+            + b"connection: upgrade\r\nupgrade: websocket\r\n"
+            + fields_block(fields)
+            + b"\r\n"
+        )
+        return connection.become_tunnel(self)
+
+    def _refuse_twice(self) -> None:
+        if self._framing is not _NOT_OPEN:
+            raise UsageError("this request was answered already")
+
+    def _is_last(self, connection: Http1Connection) -> bool:
+        """Whether the connection closes after this reply."""
+        port = connection.port
+        if not self.keep_alive or port.draining or connection._closing:
+            return True
+        limit = port.limits.requests
+        if limit is not None and connection._served >= limit:
+            return True
+        body = connection._body
+        # What is left of a body that nobody reads, a client would have to send for nothing.
+        return body is not None and not body.done
+
+
+def _is_whole(body: BodyReader) -> bool:
+    # Read anew: a type checker believes that `feed` changes nothing.
+    return body.done
+
+
+_NOT_OPEN: Final = "not open"
+_NOTHING: Final = "nothing"
+_LENGTH: Final = "length"
+_CHUNKED: Final = "chunked"
+_TO_THE_END: Final = "to the end"
+_DONE: Final = "done"
