@@ -1,0 +1,512 @@
+"""A connection that speaks HTTP/2: many requests at once, each an `Exchange` on a stream.
+
+The engine (`wire/http2.py`) knows the protocol; here are its bytes, its time and its bounds:
+
+* What is written during one `data_received`, or one turn of the loop, leaves in one write.
+* A handler reads its body as fast as it likes: bytes are credited to the peer when they are read,
+  so at most `Limits.read_buffer` of a body wait here.
+* A reply that a window or the transport holds back waits in its exchange; exchanges that wait take
+  turns. While the transport is full, bodies wait, and when answers to control frames pile up
+  nevertheless, the connection is not read: a peer that asks and does not listen costs a bounded
+  amount of memory.
+* The guard (`wire/http2_guard.py`) counts floods before the engine sees them.
+* One timer a connection, on the wheel; when it fires, it looks at all that may be overdue.
+* A drain says GOAWAY twice (RFC 9113 §6.8): requests on their way are taken until the peer has
+  acknowledged the first, or `_FAREWELL` is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from mainstay.core.metadata import Peer
+from mainstay.core.wheel import Timer
+from mainstay.errors import InvalidRequest, PeerGone, PeerTooSlow
+from mainstay.net.http2_exchange import Http2Exchange
+from mainstay.net.port import Port
+from mainstay.wire.http2 import (
+    Broken,
+    Data,
+    ErrorCode,
+    Event,
+    Goaway,
+    Http2Engine,
+    Http2Settings,
+    RequestHead,
+    Reset,
+    Trailers,
+)
+from mainstay.wire.http2_engines import http2_engine
+from mainstay.wire.http2_guard import FrameGuard, Violation
+
+__all__ = ["Http2Connection", "settings_of"]
+
+_log = logging.getLogger(__name__)
+
+_WINDOWS: Final = 16
+"""Windows of streams that the window of a connection has room for."""
+
+_DEFAULT_WINDOW: Final = 65_535
+"""Bytes; what every peer may send before it has read our settings."""
+
+_FAREWELL: Final = 1.0
+"""Seconds that a peer has to acknowledge the first GOAWAY."""
+
+_PAYLOAD: Final = b"mainstay"
+
+
+def settings_of(port: Port) -> Http2Settings:
+    """What the limits of `port` allow a peer over HTTP/2."""
+    limits = port.limits
+    window = max(_DEFAULT_WINDOW, limits.read_buffer)
+    return Http2Settings(
+        streams=limits.streams,
+        stream_window=window,
+        connection_window=window * _WINDOWS,
+        head_size=limits.head_size,
+        header_count=limits.header_count,
+    )
+
+
+class Http2Connection(asyncio.Protocol):
+    """One connection; `begin` starts it on a transport that is connected already.
+
+    Args:
+        port: of the server.
+        transport: connected.
+        peer: who is at the other end.
+        scheme: ``http`` or ``https``.
+        on_lost: called once, when the connection is gone.
+        engine: of a server; the best there is unless given.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_blocked",
+        "_closing",
+        "_corked",
+        "_drain_due",
+        "_draining",
+        "_exchanges",
+        "_guard",
+        "_head_due",
+        "_heard",
+        "_idle_due",
+        "_on_lost",
+        "_pinged",
+        "_reading",
+        "_served",
+        "_timer",
+        "_unsent",
+        "_waiting",
+        "_write_due",
+        "engine",
+        "peer",
+        "port",
+        "scheme",
+        "transport",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        port: Port,
+        transport: asyncio.Transport,
+        peer: Peer,
+        scheme: str,
+        on_lost: Callable[[], None],
+        engine: Http2Engine | None = None,
+    ) -> None:
+        limits = port.limits
+        self.port = port
+        self.transport = transport
+        self.peer = peer
+        self.scheme = scheme
+        self.engine = engine or http2_engine(client=False, settings=settings_of(port))
+        self.writable = True
+        self._on_lost = on_lost
+        self._guard = FrameGuard(
+            server=True,
+            resets=limits.resets,
+            control_frames=limits.control_frames,
+            window=limits.flood_window,
+            block=2 * limits.head_size,
+        )
+        self._exchanges: dict[int, Http2Exchange] = {}
+        self._blocked: dict[int, Http2Exchange] = {}
+        self._waiting: dict[int, Http2Exchange] = {}
+        self._closing = False
+        self._corked = False
+        self._reading = True
+        self._served = 0
+        self._unsent = 0
+        self._heard = 0.0
+        self._pinged = False
+        self._timer: Timer | None = None
+        self._armed = inf
+        self._head_due = inf
+        self._idle_due = inf
+        self._write_due = inf
+        self._draining = False
+        self._drain_due = inf
+
+    # --- its life -------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Join the port, and send the settings."""
+        port = self.port
+        port.connections.add(self)
+        self.transport.set_write_buffer_limits(high=port.limits.write_buffer)
+        now = port.monotonic()
+        self._heard = now
+        self._head_due = now + port.limits.header_timeout
+        self._idle_due = now + port.limits.keep_alive
+        self.engine.begin()
+        if port.draining:
+            self.drain()
+        self._flush()
+        self._look()
+
+    @property
+    def busy(self) -> bool:
+        """See `Connection`."""
+        return bool(self._exchanges)
+
+    def drain(self) -> None:
+        """See `Connection`."""
+        if self._draining or self._closing:
+            return
+        self._draining = True
+        self.engine.drain()
+        self._drain_due = self.port.monotonic() + _FAREWELL
+        self._arm(self._drain_due)
+        self.flush_soon()
+
+    def abort(self) -> None:
+        """See `Connection`."""
+        self._closing = True
+        self.transport.abort()
+        self._lose("the server closed the connection")
+
+    def eof_received(self) -> bool:
+        """The peer has ended its side, so nobody is there any more to credit or acknowledge."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        self._closing = True
+        self._lose("the peer closed the connection" if exc is None else str(exc))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.port.closed(self)
+        self._on_lost()
+
+    def _lose(self, reason: str) -> None:
+        exchanges, self._exchanges = self._exchanges, {}
+        self._blocked.clear()
+        self._waiting.clear()
+        self.port.in_flight -= len(exchanges)
+        for exchange in exchanges.values():
+            exchange.lose(PeerGone(reason))
+
+    def _break(self, code: int, message: str) -> None:
+        """End the connection for what the peer did; the engine has said GOAWAY."""
+        _log.debug("%s: closed: %s", self.peer.address, message)
+        self._close()
+        self._lose(f"the peer broke the protocol: {message}")
+
+    def _close(self) -> None:
+        """Send what is there, then close, within `write_timeout`."""
+        if self._closing:
+            return
+        self._closing = True
+        out = self.engine.take()
+        if out:
+            self.transport.write(out)
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            # `close` waits for the peer to take it all, and that may be never.
+            self._unsent = self.transport.get_write_buffer_size()
+            self._write_due = self.port.monotonic() + self.port.limits.write_timeout
+            self._arm(self._write_due)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the peer."""
+        if self._closing:
+            return
+        port = self.port
+        guard = self._guard
+        self._heard = now = port.monotonic()
+        self._pinged = False
+        self._corked = True
+        begun: list[Http2Exchange] = []
+        try:
+            guard.feed(data, now)
+            for event in self.engine.receive(data):
+                kind = type(event)
+                if kind is RequestHead:
+                    begun.append(self._opened(event))  # type: ignore[arg-type]
+                elif kind is Data:
+                    exchange = self._exchanges.get(event.stream)  # type: ignore[union-attr]
+                    if exchange is not None:
+                        exchange.arrived(event.data, event.ended)  # type: ignore[union-attr]
+                else:
+                    self._told(event, now)
+        except Violation as violation:
+            self.engine.fail(violation.code)
+            self._break(violation.code, violation.message)
+            return
+        if self._closing:
+            return
+        if guard.in_head:
+            if self._head_due == inf:
+                self._head_due = now + port.limits.header_timeout
+                self._arm(self._head_due)
+        else:
+            self._head_due = inf
+        for exchange in begun:
+            self._start(exchange)
+        self._corked = False
+        self._flush()
+
+    def _opened(self, head: RequestHead) -> Http2Exchange:
+        exchange = Http2Exchange(self, head)
+        self._exchanges[head.stream] = exchange
+        self.port.in_flight += 1
+        return exchange
+
+    def _start(self, exchange: Http2Exchange) -> None:
+        """Let it be answered, unless the peer took it back in the same breath."""
+        if exchange.stream not in self._exchanges:
+            return
+        port = self.port
+        limits = port.limits
+        exchange.gather()
+        self._served += 1
+        if exchange.oversize or len(exchange.target) > limits.target_size:
+            exchange.respond(431 if exchange.oversize else 414, b"text/plain", (), b"too long\n")
+        elif limits.in_flight is not None and port.in_flight > limits.in_flight:
+            exchange.respond(503, b"text/plain", ((b"retry-after", b"1"),), b"overloaded\n")
+        else:
+            port.requests += 1
+            port.application.begin(exchange)
+        if limits.requests is not None and self._served >= limits.requests:
+            self.drain()
+
+    def _told(self, event: Event, now: float) -> None:
+        """What is not a request, nor its body."""
+        if isinstance(event, Reset):
+            if event.ours and event.code != ErrorCode.REFUSED_STREAM:
+                self._guard.count_reset(now)
+            self._drop(event)
+        elif isinstance(event, Trailers):
+            exchange = self._exchanges.get(event.stream)
+            if exchange is not None:
+                exchange.trailed(event.fields)
+        elif isinstance(event, Broken):
+            self._break(event.code, event.message)
+        elif isinstance(event, Goaway):
+            self.drain()
+
+    def _drop(self, reset: Reset) -> None:
+        exchange = self._exchanges.get(reset.stream)
+        if exchange is not None:
+            self._forget(exchange)
+            if reset.ours:
+                exchange.lose(InvalidRequest("the request is malformed"))
+            else:
+                exchange.lose(PeerGone("the peer reset the request"))
+
+    # --- what exchanges ask for -----------------------------------------------------------------
+
+    def finished(self, exchange: Http2Exchange) -> None:
+        """See `Carrier`."""
+        self._forget(exchange)
+        exchange.complete()
+
+    def _forget(self, exchange: Http2Exchange) -> None:
+        stream = exchange.stream
+        if self._exchanges.pop(stream, None) is None:
+            return
+        self._blocked.pop(stream, None)
+        self._waiting.pop(stream, None)
+        port = self.port
+        port.in_flight -= 1
+        if not self._exchanges:
+            self._idle_due = port.monotonic() + port.limits.keep_alive
+
+    def block(self, exchange: Http2Exchange) -> None:
+        """See `Carrier`."""
+        if exchange.stream not in self._blocked:
+            exchange.since = self.port.monotonic()
+            self._blocked[exchange.stream] = exchange
+            self._arm(exchange.since + self.port.limits.write_timeout)
+
+    def wait_for_body(self, exchange: Http2Exchange) -> None:
+        """See `Carrier`."""
+        exchange.since = self.port.monotonic()
+        self._waiting[exchange.stream] = exchange
+        self._arm(exchange.since + self.port.limits.body_timeout)
+
+    def body_came(self, exchange: Http2Exchange) -> None:
+        """See `Carrier`."""
+        self._waiting.pop(exchange.stream, None)
+
+    def flush_soon(self) -> None:
+        """See `Carrier`."""
+        if not self._corked:
+            self._corked = True
+            self.port.loop.call_soon(self._uncork)
+
+    def _uncork(self) -> None:
+        self._corked = False
+        self._flush()
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Write what there is, and as much of what waits as there is room for."""
+        if self._closing:
+            return
+        out = self.engine.take()
+        if out:
+            self.transport.write(out)
+        while self._blocked and self.writable:
+            # A turn each, until nobody gets on: the engine decides whose turn it is.
+            went = False
+            for stream, exchange in tuple(self._blocked.items()):
+                if exchange.push():
+                    went = True
+                    exchange.since = self._heard
+                if not exchange.waits:
+                    self._blocked.pop(stream, None)
+            out = self.engine.take()
+            if out:
+                self.transport.write(out)
+            elif not went:
+                break
+        if not self.writable:
+            self._hold_back()
+        if self._draining and not self._exchanges and self.engine.drained:
+            self._close()
+
+    def _hold_back(self) -> None:
+        """Read nothing while too much waits to be written: it would make more."""
+        held = self.transport.get_write_buffer_size()
+        if self._reading and held > 2 * self.port.limits.write_buffer:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        self.writable = False
+        self._unsent = self.transport.get_write_buffer_size()
+        self._write_due = self.port.monotonic() + self.port.limits.write_timeout
+        self._arm(self._write_due)
+
+    def resume_writing(self) -> None:
+        """The transport has room."""
+        self.writable = True
+        if self._closing:
+            return
+        self._write_due = inf
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+        self._flush()
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _arm(self, when: float) -> None:
+        if when < self._armed:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._armed = when
+            self._timer = self.port.wheel.at(when, self._look)
+
+    def _look(self) -> None:
+        """Something may be overdue; find out, and when to look again."""
+        self._timer = None
+        self._armed = inf
+        now = self.port.monotonic()
+        self._look_at_transport(now)
+        if not self._closing:
+            self._look_at_streams(now)
+            self._look_at_peer(now)
+            self._flush()
+        if not self._closing:
+            self._arm(self._next())
+        elif self._write_due < inf:
+            self._arm(self._write_due)
+
+    def _next(self) -> float:
+        limits = self.port.limits
+        due = min(self._write_due, self._head_due, self._drain_due)
+        if not self._exchanges:
+            due = min(due, self._idle_due)
+        if limits.ping_interval is not None:
+            silence = limits.ping_timeout if self._pinged else 0.0
+            due = min(due, self._heard + limits.ping_interval + silence)
+        if self._waiting:
+            oldest = min(exchange.since for exchange in self._waiting.values())
+            due = min(due, oldest + limits.body_timeout)
+        if self._blocked:
+            oldest = min(exchange.since for exchange in self._blocked.values())
+            due = min(due, oldest + limits.write_timeout)
+        # Exchanges at work set no time; what comes after them sets its own.
+        return due if due < inf else self.port.monotonic() + limits.keep_alive
+
+    def _look_at_transport(self, now: float) -> None:
+        if now < self._write_due:
+            return
+        left = self.transport.get_write_buffer_size()
+        if left >= self._unsent:
+            self._write_due = inf
+            self.abort()
+            return
+        self._unsent = left
+        self._write_due = now + self.port.limits.write_timeout
+
+    def _look_at_streams(self, now: float) -> None:
+        limits = self.port.limits
+        for exchange in tuple(self._waiting.values()):
+            if now >= exchange.since + limits.body_timeout and exchange.inbox is not None:
+                exchange.inbox.fail(PeerTooSlow("the rest of the body did not come in time"))
+                self._waiting.pop(exchange.stream, None)
+        if not self.writable:
+            return  # the transport has its own time
+        for exchange in tuple(self._blocked.values()):
+            if now >= exchange.since + limits.write_timeout:
+                self.engine.reset(exchange.stream, ErrorCode.CANCEL)
+                self._forget(exchange)
+                exchange.lose(PeerGone("the peer gave no window for the reply in time"))
+
+    def _look_at_peer(self, now: float) -> None:
+        limits = self.port.limits
+        if now >= self._head_due:
+            self.engine.fail(ErrorCode.ENHANCE_YOUR_CALM)
+            self._break(ErrorCode.ENHANCE_YOUR_CALM, "a head did not come in time")
+            return
+        if not self._exchanges and now >= self._idle_due:
+            self.drain()
+            self._idle_due = inf
+        if now >= self._drain_due and not self.engine.drained:
+            self.engine.drain_now()
+            self._drain_due = inf
+        self._ping(now, limits.ping_interval, limits.ping_timeout)
+
+    def _ping(self, now: float, interval: float | None, timeout: float) -> None:
+        if interval is None or now < self._heard + interval:
+            return
+        if not self._pinged:
+            self._pinged = True
+            self.engine.ping(_PAYLOAD)
+        elif now >= self._heard + interval + timeout:
+            self.abort()

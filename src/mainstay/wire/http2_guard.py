@@ -1,0 +1,154 @@
+"""What a peer over HTTP/2 may not do too often: floods that are legal frame by frame.
+
+The guard looks at the headers of frames, before an engine spends anything on them, and knows
+nothing else of the protocol. It answers for:
+
+* rapid resets (CVE-2023-44487), and streams that the peer makes us reset (CVE-2025-8671);
+* SETTINGS, PING, PRIORITY, empty DATA and frames of unknown kind (CVE-2019-9512, 9515, 9518): each
+  costs us work or an answer, and brings nothing;
+* endless or huge header blocks (CVE-2024-27316): those are counted as they come, encoded, because
+  a decoder that is given them has to decode them all;
+* a first frame that is not SETTINGS (RFC 9113 §3.4).
+
+Counts are kept for windows of time that do not overlap, so twice the number may pass within one
+window at worst, and nothing is remembered for each frame.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mainstay.wire.http2 import PREFACE, ErrorCode
+
+__all__ = ["FrameGuard", "Violation"]
+
+_HEADER: Final = 9
+_DATA: Final = 0
+_HEADERS: Final = 1
+_RST_STREAM: Final = 3
+_SETTINGS: Final = 4
+_WINDOW_UPDATE: Final = 8
+_CONTINUATION: Final = 9
+_END_STREAM: Final = 1
+_ACK: Final = 1
+_END_HEADERS: Final = 4
+
+
+class Violation(Exception):  # noqa: N818 - internal to the connection, which ends for it
+    """The connection has to end, with GOAWAY of this `code`."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class FrameGuard:
+    """Watches the frames of one connection.
+
+    Args:
+        server: whether the peer is a client, which sends the preface first.
+        resets: streams reset within `window`.
+        control_frames: frames that bring nothing within `window`.
+        window: seconds.
+        block: bytes of one encoded header block.
+    """
+
+    __slots__ = (
+        "_block",
+        "_block_is_open",
+        "_block_size",
+        "_carry",
+        "_control",
+        "_first",
+        "_most_control",
+        "_most_resets",
+        "_resets",
+        "_since",
+        "_skip",
+        "_window",
+        "in_head",
+    )
+
+    def __init__(
+        self, *, server: bool, resets: int, control_frames: int, window: float, block: int
+    ) -> None:
+        self._most_resets = resets
+        self._most_control = control_frames
+        self._window = window
+        self._block = block
+        self._skip = len(PREFACE) if server else 0
+        self._carry = b""
+        self._first = True
+        self._since = 0.0
+        self._resets = 0
+        self._control = 0
+        self._block_size = 0
+        self._block_is_open = False
+        self.in_head = True
+        """Whether the peer has begun a header block, or the connection, and not ended it."""
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Look at what came, at monotonic second `now`, before the engine does.
+
+        Raises: Violation.
+        """
+        if self._carry:
+            data = self._carry + data
+            self._carry = b""
+        at = self._skip
+        end = len(data)
+        kind = -1
+        while at + _HEADER <= end:
+            kind = data[at + 3]
+            length = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+            if self._first:
+                if kind != _SETTINGS or data[at + 4] & _ACK:
+                    raise Violation(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+                self._first = False
+            if kind == _HEADERS:
+                self._block_size = 0
+                self._grow(length, data[at + 4], now)
+            elif kind == _CONTINUATION:
+                self._grow(length, data[at + 4], now)
+            elif kind == _RST_STREAM:
+                self.count_reset(now)
+            elif kind != _WINDOW_UPDATE and (
+                kind != _DATA or (length == 0 and not data[at + 4] & _END_STREAM)
+            ):
+                self._count_control(now)
+            at += _HEADER + length
+        if at <= end:
+            self._carry = data[at:]
+            self._skip = 0
+            self.in_head = self._first or self._block_is_open
+        else:
+            self._skip = at - end
+            if kind != -1:  # else it goes on with the frame it was in
+                self.in_head = self._first or self._block_is_open or kind == _HEADERS
+
+    def _grow(self, length: int, flags: int, now: float) -> None:
+        self._block_size += length
+        if self._block_size > self._block:
+            raise Violation(ErrorCode.ENHANCE_YOUR_CALM, "a header block is too long")
+        self._block_is_open = not flags & _END_HEADERS
+        if self._block_is_open and not length:
+            self._count_control(now)
+
+    def count_reset(self, now: float) -> None:
+        """A stream was reset, by the peer or because of it. Raises: Violation."""
+        self._turn(now)
+        self._resets += 1
+        if self._resets > self._most_resets:
+            raise Violation(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset")
+
+    def _count_control(self, now: float) -> None:
+        self._turn(now)
+        self._control += 1
+        if self._control > self._most_control:
+            raise Violation(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that bring nothing")
+
+    def _turn(self, now: float) -> None:
+        if now - self._since > self._window:
+            self._since = now
+            self._resets = self._control = 0

@@ -1,0 +1,94 @@
+"""What makes a request over HTTP/2 well-formed, beyond its frames (RFC 9113 §8.2 and §8.3).
+
+Shared by the engines, so that they agree. A malformed request is never handed on: the stream is
+reset with PROTOCOL_ERROR.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Final
+
+from mainstay.wire.http2 import RequestHead
+
+__all__ = ["FIELD_COST", "decoded_size", "join_cookies", "request_head"]
+
+FIELD_COST: Final = 32
+"""Bytes that a field counts beside its name and value (RFC 9113 §6.5.2)."""
+
+_SCHEMES: Final = frozenset({"http", "https"})
+
+
+def decoded_size(fields: list[tuple[bytes, bytes]]) -> int:
+    """The size of `fields` as SETTINGS_MAX_HEADER_LIST_SIZE counts it, bytes."""
+    return FIELD_COST * len(fields) + sum(map(len, chain.from_iterable(fields)))
+
+
+def join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same with all ``cookie`` fields as one, at the place of the first (RFC 9113 §8.2.3)."""
+    crumbs = b"; ".join(value for name, value in fields if name == b"cookie")
+    joined = []
+    pending = True
+    for field in fields:
+        if field[0] != b"cookie":
+            joined.append(field)
+        elif pending:
+            joined.append((b"cookie", crumbs))
+            pending = False
+    return joined
+
+
+def request_head(
+    stream: int,
+    method: str | None,
+    scheme: str | None,
+    authority: str | None,
+    path: str | None,
+    protocol: str,
+    hosts: list[bytes],
+    fields: list[tuple[bytes, bytes]],
+    length: int | None,
+    ended: bool,
+) -> RequestHead | None:
+    """The head of a request, or None when it is malformed.
+
+    Args:
+        hosts: values of the Host field; it must not contradict ``:authority`` (§8.3.1).
+    """
+    if hosts:
+        host = hosts[0].decode("latin-1")
+        if len(hosts) > 1 or (authority and host.lower() != authority.lower()):
+            return None
+        authority = authority or host
+    if authority and ("@" in authority or not _is_visible(authority)):
+        return None
+    if not method or not _is_visible(method):
+        return None
+    if method == "CONNECT":
+        if not authority or (path is None) != (scheme is None):
+            return None
+        if path is None:  # a proxy is asked for, which names no path (§8.5)
+            target = authority.encode("ascii")
+            return RequestHead(
+                stream, method, target, "", authority, "", fields, length, ended, False
+            )
+    if scheme not in _SCHEMES or not path or not _is_visible(path) or "#" in path:
+        return None
+    if path[0] != "/" and not (path == "*" and method == "OPTIONS"):
+        return None
+    return RequestHead(
+        stream,
+        method,
+        path.encode("ascii"),
+        scheme,
+        authority or "",
+        protocol,
+        fields,
+        length,
+        ended,
+        False,
+    )
+
+
+def _is_visible(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text

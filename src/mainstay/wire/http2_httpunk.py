@@ -1,0 +1,392 @@
+"""The fast HTTP/2 engine: hyper's `h2`, in Rust, by way of the package httpunk.
+
+The only file that knows httpunk. What it uses, `H2Streams`, is private to that package and young,
+so the version is pinned in pyproject.toml, and the contract of engines holds it to its word
+(decision 021). It is driven from one thread, without the package's own asyncio layer.
+
+What it does not have is done here:
+
+* It cuts a field list that is too long without saying so. So it is told a limit that is well above
+  ours, such that what is left is above ours, too, whatever was cut: one field can be cut off below
+  its limit only if it is longer than their difference, and such a field is no entry of the
+  compression table (4 KiB), so it needs more bytes than the guard allows for an encoded block.
+* Its limits begin with the peer's acknowledgement, which a peer may withhold; until then a head may
+  take 16 MiB. So the acknowledgement is applied at once, and the peer's own is swallowed.
+* It knows no ``:protocol``. An extended CONNECT is told from a plain one by its ``:path``, and a
+  WebSocket by ``sec-websocket-version``, which RFC 8441 §5 asks for.
+* It sends no PING, and no interim responses; both are written here. The fields of the latter are
+  literals without indexing (RFC 7541 §6.2.2), which mean the same whatever the tables hold.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httpunk._httpunk import (
+    H2_HEADERS_HEAD,
+    H2_HEADERS_OPENED,
+    H2_HEADERS_TRAILERS,
+    H2_PREFACE,
+    H2Codec,
+    H2Error,
+    H2FrameData,
+    H2FrameGoAway,
+    H2FrameHeaders,
+    H2FramePing,
+    H2FramePriority,
+    H2FrameRstStream,
+    H2FrameSettings,
+    H2FrameStreamError,
+    H2FrameWindowUpdate,
+    H2StreamError,
+    H2Streams,
+    H2UserError,
+    HeaderMap,
+)
+
+from mainstay.wire.http2 import (
+    Broken,
+    Data,
+    ErrorCode,
+    Event,
+    Fields,
+    Goaway,
+    Http2Settings,
+    Pong,
+    RequestHead,
+    Reset,
+    ResponseHead,
+    Trailers,
+    Writable,
+)
+from mainstay.wire.http2_frames import interim_head, opening, ping_frame
+from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
+
+__all__ = ["HttpunkEngine"]
+
+_MAX_FRAME: Final = 16_384
+_SEND_BUFFER: Final = 400 * 1024
+"""Bytes of one stream between two `take`, as in hyper."""
+
+# Frames that are applied as if the peer had sent them.
+_ACK: Final = H2Codec("client").receive(bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))[0]
+_SHUTDOWN: Final = b"SHUTDOWN"
+_DRAINED: Final = H2Codec("client").receive(bytes([0, 0, 8, 6, 1, 0, 0, 0, 0]) + _SHUTDOWN)[0]
+_NONE: Final[list[bytes]] = []
+
+
+class HttpunkEngine:
+    """See `Http2Engine`.
+
+    Args:
+        client: whether this end is the client.
+        settings: what the peer is allowed.
+    """
+
+    __slots__ = ("_core", "_next", "_out", "_settings", "_swallow", "client")
+
+    def __init__(self, *, client: bool, settings: Http2Settings) -> None:
+        self.client = client
+        self._settings = settings
+        self._core = H2Streams(
+            "client" if client else "server",
+            initial_window_size=settings.stream_window,
+            connection_window=settings.connection_window,
+            max_frame_size=_MAX_FRAME,
+            # The guard allows twice the size for an encoded block, and Huffman's code has five bits
+            # at least for a character.
+            max_header_list_size=(settings.head_size * 2 * 8) // 5 + settings.head_size + 8192,
+            max_send_buf_size=_SEND_BUFFER,
+            max_concurrent_streams=settings.streams,
+            max_local_error_reset_streams=None,  # for the life of a connection; the guard's matter
+            auto_date_header=False,
+            enable_push=False if client else None,
+        )
+        self._out = b""
+        self._next = 1
+        self._swallow = True
+
+    def begin(self) -> None:
+        """See `Http2Engine`."""
+        core = self._core
+        core.begin()
+        begun = self._flushed()
+        at = len(H2_PREFACE) if self.client else 0
+        length = int.from_bytes(begun[at : at + 3], "big")
+        # Its SETTINGS are replaced by ours, what follows (the window of the connection) stays.
+        self._out = begun[:at] + opening(self.client, self._settings) + begun[at + 9 + length :]
+        core.recv_settings(_ACK)
+
+    def receive(self, data: bytes) -> list[Event]:
+        """See `Http2Engine`."""
+        core = self._core
+        events: list[Event] = []
+        parts: list[bytes] = []
+        try:
+            for frame in core.receive(data):
+                try:
+                    kind = type(frame)
+                    if kind is H2FrameHeaders:
+                        self._headers(frame, events)
+                    elif kind is H2FrameData:
+                        self._data(frame, events, parts)
+                    elif kind is H2FrameWindowUpdate:
+                        core.recv_window_update(frame)
+                        events.append(Writable(frame.stream_id))
+                    else:
+                        self._control(frame, events)
+                except H2StreamError as error:
+                    self._reset_for(error, events)
+        except H2Error as error:
+            first = error.args[0]
+            code = first if isinstance(first, int) else int(ErrorCode.PROTOCOL_ERROR)
+            core.send_goaway(code)
+            events.append(Broken(code, str(error.args[-1])))
+        if parts:
+            _join(events, parts)
+        return events
+
+    def _headers(self, frame: H2FrameHeaders, events: list[Event]) -> None:
+        stream = frame.stream_id
+        core = self._core
+        verdict = core.recv_headers(frame, stream)
+        kind = verdict.kind
+        headers = frame.headers
+        if kind == H2_HEADERS_OPENED:
+            core.accepted(stream)
+            events.append(self._request(frame, headers) or self._malformed(stream))
+        elif kind == H2_HEADERS_HEAD:
+            fields, oversize = self._fields(headers)
+            assert frame.status is not None
+            events.append(ResponseHead(stream, frame.status, fields, verdict.eof, oversize))
+        elif kind == H2_HEADERS_TRAILERS:
+            fields, oversize = self._fields(headers)
+            # A trailer section with pseudo-fields is malformed (RFC 9113 §8.1).
+            if oversize or frame.method or frame.path or frame.scheme or frame.status:
+                events.append(self._malformed(stream))
+            else:
+                events.append(Trailers(stream, fields))
+
+    def _request(self, frame: H2FrameHeaders, headers: HeaderMap) -> RequestHead | None:
+        fields, oversize = self._fields(headers)
+        stream = frame.stream_id
+        if oversize:
+            return RequestHead(
+                stream, frame.method or "", b"", "", "", "", [], None, frame.end_stream, True
+            )
+        if frame.status is not None:
+            return None
+        protocol = ""
+        if frame.method == "CONNECT" and frame.path is not None:
+            protocol = "websocket" if "sec-websocket-version" in headers else "unknown"
+        if "cookie" in headers and len(headers.get_all("cookie")) > 1:
+            fields = join_cookies(fields)
+        return request_head(
+            stream,
+            frame.method,
+            frame.scheme,
+            frame.authority,
+            frame.path,
+            protocol,
+            headers.get_all("host") if "host" in headers else _NONE,
+            fields,
+            frame.content_length,
+            frame.end_stream,
+        )
+
+    def _fields(self, headers: HeaderMap) -> tuple[list[tuple[bytes, bytes]], bool]:
+        """What is in there, and whether it is longer than allowed; then nothing."""
+        if len(headers) > self._settings.header_count:
+            return [], True
+        fields = headers.raw_items()
+        if decoded_size(fields) > self._settings.head_size:
+            return [], True
+        return fields, False
+
+    def _malformed(self, stream: int) -> Reset:
+        self._core.reset_stream(stream, int(ErrorCode.PROTOCOL_ERROR), "library")
+        return Reset(stream, ErrorCode.PROTOCOL_ERROR, ours=True)
+
+    def _data(self, frame: H2FrameData, events: list[Event], parts: list[bytes]) -> None:
+        """`parts` are those of the last event, which one stream has to itself: frames of a few
+        bytes each would otherwise cost the more the smaller they are."""
+        verdict = self._core.recv_data(frame)
+        stream = verdict.handle
+        part = verdict.payload
+        if stream is None or part is None:
+            return
+        assert isinstance(stream, int)
+        if verdict.budgeted:
+            self._core.release_data_frame(stream, len(part))
+        last = events[-1] if events else None
+        if type(last) is Data and last.stream == stream:
+            if not parts:
+                parts.append(last.data)
+            parts.append(part)
+            last.ended = verdict.eof
+            return
+        if parts:
+            _join(events, parts)
+        events.append(Data(stream, part, verdict.eof))
+
+    def _control(self, frame: object, events: list[Event]) -> None:
+        core = self._core
+        if isinstance(frame, H2FrameRstStream):
+            if core.recv_reset(frame) is not None:
+                events.append(Reset(frame.stream_id, frame.error_code))
+        elif isinstance(frame, H2FrameSettings):
+            if not frame.ack:
+                core.recv_settings(frame)
+                events.append(Writable(0))
+            elif self._swallow:
+                self._swallow = False
+            else:
+                core.recv_settings(frame)  # one too many, which it says
+        elif isinstance(frame, H2FramePing):
+            core.recv_ping(frame)
+            if frame.ack and frame.data != _SHUTDOWN:
+                events.append(Pong(frame.data))
+        elif isinstance(frame, H2FrameStreamError):
+            raise H2StreamError(frame.stream_id, frame.error_code, "library")
+        elif isinstance(frame, H2FrameGoAway):
+            aborted, _ = core.recv_go_away(frame)
+            events.append(Goaway(frame.last_stream_id, frame.error_code))
+            events += (Reset(stream, ErrorCode.REFUSED_STREAM) for stream, _ in aborted)  # type: ignore[arg-type]
+        else:
+            assert isinstance(frame, H2FramePriority)  # which asks for nothing (RFC 9113 §5.3.2)
+
+    def _reset_for(self, error: H2StreamError, events: list[Event]) -> None:
+        stream, code, initiator = error.args
+        if initiator == "remote":
+            return
+        core = self._core
+        core.reset_on_error(stream, code)
+        events.append(Reset(stream, code, ours=True))
+
+    # --- sending --------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, scheme: str, authority: str, target: str, fields: Fields, ended: bool
+    ) -> int | None:
+        """See `Http2Engine`."""
+        core = self._core
+        headers = _checked(fields)
+        if not core.try_claim_slot():
+            return None
+        stream = self._next
+        try:
+            opened = core.open_stream(
+                method,
+                target,
+                headers,
+                ended,
+                method == "HEAD",
+                stream,
+                scheme=scheme,
+                authority=authority,
+            )
+        except BaseException:
+            core.release_slot_count()
+            raise
+        if opened is not None:
+            assert opened == stream
+            self._next += 2
+        return opened
+
+    def respond(self, stream: int, status: int, fields: Fields, ended: bool) -> None:
+        """See `Http2Engine`."""
+        try:
+            self._core.send_response_head(stream, status, HeaderMap(fields), ended)
+        except H2UserError as error:
+            raise ValueError(str(error)) from None
+
+    def inform(self, stream: int, status: int, fields: Fields) -> None:
+        """See `Http2Engine`."""
+        headers = _checked(fields)
+        self._append(interim_head(stream, status, headers.raw_items()))
+
+    def send(self, stream: int, data: bytes, start: int, ended: bool) -> int:
+        """See `Http2Engine`."""
+        core = self._core
+        at = start
+        size = len(data)
+        while True:
+            verdict = core.send_data(stream, data, at, ended)
+            at += verdict.sent
+            if verdict.stopped is not None:
+                return size - start  # nobody is there: dropped
+            if verdict.done or not verdict.sent:
+                return at - start
+
+    def send_trailers(self, stream: int, fields: Fields) -> None:
+        """See `Http2Engine`."""
+        headers = _checked(fields)
+        self._core.send_trailers(stream, headers)
+
+    def reset(self, stream: int, code: int) -> None:
+        """See `Http2Engine`."""
+        self._core.reset_stream(stream, code)
+
+    def credit(self, stream: int, size: int) -> None:
+        """See `Http2Engine`."""
+        self._core.release_capacity(stream, size)
+
+    def ping(self, payload: bytes) -> None:
+        """See `Http2Engine`."""
+        self._append(ping_frame(payload))
+
+    def drain(self) -> None:
+        """See `Http2Engine`."""
+        self._core.begin_graceful_shutdown()
+
+    def drain_now(self) -> None:
+        """See `Http2Engine`."""
+        self._core.begin_graceful_shutdown()
+        self._core.recv_ping(_DRAINED)
+
+    def fail(self, code: int) -> None:
+        """See `Http2Engine`."""
+        self._core.send_goaway(code)
+
+    def take(self) -> bytes:
+        """See `Http2Engine`."""
+        out = self._flushed()
+        if self._out:
+            out = self._out + out
+            self._out = b""
+        return out
+
+    @property
+    def drained(self) -> bool:
+        """See `Http2Engine`."""
+        return self._core.shutdown_final
+
+    def _flushed(self) -> bytes:
+        view, _ = self._core.take_pending()
+        out = bytes(view)
+        view.release()
+        if out:
+            self._core.credit_written()
+        return out
+
+    def _append(self, frame: bytes) -> None:
+        """After what is there: frames keep their order."""
+        self._out += self._flushed() + frame
+
+
+def _join(events: list[Event], parts: list[bytes]) -> None:
+    """Give the last event with data all of its parts."""
+    for event in reversed(events):
+        if type(event) is Data:
+            event.data = b"".join(parts)
+            parts.clear()
+            return
+
+
+def _checked(fields: Fields) -> HeaderMap:
+    headers = HeaderMap(fields)
+    try:
+        H2Codec.check_send_headers(headers)
+    except H2UserError as error:
+        raise ValueError(str(error)) from None
+    return headers
