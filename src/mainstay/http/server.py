@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 from mainstay.core.call import Handler
 from mainstay.core.scope import Scope
+from mainstay.core.threads import to_thread
 from mainstay.core.wheel import Wheel
 from mainstay.errors import UsageError
 from mainstay.http.app import HttpApplication
@@ -18,19 +17,10 @@ from mainstay.net.limits import Limits
 from mainstay.net.listener import Listener
 from mainstay.net.port import Port
 from mainstay.net.sniffing import Sniffer
+from mainstay.net.tls import ServerTls, TlsSettings
 from mainstay.wire.http1 import HeadParser
 
-__all__ = ["HttpServer", "TlsSource"]
-
-
-class TlsSource(Protocol):
-    """What the server needs of `mainstay.net.tls.ServerTls`."""
-
-    async def open(self) -> ssl.SSLContext:
-        """Load the certificates, and watch them."""
-
-    async def aclose(self) -> None:
-        """Watch no more."""
+__all__ = ["HttpServer"]
 
 
 class HttpServer:
@@ -53,7 +43,7 @@ class HttpServer:
         application: HttpApplication,
         *,
         limits: Limits | None = None,
-        tls: Any = None,
+        tls: TlsSettings | None = None,
         reuse_port: bool = False,
         unix_mode: int = 0o600,
     ) -> None:
@@ -62,7 +52,8 @@ class HttpServer:
         self.application = application
         self.limits = limits or Limits()
         self._tls = tls
-        self._context: ssl.SSLContext | None = None
+        self._certificates: ServerTls | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._listeners = [
             Listener(
                 address,
@@ -85,14 +76,15 @@ class HttpServer:
         bound: list[Listener] = []
         try:
             if self._tls is not None:
-                self._context = await self._tls.open()
+                self._certificates = await to_thread(ServerTls, self._tls)
+                self._watch = loop.create_task(self._certificates.watch(), name="certificates")
             for listener in self._listeners:
                 await listener.bind()
                 bound.append(listener)
         except BaseException:
             for listener in bound:
                 await listener.aclose()
-            await self._close_tls()
+            self._unwatch()
             raise
         self.application.open(port, scope, handler)
         self._port = port
@@ -113,8 +105,10 @@ class HttpServer:
             released = listener.release
             listener.accept(
                 lambda released=released: Sniffer(port, parser, released),  # type: ignore[misc]
-                ssl=self._context,
-                handshake_timeout=limits.header_timeout,
+                ssl=None if self._certificates is None else self._certificates.context,
+                handshake_timeout=(
+                    limits.header_timeout if self._tls is None else self._tls.handshake_timeout
+                ),
             )
 
     async def stop_accepting(self) -> None:
@@ -134,11 +128,11 @@ class HttpServer:
             await listener.aclose()
         if self._port is not None:
             self._port.abort()
-        await self._close_tls()
+        self._unwatch()
 
-    async def _close_tls(self) -> None:
-        if self._tls is not None:
-            await self._tls.aclose()
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
 
     def statistics(self) -> ServerStatistics:
         """See `Server`."""

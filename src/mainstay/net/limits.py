@@ -6,7 +6,7 @@ Go's net/http (streams, header bytes), hyper's h2 (resets). `None` means no boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 __all__ = ["Limits"]
 
@@ -61,3 +61,9 @@ class Limits:
     flood_window: float = 10.0
     write_buffer: int = 64 * 1024
     read_buffer: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{each.name} must be greater than 0, not {value}")
