@@ -81,6 +81,12 @@ def growth(figures: Mapping[str, Figures], kind: str) -> float:
     return figures[f"{kind} of {most:,}"].least / figures[f"{kind} of {least:,}"].least
 
 
+def remark(figures: Mapping[str, Figures], kind: str) -> str:
+    """The line below a table."""
+    times = growth(figures, kind)
+    return f"among {SIZES[-1]:,} routes {times:.2f} × as long as among {SIZES[0]}"
+
+
 def experiment(kind: str) -> Experiment:
     """One kind of route, among more and more of them."""
     cases = [in_loop(f"{kind} of {size:,}", matching(kind, size)) for size in SIZES]
@@ -92,9 +98,7 @@ def experiment(kind: str) -> Experiment:
         cases,
         reference=f"{kind} of {SIZES[0]:,}",
         rounds=15,
-        remarks=lambda figures: (
-            f"among {SIZES[-1]:,} routes {growth(figures, kind):.2f} × as long as among {SIZES[0]}",
-        ),
+        remarks=lambda figures: (remark(figures, kind),),
     )
 
 
