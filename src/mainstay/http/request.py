@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from mainstay.core.metadata import Metadata, Peer
 from mainstay.http.headers import Headers
 from mainstay.http.pairs import Pairs, parse_query
 from mainstay.net.exchange import Exchange
+
+if TYPE_CHECKING:
+    from mainstay.http.forms import Form, FormLimits, Part
 
 __all__ = ["Request"]
 
@@ -67,7 +70,7 @@ class Request:
         self._cookies: Mapping[str, str] | None = None
         self._reply_headers: Headers | None = None
         self._body: bytes | None = exchange.body
-        self._form: Any = None
+        self._form: Form | None = None
 
     @property
     def headers(self) -> Metadata:
@@ -144,6 +147,37 @@ class Request:
             return
         while part := await self.exchange.receive():
             yield part
+
+    async def form(self, limits: FormLimits | None = None) -> Form:
+        """The body as a form, urlencoded or multipart; a second time the same one.
+
+        Its files are let go of when the call ends.
+
+        Raises: HttpError 415 when the body is no form; InvalidRequest, TooLarge; and as `read`.
+        """
+        if self._form is None:
+            # Here, because most services have no forms, and the parser takes time to import.
+            from mainstay.http.forms import FormLimits, read_form  # noqa: PLC0415
+
+            field = self.headers.get("content-type") or ""
+            self._form = await read_form(field, self.chunks(), limits or FormLimits())
+        return self._form
+
+    async def parts(self, limits: FormLimits | None = None) -> AsyncIterator[Part]:
+        """The parts of a multipart form, as they come: for uploads of any size.
+
+        Raises: as `form`.
+        """
+        from mainstay.http.forms import FormLimits, read_parts  # noqa: PLC0415
+
+        field = self.headers.get("content-type") or ""
+        async for part in read_parts(field, self.chunks(), limits or FormLimits()):
+            yield part
+
+    def close(self) -> None:
+        """Let go of the files of the form; for whoever ends the call. Idempotent."""
+        if self._form is not None:
+            self._form.close()
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
