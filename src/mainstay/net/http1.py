@@ -24,11 +24,11 @@ from math import inf
 from typing import Final
 
 from mainstay.core.metadata import Peer
-from mainstay.core.wheel import Timer
 from mainstay.errors import InvalidRequest, PeerGone, PeerTooSlow, TooLarge, UsageError
 from mainstay.net.exchange import Exchange, Fields, Tunnel
 from mainstay.net.http1_tunnel import Http1Tunnel
 from mainstay.net.inbox import Inbox
+from mainstay.net.line import Line
 from mainstay.net.port import Port
 from mainstay.wire.http1 import (
     BodyReader,
@@ -65,7 +65,7 @@ _BREATH: Final = 32
 _NO_BODY: Final = frozenset({204, 304})
 
 
-class Http1Connection(asyncio.Protocol):
+class Http1Connection(Line):
     """One connection; `begin` starts it on a transport that is connected already.
 
     Args:
@@ -81,27 +81,15 @@ class Http1Connection(asyncio.Protocol):
         "_advancing",
         "_ahead",
         "_body",
-        "_closing",
         "_dropped",
         "_exchange",
         "_on_lost",
-        "_out",
         "_parser",
-        "_reading",
         "_seen",
         "_served",
-        "_since",
-        "_timer",
         "_tunnel",
-        "_unsent",
-        "_waiter",
-        "_writable",
-        "due",
         "peer",
-        "port",
         "scheme",
-        "transport",
-        "write_due",
     )
 
     def __init__(
@@ -113,8 +101,7 @@ class Http1Connection(asyncio.Protocol):
         scheme: str,
         on_lost: Callable[[], None],
     ) -> None:
-        self.port = port
-        self.transport = transport
+        super().__init__(port, transport)
         self.peer = peer
         self.scheme = scheme
         self._parser = parser
@@ -124,19 +111,9 @@ class Http1Connection(asyncio.Protocol):
         self._exchange: Http1Exchange | None = None
         self._body: BodyReader | None = None
         self._tunnel: Http1Tunnel | None = None
-        self._out: list[bytes] | None = None
         self._advancing = False
-        self._closing = False
-        self._reading = True
         self._served = 0
         self._dropped = 0
-        self._writable: asyncio.Future[None] | None = None
-        self._timer: Timer | None = None
-        self.due = inf
-        """When the peer has kept us waiting for too long, as it reads now."""
-        self.write_due = inf
-        """The same for a peer that does not take what is written; `_unsent` bytes at `_since`."""
-        self._unsent = 0
 
     # --- its life -------------------------------------------------------------------------------
 
@@ -146,7 +123,7 @@ class Http1Connection(asyncio.Protocol):
         port.connections.add(self)
         self.transport.set_write_buffer_limits(high=port.limits.write_buffer)
         self.due = port.monotonic() + port.limits.header_timeout
-        self._arm(self.due)
+        self.arm(self.due)
 
     @property
     def busy(self) -> bool:
@@ -155,33 +132,28 @@ class Http1Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """See `Connection`; a peer in the middle of a head has `header_timeout` to finish it."""
-        if not self.busy and not self._seen and not self._ahead and not self._closing:
+        if not self.busy and not self._seen and not self._ahead and not self.closing:
             # Not at once: a request may be on its way, and deserves an answer that says goodbye.
             self.due = self.port.monotonic() + self.port.limits.lame_duck
-            self._arm(self.due)
+            self.arm(self.due)
 
     def abort(self) -> None:
         """See `Connection`."""
-        self._closing = True
+        self.closing = True
         self.transport.abort()
         self._lost("the server closed the connection")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone."""
-        self._closing = True
         self._lost("the peer closed the connection" if exc is None else f"{exc}")
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self.closed()
         self._parser = None  # type: ignore[assignment]  # a cycle less
         self.port.closed(self)
         self._on_lost()
 
     def eof_received(self) -> bool:
         """The peer has ended its side; see the module."""
-        self._closing = True
+        self.closing = True
         return False
 
     def _lost(self, reason: str) -> None:
@@ -201,7 +173,7 @@ class Http1Connection(asyncio.Protocol):
             self._arrived(data)
         elif self._tunnel is not None:
             self._tunnel.arrived(data)
-        elif not self._closing:
+        elif not self.closing:
             self._advance(data)
         elif self._body is not None:
             self._drop(data)
@@ -213,7 +185,7 @@ class Http1Connection(asyncio.Protocol):
             self._out = []
         self._advancing = True
         try:
-            while data and not self._closing:
+            while data and not self.closing:
                 head, data = self._parser.feed(self._seen, data)
                 if head is None:
                     self._wait_for_head(data)
@@ -227,12 +199,12 @@ class Http1Connection(asyncio.Protocol):
         finally:
             self._advancing = False
             if corked:
-                self._flush()
+                self.flush()
 
     def _wait_for_head(self, seen: bytes) -> None:
         if seen and not self._seen:
             self.due = self.port.monotonic() + self.port.limits.header_timeout
-            self._arm(self.due)
+            self.arm(self.due)
         self._seen = seen
 
     def _start(self, head: RequestHead, rest: bytes) -> bytes:
@@ -291,7 +263,7 @@ class Http1Connection(asyncio.Protocol):
                 part = body.feed(data)
             except WireError as error:
                 inbox.fail(InvalidRequest(f"the body is malformed: {error.message}"))
-                self._closing = True
+                self.closing = True
                 return
             inbox.add(part)
             if _is_whole(body):
@@ -303,18 +275,10 @@ class Http1Connection(asyncio.Protocol):
         if waiting + len(self._ahead) > self.port.limits.read_buffer:
             self.pause_reading()
 
-    def pause_reading(self) -> None:
-        """The peer has to wait."""
-        if self._reading and not self.transport.is_closing():
-            self._reading = False
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """There is room again."""
-        if not self._reading and len(self._ahead) <= self.port.limits.read_buffer:
-            self._reading = True
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
+    def go_on_reading(self) -> None:
+        """There is room again, unless too much of the next requests waits."""
+        if len(self._ahead) <= self.port.limits.read_buffer:
+            self.resume_reading()
 
     # --- between two exchanges ------------------------------------------------------------------
 
@@ -331,24 +295,26 @@ class Http1Connection(asyncio.Protocol):
             self._end(body if unread else None)
             return
         self._body = None
-        self.due = port.monotonic() + port.limits.keep_alive
+        self.due = due = port.monotonic() + port.limits.keep_alive
+        if due < self._armed:
+            self.arm(due)
         if not self._reading:
-            self.resume_reading()
+            self.go_on_reading()
         if self._ahead and not self._advancing:
             # From a callback of its own, where calls can be started eagerly.
             port.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self._exchange is None and self._ahead and not self._closing:
+        if self._exchange is None and self._ahead and not self.closing:
             data, self._ahead = self._ahead, b""
             self._advance(data)
 
     def _end(self, unread: BodyReader | None) -> None:
         """Close after the reply; first drop what the peer still sends, or it would lose the reply
         to the reset that unread bytes provoke (RFC 9112 §9.6)."""
-        self._closing = True
+        self.closing = True
         self._body = unread
-        self._flush()
+        self.flush()
         if unread is None or self.transport.is_closing():
             self.close()
             return
@@ -357,7 +323,7 @@ class Http1Connection(asyncio.Protocol):
             self.transport.write_eof()
         self._dropped = 0
         self.due = self.port.monotonic() + _LINGER
-        self._arm(self.due)
+        self.arm(self.due)
 
     def _drop(self, data: bytes) -> None:
         self._dropped += len(data)
@@ -382,110 +348,16 @@ class Http1Connection(asyncio.Protocol):
         self._body = BytesReader(_DISCARD)
         self._end(self._body)
 
-    def close(self) -> None:
-        """Send what was written, then close, within `write_timeout`."""
-        self._closing = True
-        self._flush()
-        transport = self.transport
-        transport.close()
-        if transport.get_write_buffer_size():
-            # `close` waits for the peer to take it all, and that may be never.
-            self.write_due = self.port.monotonic() + self.port.limits.write_timeout
-            self._arm(self.write_due)
-
-    # --- writing --------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; nothing happens when the peer is gone."""
-        if self._out is None:
-            if not self.transport.is_closing():
-                self.transport.write(data)
-        else:
-            self._out.append(data)
-
-    def cork(self) -> None:
-        """Gather what is written, until the loop comes around."""
-        if self._out is None:
-            self._out = []
-            self.port.loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        out, self._out = self._out, None
-        if out and not self.transport.is_closing():
-            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
-
-    def flush_above(self, size: int) -> None:
-        """Let go of what is gathered if it is more than `size` bytes, so that it counts."""
-        if self._out is not None and sum(map(len, self._out)) > size:
-            out, self._out = self._out, []
-            self.transport.write(b"".join(out))
-
-    def pause_writing(self) -> None:
-        """The transport holds enough."""
-        self._unsent = self.transport.get_write_buffer_size()
-        self.write_due = self.port.monotonic() + self.port.limits.write_timeout
-        self._arm(self.write_due)
-        if self._writable is None:
-            self._writable = self.port.loop.create_future()
-
-    def resume_writing(self) -> None:
-        """The transport has room."""
-        if not self.transport.is_closing():
-            self.write_due = inf
-        waiter, self._writable = self._writable, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def wait_writable(self) -> None:
-        """Wait until the transport has room. Raises: PeerGone."""
-        while self._writable is not None:
-            if self.transport.is_closing():
-                break
-            await asyncio.wait([self._writable])
-        if self.transport.is_closing():
-            raise PeerGone("the peer is gone; nobody takes the rest of the reply")
-
-    # --- time -----------------------------------------------------------------------------------
-
-    def _arm(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.port.wheel.at(when, self._look)
-
-    def arm_body(self) -> None:
-        """Somebody waits for the body."""
-        self.due = self.port.monotonic() + self.port.limits.body_timeout
-        self._arm(min(self.due, self.write_due))
-
-    def _look(self) -> None:
-        """Something may be overdue."""
-        self._timer = None
-        now = self.port.monotonic()
-        if now >= self.write_due:
-            left = self.transport.get_write_buffer_size()
-            if left >= self._unsent:
-                self.transport.abort()
-                return
-            self._unsent = left
-            self.write_due = now + self.port.limits.write_timeout
-        if now >= self.due:
-            self.due = inf
-            self._overdue()
-            if self.transport.is_closing() and self.write_due == inf:
-                return
-        when = min(self.due, self.write_due)
-        # While a call is at work nothing is due; look again in time for what comes after it.
-        self._arm(when if when < inf else now + self.port.limits.keep_alive)
-
-    def _overdue(self) -> None:
+    def overdue(self) -> None:
+        """See `Line`."""
         exchange = self._exchange
         if exchange is not None:
             if exchange.inbox is not None:
                 exchange.inbox.fail(PeerTooSlow("the rest of the body did not come in time"))
-            self._closing = True
+            self.closing = True
         elif self._tunnel is not None:
             return
-        elif self._seen and not self._closing:
+        elif self._seen and not self.closing:
             self._refuse(WireError(408, "the rest of the head did not come in time"))
         else:
             self.close()
@@ -586,12 +458,12 @@ class Http1Exchange(Exchange):
             if self.waits_for_go:
                 self.waits_for_go = False
                 connection.write(CONTINUE)
-            connection.resume_reading()
+            connection.go_on_reading()
             connection.arm_body()
             await inbox.wait()
             connection.due = inf
         if self._connection is not None:
-            self._connection.resume_reading()
+            self._connection.go_on_reading()
         return self._counted(part)
 
     def _counted(self, part: bytes) -> bytes:
@@ -733,7 +605,7 @@ class Http1Exchange(Exchange):
         connection = self._connection
         if connection is not None:
             self.gone = None
-            connection._flush()
+            connection.flush()
             connection.abort()
 
     def upgrade(self, fields: Fields = ()) -> Tunnel:
@@ -760,7 +632,7 @@ class Http1Exchange(Exchange):
     def _is_last(self, connection: Http1Connection) -> bool:
         """Whether the connection closes after this reply."""
         port = connection.port
-        if not self.keep_alive or port.draining or connection._closing:
+        if not self.keep_alive or port.draining or connection.closing:
             return True
         limit = port.limits.requests
         if limit is not None and connection._served >= limit:

@@ -1,0 +1,90 @@
+"""What every service answers for its operators: probes and metrics, by HTTP.
+
+``/livez``, ``/readyz`` and ``/startedz`` are Kubernetes' names; the answer is 200 or 503 with a line
+a check, so a probe's log shows what failed. ``/metrics`` is for Prometheus. They stand outside of
+the service's middleware: a probe has no password.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+from pathlib import Path
+
+from mainstay.http.metrics import CONTENT_TYPE, render
+from mainstay.http.response import Response
+from mainstay.http.routes import Routes
+from mainstay.service.probes import ProbeKind
+from mainstay.service.running import Running
+
+__all__ = ["operations"]
+
+_KIB = 1024
+
+
+def operations() -> Routes:
+    """The routes."""
+    routes = Routes(tags=["operations"], documented=False)
+
+    @routes.get("/livez")
+    async def livez(running: Running) -> Response:
+        return await _probe(running, "live")
+
+    @routes.get("/readyz")
+    async def readyz(running: Running) -> Response:
+        return await _probe(running, "ready")
+
+    @routes.get("/startedz")
+    async def startedz(running: Running) -> Response:
+        return await _probe(running, "started")
+
+    @routes.get("/metrics")
+    async def metrics(running: Running) -> Response:
+        return Response(running.metrics() + process_metrics(), content_type=CONTENT_TYPE)
+
+    return routes
+
+
+async def _probe(running: Running, kind: ProbeKind) -> Response:
+    result = await running.probe(kind)
+    lines = [f"{'ok' if each.ok else 'FAILED'} {each.name}" for each in result.checks]
+    text = "\n".join([*lines, "ok" if result.ok else "not ok", ""])
+    # Checks' errors stay in the log: a probe is often open to the world.
+    return Response(text, 200 if result.ok else 503, {"cache-control": "no-store"})
+
+
+def process_metrics() -> str:
+    """What the process costs; the names of Prometheus' own clients."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    scale = 1 if sys.platform == "darwin" else _KIB
+    text = render(
+        "process_cpu_seconds_total",
+        "counter",
+        "User and system time.",
+        [({}, usage.ru_utime + usage.ru_stime)],
+    )
+    text += render(
+        "process_max_resident_memory_bytes",
+        "gauge",
+        "The most memory it had.",
+        [({}, usage.ru_maxrss * scale)],
+    )
+    text += render("process_threads", "gauge", "Threads.", [({}, threading.active_count())])
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        pages = int(statm.read_text("ascii").split()[1])
+        text += render(
+            "process_resident_memory_bytes",
+            "gauge",
+            "Memory it has.",
+            [({}, pages * os.sysconf("SC_PAGE_SIZE"))],
+        )
+        text += render(
+            "process_open_fds",
+            "gauge",
+            "Open descriptors.",
+            [({}, len(os.listdir("/proc/self/fd")))],  # noqa: PTH208 - the quickest way
+        )
+    return text
