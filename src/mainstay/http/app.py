@@ -128,11 +128,10 @@ class HttpApplication:
             params,
             timeout=timeout,
         )
-        work = self._answer(call, endpoint)
         if port.in_flight > self._limit:
-            work.close()
             self._refuse(call, endpoint)
             return
+        work = self._answer(call, endpoint)
         task = start_eagerly(self._loop, work, endpoint.method_name, self._context.copy())
         if not task.done():
             self._wait(call, task, endpoint)

@@ -27,7 +27,7 @@ class HttpCall(Call, LateScope):
         route: see the attribute.
         params: see the attribute.
         timeout: seconds it may take from now; None for no limit of its own.
-        scope_maker: makes its scope; a `Scope` that is given instead is the scope.
+        scope_maker: makes its scope; or a scope that somebody else opens and closes.
 
     Attributes:
         exchange: the request and its reply on the connection.
@@ -70,8 +70,6 @@ class HttpCall(Call, LateScope):
         self.params = params
         self.timeout = timeout
         self._made: Scope | None = None
-        if isinstance(scope_maker, Scope):
-            self._made = scope_maker
         self._maker = scope_maker
         self._request: Request | None = None
         self._ended = False
@@ -91,22 +89,25 @@ class HttpCall(Call, LateScope):
 
     def made(self) -> Scope:
         """See `LateScope`."""
-        scope = self._made
-        if scope is None:
-            assert not isinstance(self._maker, Scope)
-            scope = self._made = self._maker(self)
-            if not self._ended:
-                # In its first step nobody else has the task yet.
-                task = asyncio.current_task()
-                assert task is not None
-                scope.adopt(task)
-        return scope
+        if self._made is None:
+            maker = self._maker
+            if isinstance(maker, Scope):
+                self._made = maker
+            else:
+                self._made = scope = maker(self)
+                if not self._ended:
+                    # In its first step nobody else has the task yet.
+                    task = asyncio.current_task()
+                    assert task is not None
+                    scope.adopt(task)
+        return self._made
 
     def wait_with(self, task: asyncio.Task[Any]) -> None:
         """It did not end in its first step: from now on it has a scope that can stop it."""
         if self._made is None:
-            assert not isinstance(self._maker, Scope)
-            self._made = self._maker(self)
+            maker = self._maker
+            assert not isinstance(maker, Scope)
+            self._made = maker(self)
             self._made.adopt(task)
 
     def left(self, reason: str) -> None:
@@ -116,4 +117,3 @@ class HttpCall(Call, LateScope):
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""
         self._ended = True
-        self._maker = None  # type: ignore[assignment]  # no cycle keeps it alive

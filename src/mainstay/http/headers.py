@@ -47,15 +47,16 @@ class Headers:
 
     def add(self, name: str, value: str) -> None:
         """Append a field, beside others of that name."""
-        if not _NAME.fullmatch(name):
-            raise UsageError(f"{name!r} cannot be the name of a header field")
-        if _BAD_VALUE.search(value):
+        lower = _known.get(name) or _known_name(name)
+        # What is printable has no line break; asking for that is quicker than searching.
+        if not value.isprintable() and _BAD_VALUE.search(value):
             raise UsageError(f"the value of {name!r} has a line break or NUL in it: {value!r}")
-        self._pairs.append((name.lower(), value))
+        self._pairs.append((lower, value))
 
     def set(self, name: str, value: str) -> None:
         """Let `name` have this value only."""
-        self.remove(name)
+        if self._pairs:
+            self.remove(name)
         self.add(name, value)
 
     def set_default(self, name: str, value: str) -> None:
@@ -76,7 +77,7 @@ class Headers:
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """As they go over the wire: UTF-8, which for ASCII is what RFC 9110 asks for."""
-        return [(name.encode("ascii"), value.encode()) for name, value in self._pairs]
+        return [(_encoded[name], value.encode()) for name, value in self._pairs]
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -99,3 +100,21 @@ class Headers:
     def __repr__(self) -> str:
         # Names only: values may be credentials, and a repr ends up in logs.
         return f"<Headers {' '.join(name for name, _ in self._pairs) or 'empty'}>"
+
+
+_known: dict[str, str] = {}
+_encoded: dict[str, bytes] = {}
+_MANY: Final = 10_000
+
+
+def _known_name(name: str) -> str:
+    """The name in lower case, checked; names are few, so each is looked at once."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be the name of a header field")
+    lower = name.lower()
+    if len(_known) < _MANY:
+        _known[name] = lower
+    # Never dropped: a `Headers` somewhere may have it still. A program that makes up names without
+    # end has other troubles.
+    _encoded[lower] = lower.encode("ascii")
+    return lower

@@ -130,6 +130,18 @@ class Http1Connection(Line):
         """See `Connection`."""
         return self._exchange is not None or self._tunnel is not None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it certainly does after this reply: the common case, looked at quickly."""
+        port = self.port
+        body = self._body
+        return (
+            not port.draining
+            and not self.closing
+            and port.limits.requests is None
+            and (body is None or body.done)
+        )
+
     def drain(self) -> None:
         """See `Connection`; a peer in the middle of a head has `header_timeout` to finish it."""
         if not self.busy and not self._seen and not self._ahead and not self.closing:
@@ -419,19 +431,17 @@ class Http1Exchange(Exchange):
         self.gone = None
         self._framing = _NOT_OPEN
         self.inbox: Inbox | None = None
+        self.protocol = "" if not self.upgrades else self._wanted_protocol()
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
         """See `Exchange`."""
         return fields_of(self._headers)
 
-    @property
-    def protocol(self) -> str:  # type: ignore[override]
-        """See `Exchange`."""
-        if not self.upgrades or self.method != "GET":
-            return ""
+    def _wanted_protocol(self) -> str:
         upgrade = self._headers.get("upgrade")
-        return "websocket" if upgrade is not None and upgrade.lower() == b"websocket" else ""
+        asked = self.method == "GET" and upgrade is not None
+        return "websocket" if asked and upgrade.lower() == b"websocket" else ""
 
     # --- the body -------------------------------------------------------------------------------
 
@@ -490,15 +500,16 @@ class Http1Exchange(Exchange):
         connection = self._connection
         if connection is None:
             return
-        self._refuse_twice()
+        if self._framing is not _NOT_OPEN:
+            self._refuse_twice()
         extra = fields_block(fields) if fields else b""
         self._framing = _DONE
-        last = self._is_last(connection)
-        if last:
-            extra += CLOSE
-        elif self.version == "1.0":
-            extra += KEEP_ALIVE
         port = connection.port
+        if self.keep_alive and self.version == "1.1" and connection.goes_on:
+            last = False
+        else:
+            last = self._is_last(connection)
+            extra += CLOSE if last else KEEP_ALIVE if self.version == "1.0" else b""
         if status in _NO_BODY or self.method == "HEAD":
             length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
             data = b"%b%b%bdate: %b\r\n\r\n" % (

@@ -133,6 +133,7 @@ class HeadParser:
             raise WireError(400, "this is no HTTP request")
 
     def _parse(self, data: bytes) -> RequestHead:
+        """One whole head. In one piece, because it runs for every request."""
         if len(data) > self._head_size:
             raise WireError(431, f"the head is longer than {self._head_size} bytes")
         # The engine refuses a bare CR, and takes a bare LF for the end of a line.
@@ -148,17 +149,11 @@ class HeadParser:
         if found is None:
             self._codec = self._new_codec()
             raise WireError(400, "the head of the request is not whole")
-        return self._checked(found, data)
-
-    def _checked(self, found: H1RequestHead, data: bytes) -> RequestHead:
         headers = found.headers
-        target = found.target
         old = found.http10
         hosts = headers.get_all("host")
         if len(hosts) == 1:
-            host = self._hosts.get(hosts[0])
-            if host is None:
-                host = self._checked_host(hosts[0])
+            host = self._hosts.get(hosts[0]) or self._checked_host(hosts[0])
         elif hosts or not old:
             raise WireError(400, "it has two Host fields" if hosts else "it has no Host field")
         else:
@@ -168,6 +163,7 @@ class HeadParser:
         expects = found.expect_continue
         if not expects and "expect" in headers and not old:
             raise WireError(417, "nothing but 100-continue can be expected")
+        target = found.target
         if len(target) > self._target_size:
             raise WireError(414, f"the target is longer than {self._target_size} bytes")
         if target[0] != "/":
