@@ -17,12 +17,13 @@ from mainstay.errors import Violation
 from mainstay.http.faults import faults_of, of_message, of_pydantic
 from mainstay.http.shapes import Shape, item_of, unwrap
 
-__all__ = ["REFUSED", "Check", "Malformed", "check_of", "text_of"]
+__all__ = ["BOOLS", "REFUSED", "Check", "Malformed", "check_of", "text_of"]
 
-_BOOLS: Final[Mapping[str, bool]] = {
+BOOLS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True),
     **dict.fromkeys(("false", "0", "no", "off", "f", "n"), False),
 }
+"""In lower case; any other case is read as well."""
 _NOT_FINITE: Final = frozenset("nNiI")
 _MALFORMED: Final = "malformed"
 
@@ -164,7 +165,7 @@ def text_of(annotation: Any) -> Callable[[str], Any] | None:
 
 
 def _bool_of(text: str) -> Any:
-    return _BOOLS.get(text.lower(), text)
+    return BOOLS.get(text.lower(), text)
 
 
 def _finite(text: str) -> str:

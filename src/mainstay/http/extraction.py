@@ -28,14 +28,14 @@ import msgspec
 from mainstay.core.signature import MISSING
 from mainstay.errors import HttpError, ValidationFailed, Violation
 from mainstay.http.call import HttpCall
-from mainstay.http.checks import REFUSED, Malformed, MsgspecCheck, text_of
+from mainstay.http.checks import BOOLS, REFUSED, Malformed, MsgspecCheck, text_of
 from mainstay.http.faults import MOST, missing, of_message
 from mainstay.http.fields import Field
 from mainstay.http.forms import Part, read_parts
 from mainstay.http.pairs import parse_query
 from mainstay.http.pattern import Hole
 from mainstay.http.shapes import Kind
-from mainstay.http.takers import ABSENT, Absent, Taker
+from mainstay.http.takers import ABSENT, Absent, Taker, default_of
 
 __all__ = ["Extract", "accepted_by", "extractor", "require_type"]
 
@@ -113,7 +113,11 @@ def _code(
         check = _type_check(index, field, names)
         return check, "parts_of(call)" if parts else "call.request.chunks()"
     if field.source == "raw":
-        return _type_check(index, field, names), "body"
+        if field.required:
+            return _type_check(index, field, names), "body"
+        names[f"default{index}"] = default_of(field)
+        check = [f"    {line}" for line in _type_check(index, field, names)]
+        return ["if body:", *check] if check else [], f"body or default{index}()"
     if taker is None:
         return [], "body"  # the whole form
     if field.source == "json":
@@ -144,6 +148,9 @@ def _scalar_code(
     core = field.shape.core
     if isinstance(taker.check, MsgspecCheck) and core is str:
         converted = "text"
+    elif isinstance(taker.check, MsgspecCheck) and core is bool:
+        names["BOOLS"] = BOOLS
+        converted = f"BOOLS[text] if text in BOOLS else {convert}(text)"
     elif isinstance(taker.check, MsgspecCheck) and text_of(core) is None:
         names[convert], names[f"type{index}"] = msgspec.convert, core
         converted = f"{convert}(text, type{index}, strict=False)"

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NoReturn, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Final, NoReturn, Union, get_args, get_origin
 
 from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import UsageError, WiringError
@@ -153,11 +154,11 @@ class Reader:
         marker: Marker | None = None
         if hasattr(annotation, "__metadata__"):
             marker = next(filter(None, map(marker_of, annotation.__metadata__)), None)
-        options = [each for each in get_args(annotation) if each is not type(None)]
         plain = unwrap(annotation)
-        if get_origin(plain) not in (list, *_STREAMS) and UploadFile in options:
-            plain = UploadFile  # UploadFile | None
-        source = _BY_TYPE.get(plain)
+        options = [each for each in get_args(plain) if each is not NoneType]
+        if get_origin(plain) in (Union, UnionType) and len(options) == 1:
+            plain = unwrap(options[0])
+        source = _BY_TYPE.get(plain) if isinstance(plain, type) else None
         if plain is UploadFile or (get_origin(plain) is list and get_args(plain) == (UploadFile,)):
             source = "file"
         elif get_origin(plain) in _STREAMS and get_args(plain)[:1] in ((bytes,), (Part,)):
@@ -193,7 +194,11 @@ class Reader:
                 parameter,
                 f"{verbs} has no body to take it from; write Annotated[{said}, Query] to take it "
                 "from the query"
-                + (f", or Annotated[{said}, Json] for a body all the same" if verbs else ""),
+                + (
+                    f", or Annotated[{said}, Json] for a body all the same"
+                    if self.route.kind == "http"
+                    else ""
+                ),
             )
         return "json"
 
