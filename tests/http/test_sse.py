@@ -54,7 +54,8 @@ def test_the_reply_tells_caches_and_proxies_to_keep_their_hands_off() -> None:
     """Nothing is stored, and nothing is collected on the way."""
 
     async def none() -> AsyncIterator[int]:
-        for number in ():
+        numbers: tuple[int, ...] = ()
+        for number in numbers:
             yield number
 
     response = event_response(none(), status=201)

@@ -8,7 +8,6 @@ Disks are touched in threads.
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -163,7 +162,8 @@ class UploadFile:
 
     def _save(self, path: Path) -> None:
         # Beside the target: only within one file system is a rename all or nothing.
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        unique = Scope.current().effects.random.getrandbits(64)
+        part = path.with_name(f".{path.name}.{unique:x}.part")
         number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             try:
