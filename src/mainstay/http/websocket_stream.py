@@ -172,6 +172,9 @@ class WebSocketStream:
                 await self._waiter
             finally:
                 self._waiter = None
+        if self._patience is not None:  # it goes on asking: the time counts from here
+            self._forget_patience()
+            self._lose_patience()
         message = self._inbox.popleft()
         self._held -= len(message) + _EACH
         if self._paused and self._held * 2 <= self._limits.read_buffer:
@@ -260,7 +263,7 @@ class WebSocketStream:
         # From here on it is ours to decide when the call is cancelled.
         self._call.exchange.gone = None
         self._stop_timer()
-        if self._waiter is not None:
+        if self._waiter is not None and not self._inbox:
             self._wake()
         elif not self._finished:
             self._lose_patience()
@@ -353,7 +356,7 @@ class WebSocketStream:
             tunnel.resume()
 
     def _tasks_wait_for_room(self) -> bool:
-        return any(task.get_name() == "room" for task in self._tasks)
+        return any(task.get_name() == "room" and not task.done() for task in self._tasks)
 
     async def _wait_for_room(self) -> None:
         """The peer pings and does not take the answers: listen again when it has."""
