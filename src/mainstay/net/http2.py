@@ -56,6 +56,9 @@ _DEFAULT_WINDOW: Final = 65_535
 _FAREWELL: Final = 1.0
 """Seconds that a peer has to acknowledge the first GOAWAY."""
 
+_NO_FLOOD: Final = frozenset({ErrorCode.REFUSED_STREAM, ErrorCode.STREAM_CLOSED})
+"""Resets that a peer may provoke before it has read what we sent: our settings, or our reset."""
+
 _PAYLOAD: Final = b"mainstay"
 
 
@@ -214,7 +217,7 @@ class Http2Connection(asyncio.Protocol):
         for exchange in exchanges.values():
             exchange.lose(PeerGone(reason))
 
-    def _break(self, code: int, message: str) -> None:
+    def _break(self, message: str) -> None:
         """End the connection for what the peer did; the engine has said GOAWAY."""
         _log.debug("%s: closed: %s", self.peer.address, message)
         self._close()
@@ -242,13 +245,27 @@ class Http2Connection(asyncio.Protocol):
         if self._closing:
             return
         port = self.port
-        guard = self._guard
         self._heard = now = port.monotonic()
         self._pinged = False
         self._corked = True
         begun: list[Http2Exchange] = []
+        if not self._understood(data, now, begun):
+            return
+        if self._guard.in_head:
+            if self._head_due == inf:
+                self._head_due = now + port.limits.header_timeout
+                self._arm(self._head_due)
+        else:
+            self._head_due = inf
+        for exchange in begun:
+            self._start(exchange)
+        self._corked = False
+        self._flush()
+
+    def _understood(self, data: bytes, now: float, begun: list[Http2Exchange]) -> bool:
+        """Take in what came, and gather what begins; False if the connection is over for it."""
         try:
-            guard.feed(data, now)
+            self._guard.feed(data, now)
             for event in self.engine.receive(data):
                 kind = type(event)
                 if kind is RequestHead:
@@ -261,20 +278,8 @@ class Http2Connection(asyncio.Protocol):
                     self._told(event, now)
         except Violation as violation:
             self.engine.fail(violation.code)
-            self._break(violation.code, violation.message)
-            return
-        if self._closing:
-            return
-        if guard.in_head:
-            if self._head_due == inf:
-                self._head_due = now + port.limits.header_timeout
-                self._arm(self._head_due)
-        else:
-            self._head_due = inf
-        for exchange in begun:
-            self._start(exchange)
-        self._corked = False
-        self._flush()
+            self._break(violation.message)
+        return not self._closing
 
     def _opened(self, head: RequestHead) -> Http2Exchange:
         exchange = Http2Exchange(self, head)
@@ -303,7 +308,7 @@ class Http2Connection(asyncio.Protocol):
     def _told(self, event: Event, now: float) -> None:
         """What is not a request, nor its body."""
         if isinstance(event, Reset):
-            if event.ours and event.code != ErrorCode.REFUSED_STREAM:
+            if event.ours and event.code not in _NO_FLOOD:
                 self._guard.count_reset(now)
             self._drop(event)
         elif isinstance(event, Trailers):
@@ -311,7 +316,7 @@ class Http2Connection(asyncio.Protocol):
             if exchange is not None:
                 exchange.trailed(event.fields)
         elif isinstance(event, Broken):
-            self._break(event.code, event.message)
+            self._break(event.message)
         elif isinstance(event, Goaway):
             self.drain()
 
@@ -492,7 +497,7 @@ class Http2Connection(asyncio.Protocol):
         limits = self.port.limits
         if now >= self._head_due:
             self.engine.fail(ErrorCode.ENHANCE_YOUR_CALM)
-            self._break(ErrorCode.ENHANCE_YOUR_CALM, "a head did not come in time")
+            self._break("a head did not come in time")
             return
         if not self._exchanges and now >= self._idle_due:
             self.drain()

@@ -9,7 +9,7 @@ Rules that both keep, and whoever drives them:
 
 * A violation by the peer of one stream resets that stream; if it was known, a `Reset` tells so.
 * A violation of the connection is the last event, `Broken`: GOAWAY is ready to be taken, and then
-  nothing is left but to close.
+  nothing is left but to close. What came before it in the same bytes may be lost.
 * What is told to a stream that is closed by then is dropped: the driver and the peer cannot know
   of each other's last frames.
 * Bytes of a body count against the windows until `credit` returns them. Padding and what nobody

@@ -23,6 +23,9 @@ _MAX_FRAME_SIZE: Final = 5
 _HEAD_SIZE: Final = 6
 _CONNECT_PROTOCOL: Final = 8
 
+_PREFIX: Final = 0x7F
+_MORE: Final = 0x80
+
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """A whole frame (RFC 9113 §4.1)."""
@@ -66,14 +69,14 @@ def interim_head(stream: int, status: int, fields: Fields) -> bytes:
 
 
 def _string(text: bytes) -> bytes:
-    """A string literal without Huffman's code (RFC 7541 §5.2), its length in 7 bits and more."""
+    """A string literal without Huffman's code; its length has a prefix of 7 bits (RFC 7541 §5)."""
     size = len(text)
-    if size < 0x7F:
+    if size < _PREFIX:
         return bytes((size,)) + text
-    size -= 0x7F
-    length = bytearray(b"\x7f")
-    while size >= 0x80:
-        length.append(size & 0x7F | 0x80)
+    length = bytearray((_PREFIX,))
+    size -= _PREFIX
+    while size > _PREFIX:
+        length.append(size & _PREFIX | _MORE)
         size >>= 7
     length.append(size)
     return bytes(length) + text

@@ -8,7 +8,7 @@ nothing else of the protocol. It answers for:
   costs us work or an answer, and brings nothing;
 * endless or huge header blocks (CVE-2024-27316): those are counted as they come, encoded, because
   a decoder that is given them has to decode them all;
-* a first frame that is not SETTINGS (RFC 9113 §3.4).
+* a first frame that is not SETTINGS (RFC 9113 §3.4), and GOAWAY on a stream (§6.8).
 
 Counts are kept for windows of time that do not overlap, so twice the number may pass within one
 window at worst, and nothing is remembered for each frame.
@@ -27,6 +27,7 @@ _DATA: Final = 0
 _HEADERS: Final = 1
 _RST_STREAM: Final = 3
 _SETTINGS: Final = 4
+_GOAWAY: Final = 7
 _WINDOW_UPDATE: Final = 8
 _CONTINUATION: Final = 9
 _END_STREAM: Final = 1
@@ -34,7 +35,7 @@ _ACK: Final = 1
 _END_HEADERS: Final = 4
 
 
-class Violation(Exception):  # noqa: N818 - internal to the connection, which ends for it
+class Violation(Exception):
     """The connection has to end, with GOAWAY of this `code`."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -117,6 +118,8 @@ class FrameGuard:
                 kind != _DATA or (length == 0 and not data[at + 4] & _END_STREAM)
             ):
                 self._count_control(now)
+                if kind == _GOAWAY and any(data[at + 5 : at + 9]):
+                    raise Violation(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
             at += _HEADER + length
         if at <= end:
             self._carry = data[at:]

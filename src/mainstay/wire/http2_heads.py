@@ -7,14 +7,32 @@ reset with PROTOCOL_ERROR.
 from __future__ import annotations
 
 from itertools import chain
+from string import ascii_lowercase, digits
 from typing import Final
 
-from mainstay.wire.http2 import RequestHead
+from mainstay.wire.http2 import CONNECTION_FIELDS, Fields, RequestHead
 
-__all__ = ["FIELD_COST", "decoded_size", "join_cookies", "request_head"]
+__all__ = [
+    "FIELD_COST",
+    "check_fields",
+    "decoded_size",
+    "join_cookies",
+    "request_head",
+    "split_pseudo",
+]
 
 FIELD_COST: Final = 32
 """Bytes that a field counts beside its name and value (RFC 9113 §6.5.2)."""
+
+_TOKEN: Final = frozenset((ascii_lowercase + digits + "!#$%&'*+-.^_`|~").encode())
+"""Of a field's name (RFC 9110 §5.6.2), in lower case."""
+
+_CONTROL: Final = frozenset({*range(0x20), 0x7F} - {0x09})
+"""Bytes that no value has (RFC 9110 §5.5)."""
+
+_PSEUDO: Final = frozenset(
+    {b":method", b":scheme", b":authority", b":path", b":protocol", b":status"}
+)
 
 _SCHEMES: Final = frozenset({"http", "https"})
 
@@ -38,6 +56,40 @@ def join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
     return joined
 
 
+def split_pseudo(
+    fields: Fields,
+) -> tuple[dict[bytes, str], list[tuple[bytes, bytes]]] | None:
+    """The pseudo-fields and the others; None when they are malformed (RFC 9113 §8.2 and §8.3)."""
+    pseudo: dict[bytes, str] = {}
+    others: list[tuple[bytes, bytes]] = []
+    for field in fields:
+        name, value = bytes(field[0]), bytes(field[1])
+        if name[:1] == b":":
+            if others or name in pseudo or name not in _PSEUDO:
+                return None
+            pseudo[name] = value.decode("latin-1")
+        elif _is_field(name, value):
+            others.append((name, value))
+        else:
+            return None
+    return pseudo, others
+
+
+def check_fields(fields: Fields) -> None:
+    """Raises: ValueError for fields that must not be sent."""
+    for name, value in fields:
+        if not _is_field(name, value):
+            raise ValueError(f"the field {name!r} or its value is not for HTTP/2")
+
+
+def _is_field(name: bytes, value: bytes) -> bool:
+    if not name or not _TOKEN.issuperset(name) or name in CONNECTION_FIELDS:
+        return False
+    if name == b"te" and value != b"trailers":
+        return False
+    return _CONTROL.isdisjoint(value)
+
+
 def request_head(
     stream: int,
     method: str | None,
@@ -52,8 +104,7 @@ def request_head(
 ) -> RequestHead | None:
     """The head of a request, or None when it is malformed.
 
-    Args:
-        hosts: values of the Host field; it must not contradict ``:authority`` (§8.3.1).
+    `hosts` are the values of the Host field, which must not contradict ``:authority`` (§8.3.1).
     """
     if hosts:
         host = hosts[0].decode("latin-1")

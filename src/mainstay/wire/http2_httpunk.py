@@ -20,7 +20,7 @@ What it does not have is done here:
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from httpunk._httpunk import (
     H2_HEADERS_HEAD,
@@ -69,9 +69,9 @@ _SEND_BUFFER: Final = 400 * 1024
 """Bytes of one stream between two `take`, as in hyper."""
 
 # Frames that are applied as if the peer had sent them.
-_ACK: Final = H2Codec("client").receive(bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))[0]
+_ACK: Final[Any] = H2Codec("client").receive(bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))[0]
 _SHUTDOWN: Final = b"SHUTDOWN"
-_DRAINED: Final = H2Codec("client").receive(bytes([0, 0, 8, 6, 1, 0, 0, 0, 0]) + _SHUTDOWN)[0]
+_DRAINED: Final[Any] = H2Codec("client").receive(bytes([0, 0, 8, 6, 1, 0, 0, 0, 0]) + _SHUTDOWN)[0]
 _NONE: Final[list[bytes]] = []
 
 
@@ -123,6 +123,7 @@ class HttpunkEngine:
         events: list[Event] = []
         parts: list[bytes] = []
         try:
+            frame: Any  # its class decides, which the checker cannot see
             for frame in core.receive(data):
                 try:
                     kind = type(frame)
@@ -131,8 +132,9 @@ class HttpunkEngine:
                     elif kind is H2FrameData:
                         self._data(frame, events, parts)
                     elif kind is H2FrameWindowUpdate:
-                        core.recv_window_update(frame)
-                        events.append(Writable(frame.stream_id))
+                        stream = frame.stream_id
+                        if core.recv_window_update(frame) or not stream:
+                            events.append(Writable(stream))
                     else:
                         self._control(frame, events)
                 except H2StreamError as error:

@@ -1,0 +1,98 @@
+"""What httpunk does not have, or does its own way, and this engine makes good."""
+
+from hpack import Encoder
+
+from mainstay.wire.http2 import Broken, ErrorCode, Event, Http2Settings, RequestHead
+from mainstay.wire.http2_frames import frame
+from mainstay.wire.http2_httpunk import HttpunkEngine
+from tests.wire.http2_world import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GET,
+    HEADERS,
+    POST,
+    FramePeer,
+    hello,
+    server,
+)
+
+LIMIT = 4096
+
+
+def blocks(payload: bytes, most: int) -> bytes:
+    """A header block in as many frames as it needs."""
+    parts = [payload[at : at + most] for at in range(0, len(payload), most)]
+    last = len(parts) - 1
+    return b"".join(
+        frame(
+            CONTINUATION if number else HEADERS,
+            (END_HEADERS if number == last else 0) | (0 if number else END_STREAM),
+            1,
+            part,
+        )
+        for number, part in enumerate(parts)
+    )
+
+
+def fed(payload: bytes) -> list[Event]:
+    """What a server whose peer has acknowledged nothing makes of a header block."""
+    engine = HttpunkEngine(client=False, settings=Http2Settings(head_size=LIMIT))
+    engine.begin()
+    engine.receive(hello())
+    return engine.receive(blocks(payload, 16_000))
+
+
+def test_no_head_is_cut_off_in_silence() -> None:
+    """Whatever one field above the limit costs on the wire, the head is told as too long.
+
+    The longest that the guard lets through is twice the limit, encoded.
+    """
+    for size in range(500, 2 * LIMIT * 8 // 5 + 1000, 100):
+        value = b"a" * size  # five bits each in Huffman's code
+        for extra in (
+            [(b"x", value)],
+            [(b"x", value), (b"y", b"z")],
+            [(b"a", b"b"), (b"x", value)],
+        ):
+            payload = Encoder().encode([*GET, *extra], huffman=True)
+            if len(payload) > 2 * LIMIT:
+                continue
+            [event] = fed(payload)
+            assert isinstance(event, RequestHead)
+            whole = 32 * len(extra) + sum(len(name) + len(text) for name, text in extra) <= LIMIT
+            assert event.oversize is not whole
+            if whole:
+                assert event.fields == extra
+
+
+def test_a_bomb_of_references_is_bounded() -> None:
+    """One long entry of the table, named a thousand times, costs the connection."""
+    encoder = Encoder()
+    payload = encoder.encode([*GET, (b"x", b"a" * 4000)])
+    payload += bytes([0x80 | 62]) * 8000  # entry 62 is the newest of the table
+    [event] = fed(payload)
+    assert isinstance(event, Broken)
+    assert event.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_limits_hold_before_the_peer_acknowledges_them() -> None:
+    """A peer that never does gains nothing; one that does so twice is wrong."""
+    [event] = fed(Encoder().encode([*GET, *((b"x%d" % n, b"y" * 50) for n in range(90))]))
+    assert isinstance(event, RequestHead)
+    assert event.oversize
+    engine = server("httpunk")
+    acknowledgement = frame(4, 1, 0, b"")
+    assert engine.receive(acknowledgement) == []
+    assert isinstance(engine.receive(acknowledgement)[-1], Broken)
+
+
+def test_frames_of_one_byte_are_told_together() -> None:
+    """So that small frames cost no more memory than large ones."""
+    engine, peer = server("httpunk"), FramePeer()
+    engine.receive(peer.head(1, POST, ended=False) + peer.head(3, POST, ended=False))
+    tiny = frame(DATA, 0, 1, b"x") * 1000 + frame(DATA, 0, 3, b"y") * 10
+    first, second = engine.receive(tiny + frame(DATA, END_STREAM, 3, b"z"))
+    assert (first.data, first.ended) == (b"x" * 1000, False)  # type: ignore[union-attr]
+    assert (second.data, second.ended) == (b"y" * 10 + b"z", True)  # type: ignore[union-attr]
