@@ -23,7 +23,8 @@ The tree is by fault, because the first question about a failure is whose it is:
     │   ├── ClosedError         it was closed on our side
     │   │   └── EndOfStream     its sender closed it, and everything sent was received
     │   ├── BrokenError         it failed on the other side
-    │   └── BusyError           it has no room now
+    │   ├── BusyError           it has no room now
+    │   └── UpstreamError       a server that we called answered with an error
     ├── PolicyError             refused, or given up, by a rule
     │   ├── DeadlineExceeded    the time allowed is over
     │   ├── Cancelled           whoever asked no longer wants it
@@ -73,6 +74,7 @@ __all__ = [
     "TooLarge",
     "Unauthenticated",
     "Unimplemented",
+    "UpstreamError",
     "UsageError",
     "ValidationFailed",
     "Violation",
@@ -393,6 +395,34 @@ class BusyError(ResourceError):
 
     code = Code.RESOURCE_EXHAUSTED
     reason = "BUSY"
+
+
+class UpstreamError(ResourceError):
+    """A server that we called answered with an error, or with something that cannot be understood.
+
+    What is its fault, or ours in asking, is none of our own caller: uncaught, it is a failure of
+    something that the service depends on.
+
+    Attributes:
+        status: what it answered.
+        problem: its problem details (RFC 9457, `mainstay.http.problems.Problem`), or None.
+        retry_after: seconds that it asks to wait, or None.
+    """
+
+    reason = "UPSTREAM"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 502,
+        problem: Any = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, retryable=status in (408, 425, 429, 500, 502, 503, 504))
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
 
 
 class PolicyError(Error):
