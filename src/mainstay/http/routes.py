@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Final, TypeVar, Unpack, cast
 
 from mainstay.errors import WiringError
@@ -157,6 +158,48 @@ class Routes:
         said = f"mount({path!r})"
         _check_prefix(path, said)
         self._decorator(path, (), "mount", options, said)(app)
+
+    def static(
+        self,
+        path: str,
+        directory: str | PathLike[str],
+        *,
+        index: str | None = "index.html",
+        fallback: str | None = None,
+        cache_control: str | None = None,
+        dotfiles: bool = False,
+        precompressed: bool = True,
+        **options: Unpack[RouteOptions],
+    ) -> None:
+        """Serve the files below `directory` at and below `path`.
+
+        Args:
+            path: without a slash at its end; ``""`` for everything that has no other route.
+            directory: exists by now.
+            index: see `mainstay.http.static.Static`, as for all of the following.
+            fallback: sent to browsers in the place of a page that does not exist.
+            cache_control: the field of that name.
+            dotfiles: whether names that begin with a dot are served.
+            precompressed: whether siblings such as ``app.js.br`` are sent to who accepts them.
+            options: see `RouteOptions`; without ``documented=True`` it is left out of OpenAPI.
+
+        Raises: UsageError when there is no such folder; and as `get`.
+        """
+        # Here, because most services serve no files.
+        from mainstay.http.static import Static  # noqa: PLC0415
+
+        _check_prefix(path, f"static({path!r})")
+        files = Static(
+            directory,
+            index=index,
+            fallback=fallback,
+            cache_control=cache_control,
+            dotfiles=dotfiles,
+            precompressed=precompressed,
+        )
+        options.setdefault("documented", False)
+        options.setdefault("name", path.strip("/").replace("/", ".") or "static")
+        self.get(f"{path}/{{path:path}}", **options)(files.serve)
 
     def _decorator(
         self,
