@@ -440,8 +440,9 @@ class Http1Exchange(Exchange):
 
     def _wanted_protocol(self) -> str:
         upgrade = self._headers.get("upgrade")
-        asked = self.method == "GET" and upgrade is not None
-        return "websocket" if asked and upgrade.lower() == b"websocket" else ""
+        if self.method != "GET" or upgrade is None:
+            return ""
+        return "websocket" if upgrade.lower() == b"websocket" else ""
 
     # --- the body -------------------------------------------------------------------------------
 

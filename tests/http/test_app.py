@@ -1,0 +1,356 @@
+"""Facts about the way from an exchange to a handler and back, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from mainstay.core.call import Call, Handler
+from mainstay.core.ids import REQUEST_ID, TRACE_ID
+from mainstay.core.scope import Scope
+from mainstay.core.threads import to_thread
+from mainstay.errors import HttpError, NotFound
+from mainstay.http.response import Response
+from tests.http.site import running
+
+pytestmark = pytest.mark.real_loop
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+async def ok(call: Any) -> Response:
+    """Answers at once."""
+    return Response("ok")
+
+
+async def test_a_handler_answers() -> None:
+    """Its response, with what middleware adds to it."""
+
+    async def tag(call: Call, next: Handler) -> Any:
+        response = await next(call)
+        response.headers["x-tag"] = call.method
+        return response
+
+    async with running({"GET /a/{name}": ok}, middleware=[tag]) as site:
+        status, fields, body = await site.get("/a/b?c")
+        assert (status, body) == (200, b"ok")
+        assert fields[b"x-tag"] == b"GET /a/{name}"
+        assert site.counts("GET /a/{name}") == {200: 1}
+
+
+async def test_what_no_route_matches_goes_through_the_services_middleware() -> None:
+    """404, 405 with Allow, OPTIONS, and a redirect for a slash too much."""
+    seen = []
+
+    async def watch(call: Any, next: Handler) -> Any:
+        call.request.reply_headers["x-seen"] = "yes"
+        seen.append(call.method)
+        return await next(call)
+
+    async with running({"GET /a": ok}, middleware=[watch]) as site:
+        status, fields, body = await site.get("/nope")
+        assert (status, fields[b"x-seen"]) == (404, b"yes")
+        assert fields[b"content-type"] == b"application/problem+json"
+        assert json.loads(body)["detail"] == "there is nothing at /nope"
+        status, fields, _ = await site.get("/a", "DELETE")
+        assert (status, fields[b"allow"]) == (405, b"GET, HEAD, OPTIONS")
+        status, fields, _ = await site.get("/a", "OPTIONS")
+        assert (status, fields[b"allow"]) == (204, b"GET, HEAD, OPTIONS")
+        status, fields, _ = await site.get("/a/?x=y")
+        assert (status, fields[b"location"]) == (308, b"/a?x=y")
+        assert seen == ["unmatched"] * 4
+        assert site.app.unmatched.counts.statuses == {404: 1, 405: 1, 204: 1, 308: 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(NotFound("no user 7"), 404), (HttpError(418, "short and stout"), 418)]
+)
+async def test_an_error_becomes_a_problem(error: Exception, status: int) -> None:
+    """With its own words."""
+
+    async def fail(call: Any) -> Response:
+        raise error
+
+    async with running({"GET /": fail}) as site:
+        found, fields, body = await site.get("/")
+        assert found == status
+        assert fields[b"content-type"] == b"application/problem+json"
+        assert json.loads(body)["detail"] == str(error)
+
+
+async def test_a_bug_keeps_its_words_and_fills_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The peer learns nothing but 500; the log has the stack."""
+
+    async def fail(call: Any) -> Response:
+        raise ValueError("the password is swordfish")
+
+    with caplog.at_level(logging.ERROR):
+        async with running({"GET /": fail}) as site:
+            status, _, body = await site.get("/")
+    assert status == 500
+    assert b"swordfish" not in body
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert "GET / failed" in record.message
+
+
+async def test_a_call_that_never_waits_makes_no_scope_unless_it_asks() -> None:
+    """And the scope it asks for has its deadline, peer, metadata and ids."""
+    made: list[Any] = []
+
+    async def idle(call: Any) -> Response:
+        made.append(call._made)
+        return Response("ok")
+
+    async def asks(call: Any) -> Response:
+        scope = Scope.current()
+        assert scope is call.scope
+        made.append(scope)
+        with scope.child("inner", timeout=5) as inner:
+            assert inner.parent is scope
+            assert Scope.current() is inner
+        assert Scope.current() is scope
+        return Response(f"{scope.get(REQUEST_ID)} {scope.get(TRACE_ID)}")
+
+    async with running({"GET /idle": idle, "GET /asks": asks}, call_timeout=7) as site:
+        await site.get("/idle")
+        _, _, body = await site.get(
+            "/asks", fields=f"X-Request-Id: r1\r\nTraceparent: 00-{TRACE}-b7ad6b7169203331-01\r\n"
+        )
+        assert body == f"r1 {TRACE}".encode()
+        assert made[0] is None
+        scope = made[1]
+        assert scope.name == "GET /asks"
+        assert 5 < scope.remaining() <= 7
+        assert scope.metadata.get("host") == "example.org"
+        assert scope.peer.address.startswith("127.0.0.1:")
+        assert site.calls.children() == []
+
+
+async def test_a_call_that_waits_is_in_the_tree_and_leaves_it() -> None:
+    """The drain and the cancellation of the service reach it."""
+    go = asyncio.Event()
+
+    async def wait(call: Any) -> Response:
+        await go.wait()
+        return Response("ok")
+
+    async with running({"GET /": wait}) as site:
+        getting = asyncio.ensure_future(site.get("/"))
+        await asyncio.sleep(0.05)
+        (scope,) = site.calls.children()
+        assert len(list(site.calls.tasks())) == 1
+        assert site.server.statistics().in_flight == 1
+        site.calls.drain()
+        assert scope.draining
+        go.set()
+        assert (await getting)[0] == 200
+        assert site.calls.children() == []
+        assert site.app.tasks == set()
+
+
+@pytest.mark.parametrize("how", ["coroutine", "thread"])
+async def test_the_time_is_over(how: str) -> None:
+    """504, and the work has stopped."""
+    stopped = []
+
+    async def slow(call: Any) -> Response:
+        scope = Scope.current()
+        try:
+            if how == "thread":
+                await to_thread(scope.sleep, 5)
+            await asyncio.sleep(5)
+        finally:
+            stopped.append(scope.remaining() <= 0)
+        return Response("late")
+
+    async with running({"GET /": slow}, call_timeout=0.1) as site:
+        status, _, body = await site.get("/")
+        assert status == 504
+        assert "0.1 s" in json.loads(body)["detail"]
+        assert stopped == [True]
+        assert site.counts("GET /") == {504: 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "seconds"),
+    [("X-Request-Timeout: 0.05", 0.05), ("X-Envoy-Expected-Rq-Timeout-Ms: 50", 0.05)],
+)
+async def test_the_caller_gives_a_deadline(field: str, seconds: float) -> None:
+    """Shorter than ours, it holds."""
+
+    async def slow(call: Any) -> Response:
+        assert Scope.current().remaining() <= seconds
+        await asyncio.sleep(5)
+        return Response("late")
+
+    async with running({"GET /": slow}) as site:
+        assert (await site.get("/", fields=f"{field}\r\n"))[0] == 504
+
+
+async def test_a_client_that_leaves_cancels_its_call() -> None:
+    """Within the same turn; it is counted as 499."""
+    ended = asyncio.Event()
+
+    async def slow(call: Any) -> Response:
+        try:
+            await asyncio.sleep(5)
+        finally:
+            ended.set()
+        return Response("late")
+
+    async with running({"GET /": slow}) as site:
+        client = await site.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.05)
+        await client.aclose()
+        await asyncio.wait_for(ended.wait(), 1)
+        await asyncio.sleep(0)
+        assert site.counts("GET /") == {499: 1}
+        assert site.calls.children() == []
+
+
+async def test_a_detached_call_goes_on() -> None:
+    """Its client has left, and it is finished all the same."""
+    ended = asyncio.Event()
+
+    async def slow(call: Any) -> Response:
+        await asyncio.sleep(0.15)
+        ended.set()
+        return Response("late")
+
+    async with running({"GET /": slow}, options={"detached": True}) as site:
+        client = await site.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.05)
+        await client.aclose()
+        await asyncio.wait_for(ended.wait(), 2)
+
+
+async def test_a_stream_is_sent_as_it_comes_and_closed_when_its_client_leaves() -> None:
+    """The generator's cleanup runs at once, not when the garbage is collected."""
+    closed = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"tick"
+                await asyncio.sleep(0.01)
+        finally:
+            closed.set()
+
+    async def stream(call: Any) -> Response:
+        return Response(parts(), content_type="text/plain")
+
+    async with running({"GET /": stream}) as site:
+        client = await site.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, fields = await client.head()
+        assert (status, fields[b"content-type"]) == (200, b"text/plain")
+        await client.until(b"4\r\ntick\r\n")
+        await client.aclose()
+        await asyncio.wait_for(closed.wait(), 1)
+
+
+async def test_a_stream_that_fails_is_broken_off(caplog: pytest.LogCaptureFixture) -> None:
+    """The client sees that it is not whole, and the log says why."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise ValueError("no")
+
+    async def stream(call: Any) -> Response:
+        return Response(parts())
+
+    async with running({"GET /": stream}) as site:
+        client = await site.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.head()
+        try:
+            rest = await client.rest()
+        except ConnectionResetError:
+            rest = b""
+        assert not rest.endswith(b"0\r\n\r\n")
+    assert "ValueError" in caplog.text
+
+
+async def test_work_after_the_reply_is_part_of_the_call() -> None:
+    """The client has its answer, and the call is still in flight."""
+    go = asyncio.Event()
+    done = []
+
+    async def after() -> None:
+        await go.wait()
+        done.append(Scope.current().name)
+
+    async def answer(call: Any) -> Response:
+        return Response("ok", after=after)
+
+    async with running({"GET /": answer}) as site:
+        assert (await site.get("/"))[2] == b"ok"
+        assert len(site.app.tasks) == 1
+        go.set()
+        await asyncio.gather(*site.app.tasks)
+        assert done == ["GET /"]
+
+
+async def test_every_call_has_a_context_of_its_own() -> None:
+    """What one sets, the next does not see; what was set before the server opened, all see."""
+    outer: ContextVar[str] = ContextVar("outer")
+    inner: ContextVar[str] = ContextVar("inner", default="nothing")
+    outer.set("application")
+
+    async def answer(call: Any) -> Response:
+        text = f"{outer.get()} {inner.get()}"
+        inner.set("call")
+        return Response(text)
+
+    async with running({"GET /": answer}) as site:
+        assert (await site.get("/"))[2] == b"application nothing"
+        assert (await site.get("/"))[2] == b"application nothing"
+
+
+async def test_more_calls_than_allowed_are_refused() -> None:
+    """503 with retry-after, at once; connections are another number."""
+    go = asyncio.Event()
+
+    async def wait(call: Any) -> Response:
+        await go.wait()
+        return Response("ok")
+
+    async with running({"GET /": wait}, in_flight=2) as site:
+        waiting = [asyncio.ensure_future(site.get("/")) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        status, fields, _ = await site.get("/")
+        assert (status, fields[b"retry-after"]) == (503, b"1")
+        go.set()
+        assert [found[0] for found in await asyncio.gather(*waiting)] == [200, 200]
+
+
+async def test_fields_for_any_reply_give_way_to_the_replys_own() -> None:
+    """Except cookies and vary, which add up."""
+
+    async def answer(call: Any) -> Response:
+        always = call.request.reply_headers
+        always.add("set-cookie", "a=1")
+        always.set("vary", "origin")
+        always.set("x-frame-options", "DENY")
+        return Response(
+            "ok", headers=[("set-cookie", "b=2"), ("vary", "accept"), ("x-frame-options", "ALLOW")]
+        )
+
+    async with running({"GET /": answer}) as site:
+        client = await site.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        head = await client.until(b"\r\n\r\n")
+        assert head.count(b"set-cookie: ") == 2
+        assert b"vary: accept, origin\r\n" in head
+        assert b"x-frame-options: ALLOW\r\n" in head
+        assert b"DENY" not in head
+        await client.aclose()
