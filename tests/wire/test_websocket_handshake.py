@@ -12,7 +12,6 @@ from mainstay.wire.websocket_handshake import (
     accept_of,
     agree_on_deflate,
     choose_subprotocol,
-    is_own_origin,
     offer,
     read_agreement,
     verify_request,
@@ -122,30 +121,6 @@ def test_an_offer_that_cannot_be_read_is_refused() -> None:
     """Rather than ignored: the client means something."""
     with pytest.raises(InvalidRequest, match="cannot be read"):
         agree_on_deflate([(EXTENSIONS, b"permessage-deflate; =")])
-
-
-@pytest.mark.parametrize(
-    ("origin", "authority", "own"),
-    [
-        ("https://example.org", "example.org", True),
-        ("http://example.org", "Example.org", True),
-        ("https://example.org", "example.org:443", True),
-        ("http://example.org:80", "example.org", True),
-        ("http://example.org:8000", "example.org:8000", True),
-        ("http://[::1]:8000", "[::1]:8000", True),
-        ("http://example.org:8000", "example.org", False),
-        ("https://evil.example", "example.org", False),
-        ("https://example.org.evil.example", "example.org", False),
-        ("https://sub.example.org", "example.org", False),
-        ("null", "example.org", False),
-        ("file://", "", False),
-        ("https://", "", False),
-        ("", "example.org", False),
-    ],
-)
-def test_a_page_belongs_to_its_own_host(origin: str, authority: str, own: bool) -> None:
-    """Host and port decide, the default ports left out; a page without a host belongs nowhere."""
-    assert is_own_origin(origin, authority) is own
 
 
 def test_both_sides_of_us_agree() -> None:

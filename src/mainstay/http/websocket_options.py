@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mainstay.errors import PermissionDenied
-from mainstay.wire.websocket_handshake import is_own_origin
 
-__all__ = ["WebSocketOptions"]
+__all__ = ["WebSocketOptions", "is_own_origin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +48,14 @@ class WebSocketOptions:
             elif "*" in self.origins or origin in self.origins:
                 return
         raise PermissionDenied(f"pages from {origin} may not open this WebSocket")
+
+
+def is_own_origin(origin: str, authority: str) -> bool:
+    """Whether a page from `origin` belongs to the server at `authority`; the scheme may differ,
+    since a proxy may have taken TLS away."""
+    parts = urlsplit(origin)
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme)
+    if default is None:
+        return False
+    host = parts.netloc.lower().removesuffix(default)
+    return bool(host) and host == authority.lower().removesuffix(default)

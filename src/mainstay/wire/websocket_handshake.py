@@ -11,7 +11,6 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from websockets.exceptions import InvalidHandshake
 from websockets.extensions import Extension
@@ -28,7 +27,6 @@ __all__ = [
     "accept_of",
     "agree_on_deflate",
     "choose_subprotocol",
-    "is_own_origin",
     "offer",
     "read_agreement",
     "values_of",
@@ -128,17 +126,6 @@ def agree_on_deflate(fields: Fields) -> tuple[bytes | None, Extension | None]:
                 continue  # a client offers several, by preference
             return build_extension([(name, list(granted))]).encode(), extension
     return None, None
-
-
-def is_own_origin(origin: str, authority: str) -> bool:
-    """Whether a page from `origin` belongs to the server at `authority`; the scheme may differ,
-    since a proxy may have taken TLS away."""
-    parts = urlsplit(origin)
-    default = {"http": ":80", "https": ":443"}.get(parts.scheme)
-    if default is None:
-        return False
-    host = parts.netloc.lower().removesuffix(default)
-    return bool(host) and host == authority.lower().removesuffix(default)
 
 
 # --- the client's side --------------------------------------------------------------------------
