@@ -56,7 +56,10 @@ def on_uvicorn(program: str) -> Command:
 
 def mainstay(port: int) -> Sequence[str]:
     """Our own, with everything on that is on by default."""
-    return (sys.executable, "-m", f"{PROGRAMS}.mainstay_app", str(port))
+    return (
+        *(sys.executable, "-m", "mainstay", "run", f"{PROGRAMS}.mainstay_app:service"),
+        *("--set", f'mainstay.http.listen=["tcp://127.0.0.1:{port}"]'),
+    )
 
 
 def sanic(port: int) -> Sequence[str]:
