@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from mainstay.core.call import Stream
 from mainstay.core.metadata import EMPTY, Metadata
 from mainstay.errors import EndOfStream
 from mainstay.http.request import Request
-from mainstay.http.websocket_stream import WebSocketStream
+
+if TYPE_CHECKING:
+    from mainstay.http.websocket_stream import WebSocketStream
 
 __all__ = ["WebSocket"]
 

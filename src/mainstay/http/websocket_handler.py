@@ -17,7 +17,7 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Final, TypeAlias, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args, get_origin
 
 from mainstay.core.call import Handler
 from mainstay.core.scope import Key
@@ -41,9 +41,11 @@ from mainstay.http.call import HttpCall
 from mainstay.http.response import Response
 from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_codec import UNSUPPORTED, decoder_of, encoder_of
-from mainstay.http.websocket_options import WebSocketOptions
-from mainstay.http.websocket_stream import GOING_AWAY, NORMAL, WebSocketStream
+from mainstay.http.websocket_options import GOING_AWAY, NORMAL, WebSocketOptions
 from mainstay.net.limits import Limits
+
+if TYPE_CHECKING:
+    from mainstay.http.websocket_stream import WebSocketStream
 
 __all__ = ["Fill", "WebSocketPlan", "close_code_of", "is_socket", "websocket_handler"]
 
@@ -81,6 +83,10 @@ class WebSocketPlan:
     def __init__(
         self, function: Callable[..., Any], options: WebSocketOptions | None = None
     ) -> None:
+        # Not above: the engine is slow to import, and a service without WebSockets starts without.
+        from mainstay.http.websocket_stream import WebSocketStream  # noqa: PLC0415
+
+        self._stream = WebSocketStream
         here = where(function)
         self._function = function
         self._feeds = inspect.isasyncgenfunction(function)
@@ -121,7 +127,7 @@ class WebSocketPlan:
             headers = {"upgrade": "websocket", "connection": "upgrade"}
             raise HttpError(426, "this address takes WebSockets only", headers=headers)
         deaf = self.parameter is None
-        stream = WebSocketStream(
+        stream = self._stream(
             call, self._options, self.limits, self._decode, self._encode, deaf=deaf
         )
         call.stream = stream

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from mainstay.errors import PermissionDenied
 
-__all__ = ["WebSocketOptions", "is_own_origin"]
+__all__ = ["GOING_AWAY", "NORMAL", "NO_MESSAGES", "WebSocketOptions", "is_own_origin"]
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+NO_MESSAGES: Final = 1003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

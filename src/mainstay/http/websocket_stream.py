@@ -29,7 +29,7 @@ from mainstay.core.metadata import EMPTY, Metadata
 from mainstay.errors import EndOfStream, PeerGone, UsageError
 from mainstay.http.call import HttpCall
 from mainstay.http.websocket_codec import Decode, Encode
-from mainstay.http.websocket_options import WebSocketOptions
+from mainstay.http.websocket_options import GOING_AWAY, NO_MESSAGES, NORMAL, WebSocketOptions
 from mainstay.net.exchange import Tunnel
 from mainstay.net.limits import Limits
 from mainstay.wire.websocket import Closed, Pong, WebSocketWire
@@ -40,14 +40,10 @@ from mainstay.wire.websocket_handshake import (
     verify_request,
 )
 
-__all__ = ["FAREWELL", "GOING_AWAY", "NORMAL", "NO_MESSAGES", "WebSocketStream"]
+__all__ = ["FAREWELL", "WebSocketStream"]
 
 FAREWELL: Final = 1.0
 """Seconds that a handler which never receives has for last words when the service drains."""
-
-NORMAL: Final = 1000
-GOING_AWAY: Final = 1001
-NO_MESSAGES: Final = 1003
 
 _ABNORMAL: Final = 1006
 _EACH: Final = 64
