@@ -2,9 +2,7 @@
 
 import pytest
 
-from mainstay.core.call import Call
-from mainstay.core.scope import Scope
-from mainstay.errors import BugError, WiringError
+from mainstay.errors import WiringError
 from mainstay.http.compile import compile_routes
 from mainstay.http.router import WEBSOCKET, Miss, Router
 from mainstay.http.routes import Routes
@@ -58,15 +56,6 @@ def test_one_endpoint_stands_for_a_route() -> None:
     assert [match[0] for match in found] == [endpoint, endpoint]  # type: ignore[index]
     assert endpoint.method_name == "PUT|POST /a"
     assert (endpoint.body_limit, endpoint.timeout, endpoint.detached) == (10, 2.0, True)
-
-
-async def test_an_endpoint_without_a_handler_is_our_fault() -> None:
-    """Until the service is wired, it answers with a bug."""
-    routes = Routes()
-    routes.get("/a")(handler)
-    (endpoint,) = compile_routes(routes).endpoints
-    with pytest.raises(BugError, match="GET /a was called before"):
-        await endpoint.handler(Call("http", "GET /a", Scope.current()))
 
 
 def test_defaults_are_parameters_of_a_shorter_route() -> None:

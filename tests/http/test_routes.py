@@ -1,6 +1,6 @@
 """Routes are declared one by one and in groups."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 

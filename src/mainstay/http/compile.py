@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mainstay.core.call import Call
-from mainstay.errors import BugError, WiringError
+from mainstay.errors import WiringError
 from mainstay.http.endpoint import Endpoint
 from mainstay.http.route import Route
 from mainstay.http.router import ANY_METHOD, WEBSOCKET, Router, Slashes
@@ -43,7 +42,7 @@ def compile_routes(routes: Routes, slashes: Slashes = "redirect") -> Compiled:
     endpoints = []
     faults = []
     for route, _ in named:
-        endpoint = Endpoint(route.method_name, _unwired, route, route.kind)
+        endpoint = Endpoint(route.method_name, None, route, route.kind)
         endpoints.append(endpoint)
         said = describe(route)
         for method, path in _registrations(route):
@@ -72,7 +71,3 @@ def _registrations(route: Route) -> Iterator[tuple[str, str]]:
     else:
         for method in route.methods:
             yield method, route.path
-
-
-async def _unwired(call: Call) -> None:
-    raise BugError(f"{call.method} was called before the service was wired")

@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict
 
 from mainstay.core.call import Middleware
 from mainstay.errors import WiringError
+from mainstay.http.websocket_options import WebSocketOptions
 
 __all__ = ["GroupOptions", "RouteOptions", "check_options", "merge"]
 
@@ -30,6 +31,7 @@ class GroupOptions(TypedDict, total=False):
     detached: bool
     security: Sequence[Mapping[str, Sequence[str]]]
     defaults: Mapping[str, Any]
+    socket: WebSocketOptions | None
 
 
 class RouteOptions(GroupOptions, total=False):

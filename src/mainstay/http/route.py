@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from mainstay.core.call import Middleware
+from mainstay.http.websocket_options import WebSocketOptions
 
 __all__ = ["METHODS", "Route", "RouteKind"]
 
@@ -38,6 +39,7 @@ class Route:
         security: names of the security schemes that apply, with scopes; for OpenAPI, filled by
             authentication middleware's `security` attribute too.
         defaults: values of path parameters that a shorter route leaves out, and options of groups.
+        socket: how a WebSocket is spoken; the defaults unless given.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Route:
     detached: bool = False
     security: Sequence[Mapping[str, Sequence[str]]] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    socket: WebSocketOptions | None = None
 
     @property
     def method_name(self) -> str:

@@ -2,7 +2,7 @@
 
 For each parameter, the first that fits:
 
-1. a type the call brings along: `Scope`, `Call`, the call's `Stream`;
+1. a type the call brings along: `Scope`, `Call`, the call's `Stream`, the HTTP `Request`;
 2. a type that somebody provides: configuration, resources, the service itself;
 3. for handlers, the one parameter left is the request (or, as an ``AsyncIterator``, the messages
    that the peer streams);
@@ -14,7 +14,7 @@ Anything else is a WiringError when the service starts, not when the first call 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import TracebackType, UnionType
@@ -24,11 +24,22 @@ from mainstay.core.call import Call, Handler, Stream, messages
 from mainstay.core.scope import Scope
 from mainstay.core.signature import MISSING, Parameter, parameters_of, say_type, where
 from mainstay.core.threads import to_thread
-from mainstay.errors import InvalidRequest, WiringError
+from mainstay.errors import InvalidRequest, UsageError, WiringError
+from mainstay.http.call import HttpCall
+from mainstay.http.request import Request
 from mainstay.service.container import OF_A_CALL, Container
 from mainstay.service.provider import Provider
 
-__all__ = ["CLEANUP", "Binding", "bind", "handler_of"]
+__all__ = [
+    "CLEANUP",
+    "Binding",
+    "CallResources",
+    "Sources",
+    "bind",
+    "brought_by",
+    "handler_of",
+    "sources_of",
+]
 
 CLEANUP: Final = 5.0
 """Seconds that closing the resources of one call may take, its cancellation held off meanwhile."""
@@ -75,23 +86,8 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
     if request and inspect.isgeneratorfunction(function):
         message = f"{where(function)} yields: make it `async def` to stream its messages"
         raise WiringError(message)
-    service: dict[str, Any] = {}
-    call: dict[str, Provider] = {}
-    brought: dict[str, Any] = {}
-    left: list[Parameter] = []
-    for parameter in parameters_of(function):
-        annotation = _offered(parameter.annotation, container)
-        provider = container.call_provider(annotation)
-        if annotation in OF_A_CALL or annotation is Stream:
-            brought[parameter.name] = annotation
-        elif provider is not None:
-            call[parameter.name] = provider
-            container.want(annotation)
-        elif container.provides(annotation):
-            service[parameter.name] = annotation
-            container.want(annotation)
-        else:
-            left.append(parameter)
+    sources = sources_of(function, container)
+    service, call, brought, left = sources.service, sources.call, sources.brought, sources.left
     taken = _request_of(function, container, left) if request else None
     for parameter in left:
         if parameter is not taken and parameter.default is MISSING:
@@ -113,6 +109,44 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
         optional=taken is not None and taken.default is not MISSING,
         streams=streams,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the parameters of one function come from, as far as types say.
+
+    Attributes:
+        service, call, brought: see `Binding`.
+        left: those whose types nobody provides.
+    """
+
+    service: dict[str, Any]
+    call: dict[str, Provider]
+    brought: dict[str, Any]
+    left: list[Parameter]
+
+
+def sources_of(
+    function: Callable[..., Any], container: Container, *, apart: Collection[str] = ()
+) -> Sources:
+    """Sort the parameters of `function` by who fills them; those named in `apart` are left."""
+    sources = Sources({}, {}, {}, [])
+    for parameter in parameters_of(function):
+        annotation = _offered(parameter.annotation, container)
+        provider = container.call_provider(annotation)
+        if parameter.name in apart:
+            sources.left.append(parameter)
+        elif annotation in OF_A_CALL or annotation is Stream:
+            sources.brought[parameter.name] = annotation
+        elif provider is not None:
+            sources.call[parameter.name] = provider
+            container.want(annotation)
+        elif container.provides(annotation):
+            sources.service[parameter.name] = annotation
+            container.want(annotation)
+        else:
+            sources.left.append(parameter)
+    return sources
 
 
 def _offered(annotation: Any, container: Container) -> Any:
@@ -161,14 +195,14 @@ def handler_of(binding: Binding, container: Container) -> Handler:
     async def handle(call: Call) -> Any:
         arguments = dict(constants)
         for name, annotation in binding.brought.items():
-            arguments[name] = _from_call(call, annotation)
+            arguments[name] = brought_by(call, annotation)
         if binding.streams:
             arguments[cast(str, binding.request)] = messages(_stream(call))
         elif binding.request is not None and not (call.request is None and binding.optional):
             arguments[binding.request] = call.request
         if not binding.call:
             return await run(call, arguments)
-        async with _CallResources(call, container) as opened:
+        async with CallResources(call, container) as opened:
             for name, provider in binding.call.items():
                 arguments[name] = await opened(provider)
             return await run(call, arguments)
@@ -219,11 +253,25 @@ def _stream_of(function: Callable[..., Any]) -> _Run:
     return run
 
 
-def _from_call(call: Call, annotation: Any) -> Any:
+def brought_by(call: Call, annotation: Any) -> Any:
+    """What `call` brings along of this type.
+
+    Raises: InvalidRequest for a stream of a call that has none; UsageError for the HTTP request of
+    a call that did not come by HTTP.
+    """
     if annotation is Scope:
         # The innermost scope, which a middleware may have made tighter than the call's own.
         return Scope.current()
+    if annotation is Request:
+        return _request(call)
     return call if annotation is Call else _stream(call)
+
+
+def _request(call: Call) -> Request:
+    if not isinstance(call, HttpCall):
+        message = f"{call.method} was called by {call.transport}, and asks for an HTTP request"
+        raise UsageError(message)
+    return call.request
 
 
 def _stream(call: Call) -> Stream:
@@ -233,13 +281,14 @@ def _stream(call: Call) -> Stream:
     return call.stream
 
 
-class _CallResources:
+class CallResources:
     """The resources that live for one call: opened when asked for, each once, closed in reverse.
 
     Closing is shielded, because a rollback is most needed when the call was cancelled.
     """
 
     def __init__(self, call: Call, container: Container) -> None:
+        self._call = call
         self._given: dict[Any, Any] = {Call: call, Scope: call.scope}
         self._container = container
         self._stack = AsyncExitStack()
@@ -262,6 +311,8 @@ class _CallResources:
                 needed = self._container.call_provider(parameter.annotation)
                 if needed is not None:
                     await self._open(needed)
+                elif parameter.annotation is Request:
+                    self._given[Request] = _request(self._call)
             arguments = self._container.arguments(provider, self._given)
             value = await self._stack.enter_async_context(provider.open(**arguments))
             self._given[provider.provides] = value

@@ -15,13 +15,14 @@ from mainstay.core.call import Call
 from mainstay.core.scope import Scope
 from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import ShuttingDown, WiringError
+from mainstay.http.request import Request
 from mainstay.service.living import Living
 from mainstay.service.provider import Provider
 from mainstay.service.starting import step
 
 __all__ = ["OF_A_CALL", "Container"]
 
-OF_A_CALL: Final = frozenset({Call, Scope})
+OF_A_CALL: Final = frozenset({Call, Request, Scope})
 """Types that each call brings along."""
 
 

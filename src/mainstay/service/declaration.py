@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mainstay.core.call import Middleware
 from mainstay.interfaces.server import Server
 from mainstay.service.probes import ProbeKind
 from mainstay.service.provider import Provider
 from mainstay.service.workers import Job, Worker
+
+if TYPE_CHECKING:
+    from mainstay.http.routes import Routes
 
 __all__ = ["Declaration", "Function", "HookKind"]
 
@@ -49,3 +53,15 @@ class Declaration:
         default_factory=lambda: {"live": [], "ready": [], "started": []}
     )
     servers: list[Server | Function] = field(default_factory=list)
+
+    @cached_property
+    def routes(self) -> Routes:
+        """What answers by HTTP; made, and HTTP loaded, when it is first asked for."""
+        from mainstay.http.routes import Routes  # noqa: PLC0415 - see above
+
+        return Routes()
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether somebody has asked for `routes`."""
+        return "routes" in vars(self)

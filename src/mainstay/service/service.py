@@ -18,6 +18,7 @@ from mainstay.core.effects import Effects
 from mainstay.core.signature import where
 from mainstay.errors import WiringError
 from mainstay.interfaces.server import Server
+from mainstay.service.answering import Answering
 from mainstay.service.declaration import Declaration, HookKind
 from mainstay.service.probes import ProbeKind
 from mainstay.service.provider import Lifetime, Ping, provider_of
@@ -34,7 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
-class Service:
+class Service(Answering):
     """Handlers, resources, workers and servers under one lifecycle::
 
         service = Service("hello")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from mainstay.core.call import Handler, chain
 from mainstay.core.scope import Scope
@@ -21,6 +21,12 @@ from mainstay.service.binding import Binding, bind, handler_of
 from mainstay.service.container import Container
 from mainstay.service.declaration import Declaration, Function, HookKind
 from mainstay.service.probes import Check, ProbeKind
+
+if TYPE_CHECKING:
+    from mainstay.http.router import Slashes
+    from mainstay.http.routes import Routes
+    from mainstay.service.endpoints import Endpoints
+    from mainstay.service.mounts import Mounts
 
 __all__ = ["Runner", "Wiring"]
 
@@ -35,6 +41,12 @@ class Wiring:
         declaration: what was said.
         values: ready values by type.
         overrides: what takes the place of providers, by type.
+        beside: routes that stand outside of the service's middleware: probes, documentation.
+        slashes: what a trailing slash too much or too little means; see `mainstay.http.router`.
+
+    Attributes:
+        container: what parameters can ask for.
+        endpoints: what answers by HTTP; None if nothing does.
 
     Raises: WiringError when something cannot be put together.
     """
@@ -44,10 +56,24 @@ class Wiring:
         declaration: Declaration,
         values: Mapping[Any, Any],
         overrides: Mapping[Any, Any] | None = None,
+        *,
+        beside: Routes | None = None,
+        slashes: Slashes = "redirect",
     ) -> None:
-        self.container = Container(declaration.resources, values, overrides)
+        routes = _all_routes(declaration, beside)
+        mounts = None if routes is None else _mounts(routes)
+        providers = [*declaration.resources, *(mounts.providers if mounts is not None else ())]
+        self.container = Container(providers, values, overrides)
         self._declaration = declaration
         faults: list[WiringError] = []
+        self.endpoints: Endpoints | None = None
+        if routes is not None and mounts is not None:
+            from mainstay.service.endpoints import Endpoints  # noqa: PLC0415 - not without routes
+
+            try:
+                self.endpoints = Endpoints(routes, self.container, mounts, slashes)
+            except WiringError as fault:
+                faults.append(fault)
         self._handlers = _bound(
             declaration.handlers, lambda each: bind(each, self.container, request=True), faults
         )
@@ -110,6 +136,26 @@ class Wiring:
             message = f"{where(function)} yields, and nobody takes what it yields here"
             raise WiringError(message)
         return bind(function, self.container)
+
+
+def _all_routes(declaration: Declaration, beside: Routes | None) -> Routes | None:
+    """The routes of the service in its middleware, and those beside it."""
+    if beside is None and not declaration.has_routes:
+        return None
+    from mainstay.http.routes import Routes  # noqa: PLC0415 - as above
+
+    every = Routes()
+    if declaration.has_routes:
+        every.include(declaration.routes, middleware=declaration.middleware)
+    if beside is not None:
+        every.include(beside)
+    return every
+
+
+def _mounts(routes: Routes) -> Mounts:
+    from mainstay.service.mounts import Mounts  # noqa: PLC0415 - as above
+
+    return Mounts(routes.routes())
 
 
 def _bound(
