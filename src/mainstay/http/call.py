@@ -117,3 +117,5 @@ class HttpCall(Call, LateScope):
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""
         self._ended = True
+        if self._request is not None:
+            self._request.close()
