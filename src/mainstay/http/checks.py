@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from mainstay.errors import Violation
-from mainstay.http.faults import faults_of, of_message, of_pydantic
+from mainstay.http.faults import below, faults_of, of_message, of_pydantic
 from mainstay.http.shapes import Shape, item_of, unwrap
 
-__all__ = ["BOOLS", "REFUSED", "Check", "Malformed", "check_of", "text_of"]
+__all__ = ["BOOLS", "REFUSED", "Check", "Malformed", "check_of", "prepared_faults", "text_of"]
 
 BOOLS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True),
@@ -89,14 +89,9 @@ class MsgspecCheck:
 
     def faults(self, value: Any, pointer: str) -> list[Violation]:
         """See `Check`."""
-        try:
-            if isinstance(value, str) and self._prepare is not None:
-                value = self._prepare(value)
-            elif isinstance(value, list):
-                value = self._items(value)
-        except msgspec.ValidationError as error:
-            return [of_message(str(error), pointer)]
-        return faults_of(value, self._core, pointer, text=True)
+        if isinstance(value, list):
+            return prepared_faults(value, self._prepare_item, self._core, pointer)
+        return prepared_faults(value, self._prepare, self._core, pointer)
 
     def json_faults(self, body: bytes, pointer: str) -> list[Violation]:
         """See `Check`."""
@@ -162,6 +157,24 @@ def text_of(annotation: Any) -> Callable[[str], Any] | None:
     if isinstance(plain, type) and plain.__name__ in ("float", "Decimal"):
         return _finite
     return None
+
+
+def prepared_faults(
+    raw: Any, prepare: Callable[[str], Any] | None, annotation: Any, pointer: str
+) -> list[Violation]:
+    """What is wrong with a text, or a list of them, that is to be prepared first."""
+    if prepare is None or not isinstance(raw, str | list):
+        return faults_of(raw, annotation, pointer, text=True)
+    several = isinstance(raw, list)
+    found = []
+    values = []
+    for index, text in enumerate(raw if several else [raw]):
+        try:
+            values.append(prepare(text))
+        except msgspec.ValidationError as error:
+            found.append(of_message(str(error), below(pointer, index) if several else pointer))
+    value = values if several else values and values[0]
+    return found or faults_of(value, annotation, pointer, text=True)
 
 
 def _bool_of(text: str) -> Any:

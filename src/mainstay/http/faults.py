@@ -29,8 +29,8 @@ _LONGEST_KEY: Final = 100
 
 _AT: Final = re.compile(r" - at `(key in )?(\$.*)`\Z", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _CODES: Final = (
-    ("missing", re.compile(r"Object missing required field")),
     ("unknown", re.compile(r"Object contains unknown field")),
     ("length", re.compile(r".* of (at least |at most )?length|Expected `array` of")),
     ("pattern", re.compile(r".* matching regex")),
@@ -58,6 +58,8 @@ def of_message(message: str, pointer: str, *, text: bool = False) -> Violation:
         message = message[: found.start()]
         steps = _STEP.findall(found[2])
         pointer = below(pointer, *(name or index for name, index in steps))
+    if named := _MISSING.fullmatch(message):
+        return missing(below(pointer, named[1]))
     if text:
         message = message.removesuffix(", got `str`")
     code = next((code for code, pattern in _CODES if pattern.match(message)), "value")
@@ -128,13 +130,13 @@ class _Search:
                     self.look(each, item, below(pointer, index), depth)
 
     def _look_at_fields(self, value: dict[str, Any], model: Any, pointer: str, depth: int) -> None:
+        config = getattr(get_origin(model) or model, "__struct_config__", None)
         members = members_of(model)
         for member in members:
             if member.key in value:
                 self.look(value[member.key], member.annotation, below(pointer, member.key), depth)
             elif member.required and len(self.found) < MOST:
                 self.found.append(missing(below(pointer, member.key)))
-        config = getattr(get_origin(model) or model, "__struct_config__", None)
         if config is not None and config.forbid_unknown_fields:
             known = {member.key for member in members} | {config.tag_field}
             for key in value:
@@ -162,8 +164,7 @@ def _chosen(annotation: Any, value: Any) -> Any:
     options = [unwrap(each) for each in get_args(plain)]
     if isinstance(value, dict):
         fitting = [each for each in options if is_model(each) or _is(each, Mapping)]
-        tagged = [each for each in fitting if _has_tag(each, value)]
-        fitting = tagged or fitting
+        fitting = [each for each in fitting if not _has_another_tag(each, value)]
     elif isinstance(value, list):
         fitting = [each for each in options if _is(each, (Sequence, set, frozenset))]
     else:
@@ -171,10 +172,10 @@ def _chosen(annotation: Any, value: Any) -> Any:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _has_tag(model: Any, value: dict[str, Any]) -> bool:
+def _has_another_tag(model: Any, value: dict[str, Any]) -> bool:
     config = getattr(get_origin(model) or model, "__struct_config__", None)
     return (
         config is not None
         and config.tag_field is not None
-        and value.get(config.tag_field) == config.tag
+        and value.get(config.tag_field) != config.tag
     )

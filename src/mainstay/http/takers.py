@@ -16,8 +16,8 @@ import msgspec
 
 from mainstay.core.signature import MISSING
 from mainstay.errors import Violation
-from mainstay.http.checks import REFUSED, check_of, text_of
-from mainstay.http.faults import below, faults_of, missing, of_message, of_pydantic
+from mainstay.http.checks import REFUSED, check_of, prepared_faults, text_of
+from mainstay.http.faults import below, missing, of_message, of_pydantic
 from mainstay.http.fields import Field
 from mainstay.http.shapes import Kind, unwrap
 
@@ -172,12 +172,7 @@ class _MemberTaker:
         return [self.prepare(each) for each in raw] if isinstance(raw, list) else self.prepare(raw)
 
     def faults(self, raw: Any) -> list[Violation]:
-        pointer = self.field.pointer
-        try:
-            value = self.prepared(raw)
-        except msgspec.ValidationError as error:
-            return [of_message(str(error), pointer)]
-        return faults_of(value, self.field.shape.core, pointer, text=True)
+        return prepared_faults(raw, self.prepare, self.field.shape.core, self.field.pointer)
 
 
 # --- getters: from a part to the raw value ------------------------------------------------------
