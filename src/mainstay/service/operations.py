@@ -11,44 +11,52 @@ import os
 import resource
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from mainstay.http.metrics import CONTENT_TYPE, render
 from mainstay.http.response import Response
 from mainstay.http.routes import Routes
-from mainstay.service.probes import ProbeKind
-from mainstay.service.running import Running
+from mainstay.service.probes import ProbeKind, ProbeResult
 
-__all__ = ["operations"]
+__all__ = ["Ask", "operations", "process_metrics"]
+
+Ask: TypeAlias = Callable[[ProbeKind], Awaitable[ProbeResult]]
 
 _KIB = 1024
 
 
-def operations() -> Routes:
-    """The routes."""
+def operations(ask: Ask, metrics: Callable[[], str]) -> Routes:
+    """The routes.
+
+    Args:
+        ask: asks a probe.
+        metrics: what is counted, in the text format of Prometheus.
+    """
     routes = Routes(tags=["operations"], documented=False)
 
     @routes.get("/livez")
-    async def livez(running: Running) -> Response:
-        return await _probe(running, "live")
+    async def livez() -> Response:
+        return await _probe(ask, "live")
 
     @routes.get("/readyz")
-    async def readyz(running: Running) -> Response:
-        return await _probe(running, "ready")
+    async def readyz() -> Response:
+        return await _probe(ask, "ready")
 
     @routes.get("/startedz")
-    async def startedz(running: Running) -> Response:
-        return await _probe(running, "started")
+    async def startedz() -> Response:
+        return await _probe(ask, "started")
 
-    @routes.get("/metrics")
-    async def metrics(running: Running) -> Response:
-        return Response(running.metrics() + process_metrics(), content_type=CONTENT_TYPE)
+    @routes.get("/metrics", name="metrics")
+    async def metrics_() -> Response:
+        return Response(metrics() + process_metrics(), content_type=CONTENT_TYPE)
 
     return routes
 
 
-async def _probe(running: Running, kind: ProbeKind) -> Response:
-    result = await running.probe(kind)
+async def _probe(ask: Ask, kind: ProbeKind) -> Response:
+    result = await ask(kind)
     lines = [f"{'ok' if each.ok else 'FAILED'} {each.name}" for each in result.checks]
     text = "\n".join([*lines, "ok" if result.ok else "not ok", ""])
     # Checks' errors stay in the log: a probe is often open to the world.

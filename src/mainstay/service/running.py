@@ -38,6 +38,7 @@ from mainstay.service.probes import Check, ProbeKind, ProbeResult, ask
 from mainstay.service.settings import Settings
 from mainstay.service.starting import step
 from mainstay.service.stopping import Components, Shutdown
+from mainstay.service.web import Web
 from mainstay.service.wiring import Runner, Wiring
 from mainstay.service.workers import Job, Worker, run_job, run_worker
 
@@ -114,7 +115,14 @@ class Running:
         if config is not None:
             # By the declared type: an instance of a TypedDict is a plain dict.
             values[declaration.config or type(config)] = config
-        self._wiring = Wiring(declaration, values, overrides)
+        self._web = Web(declaration, settings, self.probe)
+        self._wiring = Wiring(
+            declaration,
+            values,
+            overrides,
+            beside=self._web.beside,
+            slashes=settings.http.slashes,
+        )
         self._dispatcher: Dispatcher | None = None
         self._opened: list[Any] = []
         self._asked = asyncio.get_running_loop().create_future()
@@ -162,7 +170,10 @@ class Running:
         for name, run in self._wiring.hooks("start"):
             await step(self._life, name, timeout, run)
         self._dispatcher = Dispatcher(self._wiring.handlers(), self.settings.call_timeout)
-        for name, make in self._wiring.servers():
+        made = self._wiring.servers()
+        if self._wiring.endpoints is not None:
+            made += self._web.servers(self._wiring.endpoints)
+        for name, make in made:
             server = await step(self._life, name, timeout, make)
             opening = functools.partial(server.open, self._dispatcher, self._calls)
             self.addresses += await step(self._life, repr(server), timeout, opening)
@@ -214,7 +225,7 @@ class Running:
     @property
     def in_flight(self) -> int:
         """Calls begun and not ended."""
-        return 0 if self._dispatcher is None else self._dispatcher.in_flight
+        return self._web.in_flight + (self._dispatcher.in_flight if self._dispatcher else 0)
 
     async def call(
         self,

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from mainstay.http.settings import HttpSettings
 from mainstay.observe.log import LogSettings
 
 __all__ = ["Settings", "ShutdownSettings", "WatchdogSettings"]
@@ -58,6 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         shutdown: see `ShutdownSettings`.
         watchdog: see `WatchdogSettings`.
         log: see `mainstay.observe.log.LogSettings`.
+        http: see `mainstay.http.settings.HttpSettings`.
     """
 
     call_timeout: Seconds | None = 30.0
@@ -67,3 +69,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shutdown: ShutdownSettings = field(default_factory=ShutdownSettings)
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)

@@ -1,39 +1,86 @@
-"""The HTTP server of a service: its routes, compiled and wired, behind its settings."""
+"""The HTTP side of a running service: its servers, and what they answer beside its own routes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from mainstay.core.call import Handler, Middleware, chain
-from mainstay.http.app import HttpApplication
-from mainstay.http.compile import Compiled
-from mainstay.http.server import HttpServer
-from mainstay.http.settings import HttpSettings
+from mainstay.core.call import Handler, chain
+from mainstay.service.declaration import Declaration
+from mainstay.service.operations import Ask, operations
+from mainstay.service.settings import Settings
 
-__all__ = ["make_application", "make_server"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+    from mainstay.http.routes import Routes
+    from mainstay.http.server import HttpServer
+    from mainstay.service.endpoints import Endpoints
+    from mainstay.service.wiring import Runner
 
-def make_application(
-    compiled: Compiled, middleware: Sequence[Middleware], call_timeout: float | None
-) -> HttpApplication:
-    """What answers exchanges: the endpoints, whose handlers are set, and the service's middleware
-    around what none of them matches."""
-
-    def fallback(handler: Handler) -> Handler:
-        return chain(middleware, handler)
-
-    return HttpApplication(compiled.router, compiled.endpoints, fallback, call_timeout)
+__all__ = ["Web"]
 
 
-def make_server(
-    application: HttpApplication, settings: HttpSettings, listen: Sequence[str] | None = None
-) -> HttpServer:
-    """The server on its addresses, or on others: `listen`."""
-    return HttpServer(
-        settings.listen if listen is None else listen,
-        application,
-        limits=settings.limits,
-        tls=settings.tls,
-        reuse_port=settings.reuse_port,
-        unix_mode=settings.unix_mode,
-    )
+class Web:
+    """Makes the HTTP servers of one life of a service.
+
+    Args:
+        declaration: what the service is made of.
+        settings: of the framework.
+        ask: asks a probe.
+
+    Attributes:
+        beside: routes outside of the service's middleware; None if it answers nothing by HTTP.
+    """
+
+    def __init__(self, declaration: Declaration, settings: Settings, ask: Ask) -> None:
+        self._declaration = declaration
+        self._settings = settings
+        self._servers: list[HttpServer] = []
+        self.beside: Routes | None = None
+        if declaration.has_routes and settings.http.probes:
+            self.beside = operations(ask, self.metrics)
+
+    def servers(self, endpoints: Endpoints) -> list[tuple[str, Runner]]:
+        """The servers, each with its name and what makes it; once the container is open."""
+        return [("HTTP server", partial(self._make, endpoints, self._settings.http.listen))]
+
+    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> HttpServer:
+        from mainstay.http.app import HttpApplication  # noqa: PLC0415 - not without routes
+        from mainstay.http.server import HttpServer  # noqa: PLC0415 - same
+
+        settings = self._settings.http
+        compiled = endpoints.open(settings.limits)
+        application = HttpApplication(
+            compiled.router, compiled.endpoints, self._around, self._settings.call_timeout
+        )
+        server = HttpServer(
+            listen,
+            application,
+            limits=settings.limits,
+            tls=settings.tls,
+            reuse_port=settings.reuse_port,
+            unix_mode=settings.unix_mode,
+        )
+        self._servers.append(server)
+        return server
+
+    def _around(self, handler: Handler) -> Handler:
+        return chain(self._declaration.middleware, handler)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls begun and not ended."""
+        return sum(server.statistics().in_flight for server in self._servers)
+
+    def metrics(self) -> str:
+        """What the servers have counted."""
+        from mainstay.http.metrics import server_metrics  # noqa: PLC0415 - as above
+
+        text = ""
+        for server in self._servers:
+            now = server.statistics()
+            application = server.application
+            every = [*application.endpoints, application.unmatched]
+            text += server_metrics(every, now.connections, now.in_flight)
+        return text
