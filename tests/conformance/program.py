@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,7 @@ from mainstay.http.endpoint import Endpoint
 from mainstay.http.response import Response
 from mainstay.http.router import Router
 from mainstay.http.server import HttpServer
+from mainstay.net.limits import Limits
 
 __all__ = ["serving"]
 
@@ -26,9 +28,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @contextmanager
-def serving(listen: str = "tcp://127.0.0.1:0") -> Iterator[tuple[str, int]]:
-    """Run it, and tell where it listens."""
-    command = [sys.executable, "-m", "tests.conformance.program", listen]
+def serving(**limits: float) -> Iterator[tuple[str, int]]:
+    """Run it with these limits, and tell where it listens."""
+    command = [sys.executable, "-m", "tests.conformance.program", json.dumps(limits)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
@@ -78,6 +80,16 @@ async def stream(call: HttpCall) -> Response:
     return Response(parts())
 
 
+async def endless(call: HttpCall) -> Response:
+    """More than any buffer takes."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(10_000):
+            yield b"x" * 65536
+
+    return Response(parts())
+
+
 async def main() -> None:
     """Serve until standard input ends."""
     router: Router[Endpoint] = Router()
@@ -89,6 +101,7 @@ async def main() -> None:
         "/nothing": nothing,
         "/not-modified": not_modified,
         "/stream": stream,
+        "/endless": endless,
     }
     for path, handler in routes.items():
         for method in ("GET", "POST", "PUT"):
@@ -96,7 +109,9 @@ async def main() -> None:
             endpoints.append(endpoint)
             router.add(method, path, endpoint)
     service = Service("conformance")
-    service.add_server(HttpServer([sys.argv[1]], HttpApplication(router, endpoints)))
+    limits = Limits(**json.loads(sys.argv[1]))
+    application = HttpApplication(router, endpoints)
+    service.add_server(HttpServer(["tcp://127.0.0.1:0"], application, limits=limits))
     async with service.running() as running:
         sys.stdout.write(f"{running.addresses[0]}\n")
         sys.stdout.flush()
