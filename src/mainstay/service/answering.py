@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 if TYPE_CHECKING:
@@ -85,6 +86,43 @@ class Answering:
             options: see `get`.
         """
         self.declaration.routes.mount(path, app, **options)
+
+    def static(
+        self,
+        path: str,
+        directory: str | PathLike[str],
+        *,
+        index: str | None = "index.html",
+        fallback: str | None = None,
+        cache_control: str | None = None,
+        dotfiles: bool = False,
+        precompressed: bool = True,
+        **options: Unpack[RouteOptions],
+    ) -> None:
+        """Serve the files below `directory` at and below `path`.
+
+        Args:
+            path: without a slash at its end; ``""`` for everything that has no other route.
+            directory: exists by now.
+            index: the file that stands for a folder; None for none.
+            fallback: sent to browsers in the place of a page that does not exist.
+            cache_control: the field of that name.
+            dotfiles: whether names that begin with a dot are served.
+            precompressed: whether siblings such as ``app.js.br`` are sent to who accepts them.
+            options: see `get`.
+
+        Raises: UsageError when there is no such folder; and as `get`.
+        """
+        self.declaration.routes.static(
+            path,
+            directory,
+            index=index,
+            fallback=fallback,
+            cache_control=cache_control,
+            dotfiles=dotfiles,
+            precompressed=precompressed,
+            **options,
+        )
 
     def include(
         self,
