@@ -52,13 +52,20 @@ def test_a_parameter_of_the_path_is_there() -> None:
     assert (made.take({"a": "5"}), made.take({"a": 5})) == (5, 5)
 
 
-@pytest.mark.parametrize("line", ['a,"b,c",d', ' a ,, "b,c" ,d,', 'a,"b\\",c",d', '"unclosed, b'])
-def test_members_of_a_list_are_split_at_commas(line: str) -> None:
-    """But not inside quotes (RFC 9110 §5.6.1); whatever comes, it is split in linear time."""
+@pytest.mark.parametrize(
+    ("line", "members"),
+    [
+        ("a,b , c,,", ["a", "b", "c"]),
+        ('a,"b,c",d', ["a", '"b,c"', "d"]),
+        (r'a,"b\",c",d', ["a", r'"b\",c"', "d"]),
+        ('a,"b,c', ["a", '"b,c']),
+        (r"a\,b", ["a\\", "b"]),
+    ],
+)
+def test_members_of_a_list_are_split_at_commas(line: str, members: list[str]) -> None:
+    """But not inside quotes (RFC 9110 §5.6.1); what never ends goes to the end."""
     made = taker(Annotated[list[str], Header])
-    found = made.take([(b"a", line.encode())])
-    assert len(found) == (2 if "unclosed" in line else 3)
-    assert made.take([(b"a", b'"' * 100_000)])
+    assert made.take([(b"a", line.encode())]) == members
 
 
 def test_an_empty_field_of_a_form_is_nothing_but_text() -> None:
