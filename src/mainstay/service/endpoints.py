@@ -25,6 +25,7 @@ from mainstay.http.binding import Plan, plan
 from mainstay.http.call import HttpCall
 from mainstay.http.compile import Compiled, compile_routes
 from mainstay.http.fields import holes_of
+from mainstay.http.openapi.build import Documented
 from mainstay.http.response import Prepared, Response
 from mainstay.http.results import responder
 from mainstay.http.route import Route
@@ -90,6 +91,10 @@ class Endpoints:
                 endpoint.detached = True
         return self._compiled
 
+    def documented(self) -> list[Documented]:
+        """The routes with what their signatures say, for OpenAPI."""
+        return [bound.documented() for bound in self._bound]
+
 
 class _Bound:
     """One route and the sources of its function's parameters.
@@ -121,6 +126,17 @@ class _Bound:
             message = f"{where(function)} yields: make it `async def` to stream its reply"
             raise WiringError(message)
         self._respond = responder(returns_of(function), self._route)
+
+    def documented(self) -> Documented:
+        """The route with what its function's signature says."""
+        route, socket = self._route, self._socket
+        if route.kind == "mount":
+            return Documented(route)
+        if socket is None:
+            return Documented(route, self._plan.fields)
+        return Documented(
+            route, self._plan.fields, incoming=socket.incoming, outgoing=socket.outgoing
+        )
 
     def handler(self, container: Container, mounts: Mounts, limits: Limits) -> Handler:
         """The handler in its middleware; once the container is open."""
