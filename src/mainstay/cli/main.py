@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "check": "Import, wire and validate a service without serving.",
     "completion": "Print the completion script of a shell.",
     "config": "Show every configuration value and where it comes from.",
+    "openapi": "Write the OpenAPI description of a service.",
+    "routes": "Show what a service answers to by HTTP.",
     "run": "Run a service until a signal ends it.",
     "version": "Show the versions that matter in a bug report.",
 }

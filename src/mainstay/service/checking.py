@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.core.effects import Effects
+from mainstay.errors import BugError
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
 from mainstay.service.loading import FRAMEWORK, OWN, configuration
+from mainstay.service.probes import ProbeKind, ProbeResult
 from mainstay.service.running import Running
 from mainstay.service.settings import Settings
+from mainstay.service.web import Web
 from mainstay.service.wiring import Wiring
 
-__all__ = ["check"]
+__all__ = ["check", "wired"]
 
 
 def check(
@@ -28,23 +31,45 @@ def check(
 
     Raises: ConfigError, WiringError.
     """
+    wiring = wired(declaration, files=files, flags=flags, environ=environ)
+    yield f"{declaration.name} is well"
+    yield from _section("handlers", list(declaration.handlers))
+    if declaration.has_routes:
+        yield from _section("routes", [str(len(declaration.routes.routes()))])
+    yield from _section("resources", wiring.container.names())
+    yield from _section("workers", [worker.name for worker in declaration.workers])
+    yield from _section("jobs", [f"{job.name} {job.trigger!r}" for job in declaration.jobs])
+    yield from _section("servers", [name for name, _ in wiring.servers()])
+
+
+def wired(
+    declaration: Declaration,
+    *,
+    files: Sequence[Path | str] | None = None,
+    flags: Sequence[str] = (),
+    environ: Mapping[str, str],
+) -> Wiring:
+    """The service put together as for a start, with nothing opened.
+
+    Raises: ConfigError, WiringError.
+    """
     loaded = configuration(declaration, files=files, flags=flags, environ=environ)
     # Wiring looks at types only; what stands behind the last two is made at the start.
+    settings: Settings = loaded.get(FRAMEWORK)
     values: dict[Any, Any] = {
-        Settings: loaded.get(FRAMEWORK),
+        Settings: settings,
         Effects: Effects(environ=environ),
         Running: None,
         Background: None,
     }
     if declaration.config is not None:
         values[declaration.config] = loaded.get(OWN)
-    wiring = Wiring(declaration, values)
-    yield f"{declaration.name} is well"
-    yield from _section("handlers", list(declaration.handlers))
-    yield from _section("resources", wiring.container.names())
-    yield from _section("workers", [worker.name for worker in declaration.workers])
-    yield from _section("jobs", [f"{job.name} {job.trigger!r}" for job in declaration.jobs])
-    yield from _section("servers", [name for name, _ in wiring.servers()])
+    beside = Web(declaration, settings, _no_probe).beside
+    return Wiring(declaration, values, beside=beside, slashes=settings.http.slashes)
+
+
+async def _no_probe(kind: ProbeKind) -> ProbeResult:
+    raise BugError(f"the probe {kind} was asked of a service that does not run")
 
 
 def _section(title: str, names: Sequence[str]) -> Iterator[str]:

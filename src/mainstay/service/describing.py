@@ -1,0 +1,20 @@
+"""What a service says of itself in OpenAPI: one place, for the server and the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainstay.http.openapi.build import Info, build
+from mainstay.service.declaration import Declaration
+from mainstay.service.endpoints import Endpoints
+
+__all__ = ["describe"]
+
+
+def describe(declaration: Declaration, endpoints: Endpoints | None) -> dict[str, Any]:
+    """The document of a service that is wired.
+
+    Raises: UsageError for a security scheme that nobody has described.
+    """
+    documented = [] if endpoints is None else endpoints.documented()
+    return dict(build(documented, Info(title=declaration.name)))
