@@ -221,6 +221,8 @@ class HttpApplication:
         )
 
     async def _stream(self, call: HttpCall, response: Response) -> None:
+        if call.begun:
+            return  # a WebSocket, and it is over
         exchange = call.exchange
         fields = _fields(call, response)
         if response.content_type is not None:

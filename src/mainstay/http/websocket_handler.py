@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args, get_origin
 
@@ -118,7 +118,7 @@ class WebSocketPlan:
         """The outermost middleware of the route: opens and ends the conversation.
 
         Returns what a middleware answered instead of the handler; otherwise a response that says
-        101, and is not to be sent: ``call.begun`` is set.
+        101 and has an empty stream for its body, so that nobody sends it: ``call.begun`` is set.
 
         Raises: what is raised before the WebSocket was accepted; HttpError 426 for a request that
         asks for none.
@@ -152,7 +152,7 @@ class WebSocketPlan:
             _tell(call, error)
         else:
             stream.end(GOING_AWAY if stream.draining else NORMAL)
-        return Response(b"", _SWITCHING)
+        return _switched()
 
     def handler(self, fill: Fill) -> Handler:
         """The innermost handler: `fill` finds the arguments beside the socket."""
@@ -162,7 +162,7 @@ class WebSocketPlan:
             if not isinstance(found, Mapping):
                 found = await found
             await self.run(call, dict(found))
-            return Response(b"", _SWITCHING)
+            return _switched()
 
         return handle
 
@@ -189,6 +189,21 @@ class WebSocketPlan:
 
     def __repr__(self) -> str:
         return f"<WebSocketPlan {where(self._function)}>"
+
+
+class _Nothing:
+    """A body without parts."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
+def _switched() -> Response:
+    # One each: middleware may change it.
+    return Response(_Nothing(), _SWITCHING)
 
 
 def websocket_handler(
