@@ -14,29 +14,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Handler, chain
 from mainstay.core.signature import returns_of, where
 from mainstay.core.threads import to_thread
 from mainstay.errors import WiringError
-from mainstay.http.asgi.mount import AsgiMount
 from mainstay.http.binding import Plan, plan
 from mainstay.http.call import HttpCall
 from mainstay.http.compile import Compiled, compile_routes
 from mainstay.http.fields import holes_of
-from mainstay.http.openapi.build import Documented
 from mainstay.http.response import Prepared, Response
 from mainstay.http.results import responder
 from mainstay.http.route import Route
 from mainstay.http.router import Slashes
 from mainstay.http.routes import Routes
-from mainstay.http.websocket_handler import WebSocketPlan, is_socket
 from mainstay.net.limits import Limits
 from mainstay.service.binding import CallResources, Sources, brought_by, sources_of
 from mainstay.service.container import Container
 from mainstay.service.held import Held
 from mainstay.service.mounts import Mounts
+
+if TYPE_CHECKING:
+    from mainstay.http.openapi.build import Documented
+    from mainstay.http.websocket_handler import WebSocketPlan
 
 __all__ = ["Endpoints"]
 
@@ -115,6 +116,9 @@ class _Bound:
         asked = {each.name for each in self._sources.left}
         self._given = {name: route.defaults[name] for name in asked & given}
         if route.kind == "websocket":
+            # Here, as elsewhere in this file: what few services have costs the others nothing.
+            from mainstay.http.websocket_handler import WebSocketPlan, is_socket  # noqa: PLC0415
+
             self._socket = WebSocketPlan(function, route.socket)
             left = [each for each in left if not is_socket(each.annotation)]
         else:
@@ -129,6 +133,8 @@ class _Bound:
 
     def documented(self) -> Documented:
         """The route with what its function's signature says."""
+        from mainstay.http.openapi.build import Documented  # noqa: PLC0415
+
         route, socket = self._route, self._socket
         if route.kind == "mount":
             return Documented(route)
@@ -142,6 +148,8 @@ class _Bound:
         """The handler in its middleware; once the container is open."""
         route = self._route
         if route.kind == "mount":
+            from mainstay.http.asgi.mount import AsgiMount  # noqa: PLC0415
+
             app = AsgiMount(route.function, route.path, mounts.state(route.function, container))
             return chain(route.middleware, app)
         service = self._sources.service

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from mainstay.http.asgi.lifespan import lifespan
 from mainstay.http.route import Route
 from mainstay.service.container import Container
 from mainstay.service.provider import Provider
@@ -28,6 +27,8 @@ class Mounts:
         for route in routes:
             if route.kind != "mount" or id(route.function) in self._keys:
                 continue
+            from mainstay.http.asgi.lifespan import lifespan  # noqa: PLC0415 - few have mounts
+
             name = f"ASGI at {route.host or ''}{route.path or '/'}"
             key = self._keys[id(route.function)] = Annotated[dict[str, Any], name]
             self.providers.append(
