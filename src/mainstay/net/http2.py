@@ -95,6 +95,7 @@ class Http2Connection(asyncio.Protocol):
         "_drain_due",
         "_draining",
         "_exchanges",
+        "_gathered",
         "_guard",
         "_head_due",
         "_heard",
@@ -147,6 +148,7 @@ class Http2Connection(asyncio.Protocol):
         self._reading = True
         self._served = 0
         self._unsent = 0
+        self._gathered = 0
         self._heard = 0.0
         self._pinged = False
         self._timer: Timer | None = None
@@ -370,6 +372,14 @@ class Http2Connection(asyncio.Protocol):
             self._corked = True
             self.port.loop.call_soon(self._uncork)
 
+    def has_room(self, size: int) -> bool:
+        """See `Carrier`."""
+        self._gathered += size
+        if self._gathered > self.port.limits.write_buffer:
+            self._write()  # else nobody would see that the transport is full
+            self._gathered = size
+        return self.writable
+
     def _uncork(self) -> None:
         self._corked = False
         self._flush()
@@ -380,27 +390,49 @@ class Http2Connection(asyncio.Protocol):
         """Write what there is, and as much of what waits as there is room for."""
         if self._closing:
             return
-        out = self.engine.take()
-        if out:
-            self.transport.write(out)
-        while self._blocked and self.writable:
-            # A turn each, until nobody gets on: the engine decides whose turn it is.
-            went = False
-            for stream, exchange in tuple(self._blocked.items()):
-                if exchange.push():
-                    went = True
-                    exchange.since = self._heard
-                if not exchange.waits:
-                    self._blocked.pop(stream, None)
-            out = self.engine.take()
-            if out:
-                self.transport.write(out)
-            elif not went:
-                break
+        self._write()
+        if self._blocked and self.writable:
+            self._take_turns()
         if not self.writable:
             self._hold_back()
         if self._draining and not self._exchanges and self.engine.drained:
             self._close()
+
+    def _write(self) -> bool:
+        """Write what the engine has; whether there was anything."""
+        self._gathered = 0
+        out = self.engine.take()
+        if out:
+            self.transport.write(out)
+        return bool(out)
+
+    def _take_turns(self) -> None:
+        """Let exchanges that wait send, until none gets on or the transport is full.
+
+        Who had a turn goes to the end, so that the next one is another's, whenever that is. Whose
+        turn it is among those that only the engine holds back, it decides itself.
+        """
+        blocked = self._blocked
+        bound = self.port.limits.write_buffer
+        went = True
+        while went and blocked and self.writable:
+            went = False
+            for stream, exchange in tuple(blocked.items()):
+                sent = exchange.push()
+                if blocked.pop(stream, None) is not None and exchange.waits:
+                    blocked[stream] = exchange
+                if sent:
+                    went = True
+                    exchange.since = self._heard
+                    self._gathered += sent
+                    if self._gathered > bound and not self._has_room_yet():
+                        return
+            if self._write():
+                went = True
+
+    def _has_room_yet(self) -> bool:
+        self._write()
+        return self.writable
 
     def _hold_back(self) -> None:
         """Read nothing while too much waits to be written: it would make more."""

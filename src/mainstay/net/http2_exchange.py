@@ -44,6 +44,9 @@ class Carrier(Protocol):
     def flush_soon(self) -> None:
         """Write what the engine has, with whatever else comes up in this turn of the loop."""
 
+    def has_room(self, size: int) -> bool:
+        """Whether `size` bytes of a body may be given to the engine now; counts them."""
+
     def finished(self, exchange: Http2Exchange) -> None:
         """The reply is complete, or broken off."""
 
@@ -258,7 +261,7 @@ class Http2Exchange(Exchange):
             raise _unsendable(error) from None
         self._opened = True
         if not empty:
-            sent = engine.send(stream, body, 0, True)
+            sent = engine.send(stream, body, 0, True) if connection.has_room(len(body)) else 0
             if sent < len(body):
                 self._out = body[sent:]
                 self._end = True
@@ -298,12 +301,14 @@ class Http2Exchange(Exchange):
         connection = self._connection
         if connection is None:
             raise PeerGone(_GONE)
-        if not data or self._headless:
+        if not data:
             return
         if self._left is not None:
             self._left -= len(data)
             if self._left < 0:
                 raise UsageError("the body is longer than its declared length")
+        if self._headless:
+            return
         self.write(data)
         if self._out or not connection.writable:
             await self.wait_writable()
@@ -318,7 +323,7 @@ class Http2Exchange(Exchange):
         connection = self._connection
         if connection is None:
             return
-        if self._out or not connection.writable:
+        if self._out or not connection.has_room(len(data)):
             self._out += data
         else:
             sent = connection.engine.send(self.stream, data, 0, False)
@@ -341,14 +346,11 @@ class Http2Exchange(Exchange):
                 self._room = connection.port.loop.create_future()
             await asyncio.wait([self._room])
 
-    def push(self) -> bool:
-        """Try again to send what waits; whether anything went. For the connection.
-
-        When nothing is left to wait for, the connection is not to call again: see `waits`.
-        """
+    def push(self) -> int:
+        """Try again to send what waits; how many bytes went. For the connection."""
         connection = self._connection
         if connection is None:
-            return False
+            return 0
         out = self._out
         went = 0
         if out:
@@ -356,16 +358,14 @@ class Http2Exchange(Exchange):
             went = connection.engine.send(self.stream, out, 0, last)
             self._out = out[went:]
         if self._out:
-            return went > 0
+            return went
         if not self._end:
             self._wake()
-            return went > 0
+            return went
         if self._trailers:
             connection.engine.send_trailers(self.stream, self._trailers)
-        elif not out:
-            connection.engine.send(self.stream, b"", 0, True)
         connection.finished(self)
-        return True
+        return went
 
     @property
     def waits(self) -> bool:
@@ -379,7 +379,7 @@ class Http2Exchange(Exchange):
             return
         if not self._opened:
             raise UsageError("a reply cannot end before it was opened")
-        if self._left:
+        if self._left and not self._headless:
             self.reset()
             raise UsageError(f"the body is {self._left} bytes shorter than its declared length")
         if self._end:
