@@ -53,6 +53,7 @@ def field_of(annotation: Any, path: str = "/", method: str = "GET", **options: A
         (list[StructItem], "/", "POST", "json"),
         (StructItem | None, "/", "POST", "json"),
         (Any, "/", "POST", "json"),
+        (StructItem, "/", "QUERY", "json"),
         (bytes, "/", "POST", "raw"),
         (bytes | None, "/", "POST", "raw"),
         (AsyncIterator[bytes], "/", "POST", "stream"),

@@ -33,7 +33,8 @@ from mainstay.http.uploads import UploadFile
 
 __all__ = ["Field", "Reader", "holes_of"]
 
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""Methods whose content means nothing (RFC 9110 §9.3), so that it has to be asked for."""
 _STREAMS: Final = frozenset({abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator})
 _OF_THE_BODY: Final = frozenset({"json", "form", "file", "raw", "stream"})
 _BY_TYPE: Final[Mapping[Any, Source]] = {
@@ -95,7 +96,7 @@ class Field:
 def holes_of(route: Route) -> dict[str, Hole]:
     """The parameters of the route's path and host, by name."""
     holes = [] if route.host is None else list(parse_host(route.host).holes)
-    return {hole.name: hole for hole in (*holes, *parse_path(route.path).holes)}
+    return {hole.name: hole for hole in (*holes, *parse_path(route.path or "/").holes)}
 
 
 @dataclass(slots=True)
@@ -203,7 +204,7 @@ class Reader:
         return "json"
 
     def _has_body(self) -> bool:
-        return not _WITH_BODY.isdisjoint(self.route.methods)
+        return self.route.kind == "http" and not _WITHOUT_BODY.issuperset(self.route.methods)
 
     def _need_body(self, parameter: Parameter, annotation: Any) -> None:
         if not self._has_body():
