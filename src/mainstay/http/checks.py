@@ -17,7 +17,17 @@ from mainstay.errors import Violation
 from mainstay.http.faults import below, faults_of, of_message, of_pydantic
 from mainstay.http.shapes import Shape, item_of, unwrap
 
-__all__ = ["BOOLS", "REFUSED", "Check", "Malformed", "check_of", "prepared_faults", "text_of"]
+__all__ = [
+    "BOOLS",
+    "REFUSED",
+    "Check",
+    "Malformed",
+    "MsgspecCheck",
+    "PydanticCheck",
+    "check_of",
+    "prepared_faults",
+    "text_of",
+]
 
 BOOLS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True),
