@@ -121,7 +121,7 @@ def weigh(wanted: Sequence[Peer], core: int | None, count: int) -> None:
 
 def crowd(wanted: Sequence[Peer], server_core: int | None, core: int | None, count: int) -> None:
     """Print the throughput of few and of many connections."""
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, tuple[crowds.Rate, crowds.Rate]] = {}
     for peer in wanted:
         try:
             with Server(peer, server_core) as server:

@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final
 
+from bench.harness import seconds
 from bench.http.load import load
 from bench.http.server import Server
 from bench.http.workloads import JSON
@@ -103,36 +105,51 @@ def idle_memory(server: Server, connections: int, *, http2: bool) -> float:
         return (server.resident() - before) / connections
 
 
-def counted(port: int) -> tuple[float, int]:
-    """When, and how many requests the server has answered by now."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+def counted(connection: http.client.HTTPConnection, server: Server) -> tuple[float, float, int]:
+    """When, after how much CPU time, and how many requests the server has answered by now."""
     connection.request("GET", "/count")
     requests = int(connection.getresponse().read())
-    connection.close()
-    return time.monotonic(), requests
+    return time.monotonic(), server.cpu(), requests
 
 
-def rate_with(server: Server, connections: int, core: int | None, seconds: int = 8) -> float:
-    """Requests answered in a second, once all connections are open."""
+@dataclass(frozen=True)
+class Rate:
+    """With so many connections.
+
+    Attributes:
+        rate: requests answered in a second.
+        cost: CPU seconds of the server for one.
+    """
+
+    rate: float
+    cost: float
+
+
+def rate_with(server: Server, connections: int, core: int | None, duration: int = 8) -> Rate:
+    """What requests cost, once all connections are open."""
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            load(JSON, server.port, core, seconds, connections)
+            load(JSON, server.port, core, duration, connections)
         except BaseException as error:
             failed.append(error)
 
+    # Opened before the others: a server may take long to accept one more behind thousands.
+    asking = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    counted(asking, server)
     thread = threading.Thread(target=work)
     thread.start()
     # Opening them all takes a while, and is another matter.
-    time.sleep(seconds * 0.4)
-    began, before = counted(server.port)
-    time.sleep(seconds * 0.4)
-    ended, after = counted(server.port)
+    time.sleep(duration * 0.4)
+    began, used_before, before = counted(asking, server)
+    time.sleep(duration * 0.4)
+    ended, used, after = counted(asking, server)
     thread.join()
+    asking.close()
     if failed:
         raise failed[0]
-    return (after - before) / (ended - began)
+    return Rate((after - before) / (ended - began), (used - used_before) / (after - before))
 
 
 def loss(few: float, many: float) -> float:
@@ -149,9 +166,14 @@ def memory_lines(found: dict[str, tuple[float, float | None]]) -> Iterator[str]:
         yield f"  {key:{width}}  {first / 1024:5.1f} KiB  {shown}".rstrip()
 
 
-def rate_lines(found: dict[str, tuple[float, float]], many: int) -> Iterator[str]:
+def rate_lines(found: dict[str, tuple[Rate, Rate]], many: int) -> Iterator[str]:
     """The table of `rate_with`."""
     width = max(map(len, found))
-    yield f"  {'':{width}}  {FEW:>8,}  {many:>8,}  loss"
+    yield f"  {'':{width}}  {FEW:>8,}  {many:>8,}  loss  {'CPU each':>9}  {'CPU each':>9}  loss"
     for key, (few, crowd) in found.items():
-        yield f"  {key:{width}}  {few:8,.0f}  {crowd:8,.0f}  {loss(few, crowd):4.0%}"
+        yield (
+            f"  {key:{width}}  {few.rate:8,.0f}  {crowd.rate:8,.0f}  {loss(few.rate, crowd.rate):4.0%}"
+            f"  {seconds(few.cost):>9}  {seconds(crowd.cost):>9}"
+            # As if the server's core were all that limits it.
+            f"  {loss(1 / few.cost, 1 / crowd.cost):4.0%}"
+        )
