@@ -101,6 +101,7 @@ class WebSocketStream:
         self._inbox: deque[str | bytes] = deque()
         self._held = 0  # what is in it, counted
         self._paused = False
+        self._breath = 0  # bytes sent without letting others work
         self._unread = 0  # bytes of answers to pings since there was room last
         self._asked = False  # whether the handler has ever wanted to receive
         self._waiter: asyncio.Future[None] | None = None
@@ -193,6 +194,12 @@ class WebSocketStream:
             raise PeerGone(self._how_it_ended())
         self._wire.send(data)
         self._tunnel.write(self._wire.data_to_send())
+        self._breath += len(data) + _EACH
+        if self._breath > self._limits.write_buffer:
+            # A connection may gather what is written until its callback returns, and while there is
+            # room nothing else makes a sender stop: let it be written, and others work.
+            self._breath = 0
+            await asyncio.sleep(0)
         await self._tunnel.wait_writable()
         self._unread = 0
 
