@@ -165,9 +165,9 @@ class _Builder:
         name = route.name or getattr(route.function, "__name__", "operation")
         said: Schema = {
             "operationId": self._id(prefix + name),
-            "summary": route.summary or first.strip() or _sentence(name),
+            "summary": route.summary or first.strip().removesuffix(".") or _sentence(name),
         }
-        description = route.description or ("" if route.summary else rest.strip())
+        description = route.description or rest.strip()
         if description:
             said["description"] = description
         if route.tags:
