@@ -233,8 +233,10 @@ class HttpApplication:
         call.begun = True
         iterator = aiter(body)
         try:
-            async for part in iterator:
-                await exchange.send(part)
+            # A stream without an end would hold up the connection for a body nobody gets.
+            if exchange.method != "HEAD":
+                async for part in iterator:
+                    await exchange.send(part)
         finally:
             # Not left to the garbage collector: what it holds is released with the call.
             close = getattr(iterator, "aclose", None)
