@@ -14,11 +14,13 @@ from mainstay import __version__
 from mainstay.cli.main import cli
 from tests.cli.world import GOOD, MAINSTAY, PATIENCE, environment, mainstay, write
 
-COMMANDS = ("check", "completion", "config", "run", "version")
+COMMANDS = ("check", "completion", "config", "openapi", "routes", "run", "version")
 CODES = {
     "check": ["0", "1", "2", "4", "78"],
     "completion": ["0", "1", "2"],
     "config": ["0", "1", "2", "4", "78"],
+    "openapi": ["0", "1", "2", "4", "78"],
+    "routes": ["0", "1", "2", "4", "78"],
     "run": ["0", "1", "2", "3", "4", "78", "124", "130"],
     "version": ["0", "1", "2"],
 }
@@ -68,7 +70,7 @@ def test_the_help_fits_a_page(tmp_path: Path, columns: int) -> None:
     ("arguments", "message"),
     [
         (["rnu"], "no such command 'rnu'; did you mean 'run'?"),
-        (["xyzzy"], "no such command 'xyzzy'; there are check, completion, config, run, version"),
+        (["xyzzy"], f"no such command 'xyzzy'; there are {', '.join(COMMANDS)}"),
         (["--hlep"], "'--help'"),
         (["run", "--confg", "x"], "'--config'"),
         (["run"], "MODULE:NAME"),

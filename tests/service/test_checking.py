@@ -11,7 +11,7 @@ import pytest
 
 from mainstay import Background, Effects, Running, Service, Settings
 from mainstay.errors import ConfigError, WiringError
-from mainstay.service.checking import check
+from mainstay.service.checking import check, wired
 
 
 @dataclass
@@ -30,6 +30,40 @@ def lines(service: Service, *flags: str, **environ: str) -> list[str]:
 def test_a_service_without_parts_is_well() -> None:
     """Only what there is gets a line."""
     assert lines(Service("bare")) == ["bare is well"]
+
+
+def test_routes_are_counted_and_checked() -> None:
+    """`mainstay routes` lists them; a route that would shadow a probe is told of before a start."""
+    service = Service("shop")
+
+    @service.get("/a")
+    async def a() -> None: ...
+
+    assert lines(service) == ["shop is well", "  routes: 1"]
+
+    @service.get("/livez")
+    async def livez() -> None: ...
+
+    with pytest.raises(WiringError, match="answers to the same requests as GET /livez"):
+        lines(service)
+    assert lines(service, "mainstay.http.probes=false") == ["shop is well", "  routes: 2"]
+
+
+def test_what_is_wired_is_not_open() -> None:
+    """Its endpoints can be described, though no resource is there."""
+    service = Service("shop")
+
+    @service.resource
+    async def number() -> int:
+        raise AssertionError
+
+    @service.get("/a")
+    async def a(number: int, size: float = 1.0) -> None: ...
+
+    endpoints = wired(service.declaration, files=(), environ={}).endpoints
+    assert endpoints is not None
+    fields = {each.route.path: each.fields for each in endpoints.documented()}
+    assert [field.parameter for field in fields["/a"]] == ["size"]
 
 
 def test_each_kind_of_part_has_a_line() -> None:

@@ -1,0 +1,110 @@
+"""Facts about ``mainstay routes``: every route in its order, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.world import GOOD, mainstay, write
+
+SHOP = """
+    from mainstay import Service
+    from mainstay.http.routes import Routes
+    from mainstay.http.websocket import WebSocket
+
+    async def authenticated(call, next):
+        return await next(call)
+
+    class Counted:
+        async def __call__(self, call, next):
+            return await next(call)
+
+    async def old(scope, receive, send): ...
+
+    users = Routes("/users", host="{tenant}.example.org", middleware=[authenticated])
+
+    @users.route("/{id:int}", ["PUT", "PATCH"], name="write", middleware=[Counted()])
+    async def write_user(id: int, tenant: str) -> None: ...
+
+    service = Service("shop")
+    service.include(users, "/v1")
+    service.mount("/old", old)
+
+    @service.websocket("/chat")
+    async def chat(socket: WebSocket[str, str]) -> None: ...
+
+    @service.get("/hello/{name}")
+    async def hello(name: str) -> str: ...
+    """
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    write(tmp_path, shop=SHOP, good=GOOD)
+    return tmp_path
+
+
+def test_every_route_has_a_row(shop: Path) -> None:
+    """In columns, in the order of declaration; how a mount and a WebSocket are called is shown."""
+    done = mainstay("routes", "shop", cwd=shop)
+    assert (done.code, done.err) == (0, "")
+    rows = [re.split(r" {2,}", line) for line in done.out.splitlines()]
+    assert rows == [
+        ["method", "path", "host", "name", "function", "middleware"],
+        [
+            "PUT, PATCH",
+            "/v1/users/{id:int}",
+            "{tenant}.example.org",
+            "write",
+            "shop.write_user",
+            "shop.authenticated, shop.Counted",
+        ],
+        ["*", "/old", "shop.old"],
+        ["WEBSOCKET", "/chat", "chat", "shop.chat"],
+        ["GET", "/hello/{name}", "hello", "shop.hello"],
+    ]
+
+
+def test_scripts_get_an_object_a_route(shop: Path) -> None:
+    """With lists for what may be several, and null for no host."""
+    done = mainstay("routes", "shop", "--json", cwd=shop)
+    first, _, _, last = map(json.loads, done.out.splitlines())
+    assert first["method"] == ["PUT", "PATCH"]
+    assert first["middleware"] == ["shop.authenticated", "shop.Counted"]
+    assert last == {
+        "method": ["GET"],
+        "path": "/hello/{name}",
+        "host": None,
+        "name": "hello",
+        "function": "shop.hello",
+        "middleware": [],
+    }
+
+
+def test_a_service_without_routes_says_so(shop: Path) -> None:
+    """To people; for scripts there is nothing."""
+    assert mainstay("routes", "good", cwd=shop).out == "no routes\n"
+    assert mainstay("routes", "good", "--json", cwd=shop).out == ""
+
+
+def test_what_would_fail_at_a_start_fails(shop: Path) -> None:
+    """A table of routes that do not work is worth nothing."""
+    write(
+        shop,
+        wrong="""
+        from mainstay import Service
+        service = Service("wrong")
+
+        class Unknown: ...
+
+        @service.get("/a")
+        async def a(what: Unknown) -> str: ...
+        """,
+    )
+    done = mainstay("routes", "wrong", cwd=shop)
+    assert (done.code, done.out) == (2, "")
+    assert "'what'" in done.err
+    assert "wrong.py:7" in done.err
