@@ -110,6 +110,24 @@ def test_deep_values_end() -> None:
     assert violation.pointer.count("/children") > 30
 
 
+def test_the_search_is_bounded_by_the_size() -> None:
+    """Of a long document fewer levels are searched; each part still tells its first fault."""
+    value = {"value": 1, "children": [{"value": 1, "children": [{"value": "x"}, {"value": "y"}]}]}
+    assert len(faults_of(value, Tree, "")) == 2
+    (violation,) = faults_of(value, Tree, "", size=100_000_000)
+    assert violation.pointer == "/children/0/children/0/value"
+
+
+def test_one_fault_at_the_end_of_a_long_list_is_found() -> None:
+    """And the one before it, and those in a long dict."""
+    values: list[Any] = [1] * 100_000 + ["x", 1, "y"]
+    found = faults_of(values, list[int], "")
+    assert [each.pointer for each in found] == ["/100000", "/100002"]
+    named = {f"k{index}": value for index, value in enumerate(values)}
+    found = faults_of(named, dict[str, int], "")
+    assert [each.pointer for each in found] == ["/k100000", "/k100002"]
+
+
 def test_a_pointer_is_escaped_and_bounded() -> None:
     """As RFC 6901 has it; a key that a peer made up is cut."""
     assert below("/body", "a/b", "~", 0) == "/body/a~1b/~0/0"

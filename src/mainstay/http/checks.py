@@ -106,7 +106,7 @@ class MsgspecCheck:
     def json_faults(self, body: bytes, pointer: str) -> list[Violation]:
         """See `Check`."""
         value = _decoded(body)
-        found = faults_of(value, self._annotation, pointer)
+        found = faults_of(value, self._annotation, pointer, size=len(body))
         if found:
             return found
         # The decoder refused what the search finds nothing wrong with: it has the last word.

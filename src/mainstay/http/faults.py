@@ -25,9 +25,14 @@ MOST: Final = 50
 """Violations told of one request; its peer mends these first."""
 
 _DEEPEST: Final = 64
+_WORK: Final = 16 * 1024 * 1024
+"""Bytes of JSON to convert, about a quarter of a second: each level may convert all of it again.
+
+Below the depth that this allows, one fault is told for each part, the first."""
 _LONGEST_KEY: Final = 100
 
 _AT: Final = re.compile(r" - at `(key in )?(\$.*)`\Z", re.DOTALL)
+_INDEX: Final = re.compile(r" - at `\$\[(\d+)\][^`]*`\Z")
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _CODES: Final = (
@@ -74,7 +79,9 @@ def of_pydantic(error: Any, pointer: str) -> list[Violation]:
     ]
 
 
-def faults_of(value: Any, annotation: Any, pointer: str, *, text: bool = False) -> list[Violation]:
+def faults_of(
+    value: Any, annotation: Any, pointer: str, *, text: bool = False, size: int = 0
+) -> list[Violation]:
     """What is wrong with `value`, which was decoded without types; empty when nothing is.
 
     Args:
@@ -82,16 +89,18 @@ def faults_of(value: Any, annotation: Any, pointer: str, *, text: bool = False) 
         annotation: what it should be.
         pointer: where it stands.
         text: whether its scalars are text, to be converted.
+        size: bytes that it came in, which bound the search.
     """
-    search = _Search(text=text)
+    search = _Search(text=text, deepest=max(2, min(_DEEPEST, _WORK // (size + 1))))
     search.look(value, annotation, pointer, 0)
     return search.found
 
 
 class _Search:
-    def __init__(self, *, text: bool) -> None:
+    def __init__(self, *, text: bool, deepest: int) -> None:
         self.found: list[Violation] = []
         self._text = text
+        self._deepest = deepest
 
     def look(self, value: Any, annotation: Any, pointer: str, depth: int) -> None:
         if len(self.found) >= MOST:
@@ -105,7 +114,7 @@ class _Search:
         else:
             return
         before = len(self.found)
-        if depth < _DEEPEST:
+        if depth < self._deepest:
             self._look_inside(value, _chosen(annotation, value), pointer, depth + 1)
         if len(self.found) == before:
             self.found.append(of_message(message, pointer, text=self._text))
@@ -116,18 +125,38 @@ class _Search:
             if is_model(plain):
                 self._look_at_fields(value, plain, pointer, depth)
             elif get_origin(plain) is not None and _is(plain, Mapping) and len(get_args(plain)) > 1:
-                for key, each in value.items():
-                    self.look(each, get_args(plain)[1], below(pointer, key), depth)
+                kind = get_args(plain)[1]
+                self._look_at_items([*value.values()], [*value], kind, pointer, depth)
         elif isinstance(value, list):
             if _is(plain, tuple) and get_args(plain)[-1:] != (Ellipsis,):
                 for index, (each, kind) in enumerate(zip(value, get_args(plain), strict=False)):
                     self.look(each, kind, below(pointer, index), depth)
             elif _is(plain, (Sequence, set, frozenset)) or hasattr(plain, "__args__"):
-                item = item_of(plain)
-                for index, each in enumerate(value):
-                    if len(self.found) >= MOST:
-                        return
-                    self.look(each, item, below(pointer, index), depth)
+                self._look_at_items(value, range(len(value)), item_of(plain), pointer, depth)
+
+    def _look_at_items(
+        self, values: list[Any], keys: Sequence[Any], kind: Any, pointer: str, depth: int
+    ) -> None:
+        # Item by item would take seconds for a long list with one fault at its end.
+        start = 0
+        while start < len(values) and len(self.found) < MOST:
+            bad = self._first_bad(values[start:], kind)
+            if bad is None:
+                return
+            start += bad
+            self.look(values[start], kind, below(pointer, keys[start]), depth)
+            start += 1
+
+    def _first_bad(self, values: list[Any], kind: Any) -> int | None:
+        try:
+            msgspec.convert(values, list[kind], strict=not self._text, str_keys=True)
+        except msgspec.ValidationError as error:
+            found = _INDEX.search(str(error))
+            index = 0 if found is None else int(found[1])
+            return index if index < len(values) else 0
+        except RecursionError:
+            return 0
+        return None
 
     def _look_at_fields(self, value: dict[str, Any], model: Any, pointer: str, depth: int) -> None:
         config = getattr(get_origin(model) or model, "__struct_config__", None)
