@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mainstay.errors import ClosedError, HttpError
-from mainstay.http.forms import FormLimits
+from mainstay.http.forms import Form, FormLimits
 from mainstay.http.request import Request
+from mainstay.http.response import Response
 from mainstay.testing.exchange import MemoryExchange
+from tests.http.site import running
 
 BODY = (
     b'--B\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n'
@@ -63,3 +67,27 @@ async def test_what_is_no_form_is_415() -> None:
     with pytest.raises(HttpError) as caught:
         await request().form()
     assert caught.value.status == 415
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("fails", [False, True])
+async def test_files_are_let_go_of_when_the_call_ends(fails: bool) -> None:
+    """However it ends."""
+    forms: list[Form] = []
+
+    async def keep(call: Any) -> Response:
+        forms.append(await call.request.form(FormLimits(memory=0)))
+        if fails:
+            raise HttpError(409, "no")
+        return Response(await forms[0].files["f"].read())
+
+    async with running({"POST /": keep}) as site:
+        client = await site.connect()
+        head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(BODY)}\r\n"
+        await client.send(f"{head}Content-Type: {TYPE[1]}\r\nConnection: close\r\n\r\n".encode())
+        await client.send(BODY)
+        status, _ = await client.head()
+        assert status == (409 if fails else 200)
+        await client.rest()
+        with pytest.raises(ClosedError):
+            await forms[0].files["f"].read(1)
