@@ -456,3 +456,17 @@ async def test_nothing_is_read_after_the_reply() -> None:
     wire.say(wire.peer.head(1, POST, ended=False))
     assert codes(await wire.settled()) == [0]
     assert "complete" in str(caught[0])
+
+
+async def test_replies_that_wait_cost_nothing_meanwhile() -> None:
+    """Who has no window is not looked at again before it has one."""
+    body = bytes(70_000)
+    wire = Wire(lambda exchange: exchange.respond(200, None, (), body), (4, 10))
+    wire.say(b"".join(wire.peer.head(stream, GET) for stream in range(1, 101, 2)))
+    waiting = wire.connection._blocked
+    assert len(waiting) == 50
+    assert wire.connection._ready == {}
+    wire.heard()
+    wire.say(window(7, 5))
+    assert [stream for _, _, stream, _ in wire.heard()] == [7]
+    assert wire.connection._ready == {}

@@ -162,7 +162,11 @@ def test_a_body_waits_for_the_window_of_its_stream(kind: str) -> None:
     peer = FramePeer()
     engine.receive(hello((4, 3)) + peer.head(1, GET))
     engine.respond(1, 200, [], False)
+    assert engine.window(1) == 3
+    assert engine.window(0) == 65_535
     assert engine.send(1, b"hello", 0, True) == 3
+    assert engine.window(1) == 0
+    assert engine.window(0) == 65_532
     engine.take()
     assert engine.send(1, b"hello", 3, True) == 0
     assert only(engine.receive(window(1, 10)), Writable).stream == 1

@@ -39,6 +39,7 @@ from mainstay.wire.http2 import (
     RequestHead,
     Reset,
     Trailers,
+    Writable,
 )
 from mainstay.wire.http2_engines import http2_engine
 from mainstay.wire.http2_guard import FrameGuard, Violation
@@ -103,6 +104,7 @@ class Http2Connection(asyncio.Protocol):
         "_on_lost",
         "_pinged",
         "_reading",
+        "_ready",
         "_served",
         "_timer",
         "_unsent",
@@ -142,6 +144,7 @@ class Http2Connection(asyncio.Protocol):
         )
         self._exchanges: dict[int, Http2Exchange] = {}
         self._blocked: dict[int, Http2Exchange] = {}
+        self._ready: dict[int, Http2Exchange] = {}
         self._waiting: dict[int, Http2Exchange] = {}
         self._closing = False
         self._corked = False
@@ -214,6 +217,7 @@ class Http2Connection(asyncio.Protocol):
     def _lose(self, reason: str) -> None:
         exchanges, self._exchanges = self._exchanges, {}
         self._blocked.clear()
+        self._ready.clear()
         self._waiting.clear()
         self.port.in_flight -= len(exchanges)
         for exchange in exchanges.values():
@@ -319,6 +323,11 @@ class Http2Connection(asyncio.Protocol):
                 exchange.trailed(event.fields)
         elif isinstance(event, Broken):
             self._break(event.message)
+        elif isinstance(event, Writable):
+            if not event.stream:
+                self._ready.update(self._blocked)
+            elif event.stream in self._blocked:
+                self._ready[event.stream] = self._blocked[event.stream]
         elif isinstance(event, Goaway):
             self.drain()
 
@@ -343,6 +352,7 @@ class Http2Connection(asyncio.Protocol):
         if self._exchanges.pop(stream, None) is None:
             return
         self._blocked.pop(stream, None)
+        self._ready.pop(stream, None)
         self._waiting.pop(stream, None)
         port = self.port
         port.in_flight -= 1
@@ -355,6 +365,7 @@ class Http2Connection(asyncio.Protocol):
             exchange.since = self.port.monotonic()
             self._blocked[exchange.stream] = exchange
             self._arm(exchange.since + self.port.limits.write_timeout)
+        self._ready[exchange.stream] = exchange
 
     def wait_for_body(self, exchange: Http2Exchange) -> None:
         """See `Carrier`."""
@@ -391,7 +402,7 @@ class Http2Connection(asyncio.Protocol):
         if self._closing:
             return
         self._write()
-        if self._blocked and self.writable:
+        if self._ready and self.writable:
             self._take_turns()
         if not self.writable:
             self._hold_back()
@@ -409,18 +420,25 @@ class Http2Connection(asyncio.Protocol):
     def _take_turns(self) -> None:
         """Let exchanges that wait send, until none gets on or the transport is full.
 
-        Who had a turn goes to the end, so that the next one is another's, whenever that is. Whose
-        turn it is among those that only the engine holds back, it decides itself.
+        Who had a turn goes to the end, so that the next one is another's, whenever that is. Who has
+        no window waits for it apart: looking at each again and again would cost the more the less
+        the peer takes. Whose turn it is among those that only the engine holds back, it decides.
         """
-        blocked = self._blocked
+        ready = self._ready
+        engine = self.engine
         bound = self.port.limits.write_buffer
         went = True
-        while went and blocked and self.writable:
+        while went and ready and self.writable:
             went = False
-            for stream, exchange in tuple(blocked.items()):
+            for stream, exchange in tuple(ready.items()):
+                if exchange.waits and not engine.window(0):
+                    return
                 sent = exchange.push()
-                if blocked.pop(stream, None) is not None and exchange.waits:
-                    blocked[stream] = exchange
+                ready.pop(stream, None)
+                if not exchange.waits:
+                    self._blocked.pop(stream, None)
+                elif engine.window(stream):
+                    ready[stream] = exchange
                 if sent:
                     went = True
                     exchange.since = self._heard

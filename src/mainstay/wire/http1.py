@@ -38,6 +38,17 @@ _LONGEST_METHOD: Final = 32
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 _CONTENT_LENGTH: Final = re.compile(rb"\ncontent-length:", re.IGNORECASE)
 _VERSION: Final = re.compile(rb" HTTP/[0-9]\.[0-9]$")
+_KNOWN: Final = 256
+"""Blocks of fields that are remembered, of at most `_MOST_KNOWN` bytes each. Most clients send the
+same fields with every request of a connection, which is what HPACK lives on; a block that was
+accepted once means the same again, and looking it up costs a third of parsing it."""
+_MOST_KNOWN: Final = 1024
+_METHODS: Final = {
+    method.encode(): method
+    for method in ("GET", "HEAD", "DELETE", "OPTIONS", "POST", "PUT", "PATCH")
+}
+_IN_TARGET: Final = bytes(byte for byte in range(0x21, 0x7F) if chr(byte) not in '#<>`"')
+"""Bytes that the engine takes anywhere in a target, and as they are."""
 _HOSTS: Final = 1000
 """Checked values of Host that are remembered; nearly all requests of a server have the same."""
 
@@ -71,6 +82,9 @@ RequestHead: TypeAlias = tuple[str, bytes, str, str, int | None, bool, bool, boo
 """
 
 
+_AfterLine: TypeAlias = tuple[str, str, int | None, bool, bool, bool, HeaderMap]
+
+
 def fields_of(headers: HeaderMap) -> list[tuple[bytes, bytes]]:
     """The fields of a head: lower-case names and values."""
     return headers.raw_items()
@@ -85,7 +99,7 @@ class HeadParser:
         target_size: bytes of a target.
     """
 
-    __slots__ = ("_codec", "_head_size", "_header_count", "_hosts", "_target_size")
+    __slots__ = ("_codec", "_head_size", "_header_count", "_hosts", "_known", "_target_size")
 
     def __init__(self, *, head_size: int, header_count: int, target_size: int) -> None:
         self._header_count = header_count
@@ -93,6 +107,7 @@ class HeadParser:
         self._target_size = target_size
         self._codec = self._new_codec()
         self._hosts: dict[bytes, str] = {}
+        self._known: dict[bytes, _AfterLine] = {}
 
     def _new_codec(self) -> H1Codec:
         size = max(self._head_size, _LEAST_BUFFER)
@@ -117,9 +132,25 @@ class HeadParser:
             self._check_part(data)
             return None, data
         end += 4
-        if end == len(data):
-            return self._parse(data), b""
-        return self._parse(data[:end]), data[end:]
+        rest = b""
+        if end != len(data):
+            data, rest = data[:end], data[end:]
+        line = data.find(b"\r\n")
+        after = self._known.get(data[line:])
+        if after is not None:
+            # Every field is the same as before: only the request line is new.
+            parts = data[:line].split(b" ")
+            method = _METHODS.get(parts[0])
+            if method is not None and len(parts) == 3 and parts[2] == b"HTTP/1.1":  # noqa: PLR2004
+                target = parts[1]
+                if (
+                    target[:1] == b"/"
+                    and not target.translate(None, _IN_TARGET)
+                    and len(target) <= self._target_size
+                    and len(data) <= self._head_size
+                ):
+                    return (method, target, *after), rest
+        return self._parse(data, line), rest
 
     def _check_part(self, data: bytes) -> None:
         if len(data) > self._head_size:
@@ -132,7 +163,7 @@ class HeadParser:
         if len(data) > _LONGEST_METHOD and not _METHOD.match(data):
             raise WireError(400, "this is no HTTP request")
 
-    def _parse(self, data: bytes) -> RequestHead:
+    def _parse(self, data: bytes, line: int) -> RequestHead:
         """One whole head. In one piece, because it runs for every request."""
         if len(data) > self._head_size:
             raise WireError(431, f"the head is longer than {self._head_size} bytes")
@@ -168,17 +199,23 @@ class HeadParser:
             raise WireError(414, f"the target is longer than {self._target_size} bytes")
         if target[0] != "/":
             host, target = _other_form(found.method, target, host)
-        return (
-            found.method,
-            target.encode("latin-1"),
+        upgrades = found.is_upgrade
+        after = (
             host,
             "1.0" if old else "1.1",
             length,
             found.keep_alive,
             expects,
-            found.is_upgrade,
+            upgrades,
             headers,
         )
+        if length == 0 and not old and not expects and not upgrades and target == found.target:
+            fields = data[line:]
+            if len(fields) <= _MOST_KNOWN:
+                if len(self._known) >= _KNOWN:
+                    self._known.clear()
+                self._known[fields] = after
+        return (found.method, target.encode("latin-1"), *after)
 
     def _checked_host(self, value: bytes) -> str:
         if not _HOST.fullmatch(value):

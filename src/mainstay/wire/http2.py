@@ -256,6 +256,9 @@ class Http2Engine(Protocol):
         the body at once.
         """
 
+    def window(self, stream: int) -> int:
+        """Bytes of a body that the peer takes now on this stream, or (0) on all together."""
+
     def send_trailers(self, stream: int, fields: Fields) -> None:
         """End the body with these fields. Raises: ValueError as `respond`."""
 

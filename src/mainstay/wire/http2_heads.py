@@ -111,9 +111,10 @@ def request_head(
         if len(hosts) > 1 or (authority and host.lower() != authority.lower()):
             return None
         authority = authority or host
-    if authority and ("@" in authority or not _is_visible(authority)):
+    if not method or (authority and "@" in authority):
         return None
-    if not method or not _is_visible(method):
+    # All at once, because it runs for each request: an authority that is missing reads None.
+    if not _is_visible(f"{method}{authority}{path}"):
         return None
     if method == "CONNECT":
         if not authority or (path is None) != (scheme is None):
@@ -123,7 +124,7 @@ def request_head(
             return RequestHead(
                 stream, method, target, "", authority, "", fields, length, ended, False
             )
-    if scheme not in _SCHEMES or not path or not _is_visible(path) or "#" in path:
+    if scheme not in _SCHEMES or not path or "#" in path:
         return None
     if path[0] != "/" and not (path == "*" and method == "OPTIONS"):
         return None

@@ -65,8 +65,8 @@ from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
 __all__ = ["HttpunkEngine"]
 
 _MAX_FRAME: Final = 16_384
-_SEND_BUFFER: Final = 400 * 1024
-"""Bytes of one stream between two `take`, as in hyper."""
+_SEND_BUFFER: Final = 128 * 1024
+"""Bytes of one stream between two `take`."""
 
 # Frames that are applied as if the peer had sent them.
 _ACK: Final[Any] = H2Codec("client").receive(bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))[0]
@@ -319,6 +319,11 @@ class HttpunkEngine:
                 return size - start  # nobody is there: dropped
             if verdict.done or not verdict.sent:
                 return at - start
+
+    def window(self, stream: int) -> int:
+        """See `Http2Engine`."""
+        room = self._core.conn_send_window
+        return min(room, self._core.stream_send_window(stream) or 0) if stream else room
 
     def send_trailers(self, stream: int, fields: Fields) -> None:
         """See `Http2Engine`."""

@@ -392,6 +392,14 @@ class ReferenceEngine:
                 return size - start
         return at - start if stream in self._live else size - start
 
+    def window(self, stream: int) -> int:
+        """See `Http2Engine`."""
+        if not stream:
+            return max(0, self._core.outbound_flow_control_window)
+        if stream not in self._live:
+            return 0
+        return max(0, self._core.local_flow_control_window(stream))
+
     def send_trailers(self, stream: int, fields: Fields) -> None:
         """See `Http2Engine`."""
         check_fields(fields)
