@@ -9,18 +9,15 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from mainstay import Service
-from mainstay.http.app import HttpApplication
-from mainstay.http.call import HttpCall
-from mainstay.http.endpoint import Endpoint
+from mainstay.http.request import Request
 from mainstay.http.response import Response
-from mainstay.http.router import Router
-from mainstay.http.server import HttpServer
+from mainstay.http.settings import HttpSettings
 from mainstay.net.limits import Limits
+from mainstay.service.settings import Settings
 
 __all__ = ["serving"]
 
@@ -46,73 +43,57 @@ def serving(**limits: float) -> Iterator[tuple[str, int]]:
             child.wait(10)
 
 
-async def echo(call: HttpCall) -> Response:
+service = Service("conformance")
+ANY = ("GET", "POST", "PUT")
+
+
+@service.route("/echo", methods=ANY)
+@service.route("/smuggled", methods=ANY)
+async def echo(request: Request) -> Response:
     """The method, the target and the body."""
-    body = await call.request.read()
-    target = call.exchange.target.decode("latin-1")
-    return Response(f"{call.exchange.method} {target} {len(body)} ".encode() + body)
+    body = await request.read()
+    target = request.exchange.target.decode("latin-1")
+    return Response(f"{request.method} {target} {len(body)} ".encode() + body)
 
 
-async def slow(call: HttpCall) -> Response:
+@service.get("/slow")
+async def slow(request: Request) -> Response:
     """The same, after a while."""
     await asyncio.sleep(0.05)
-    return await echo(call)
+    return await echo(request)
 
 
-async def nothing(call: HttpCall) -> Response:
+@service.get("/nothing")
+async def nothing() -> None:
     """No content."""
-    return Response(status=204)
 
 
-async def not_modified(call: HttpCall) -> Response:
+@service.get("/not-modified")
+async def not_modified() -> Response:
     """Not modified."""
     return Response(status=304)
 
 
-async def stream(call: HttpCall) -> Response:
+@service.get("/stream")
+async def stream() -> AsyncIterator[bytes]:
     """A body of unknown length."""
-
-    async def parts() -> AsyncIterator[bytes]:
-        for _ in range(10):
-            yield b"0123456789"
-            await asyncio.sleep(0)
-
-    return Response(parts())
+    for _ in range(10):
+        yield b"0123456789"
+        await asyncio.sleep(0)
 
 
-async def endless(call: HttpCall) -> Response:
+@service.get("/endless")
+async def endless() -> AsyncIterator[bytes]:
     """More than any buffer takes."""
-
-    async def parts() -> AsyncIterator[bytes]:
-        for _ in range(10_000):
-            yield b"x" * 65536
-
-    return Response(parts())
+    for _ in range(10_000):
+        yield b"x" * 65536
 
 
 async def main() -> None:
     """Serve until standard input ends."""
-    router: Router[Endpoint] = Router()
-    endpoints = []
-    routes: dict[str, Any] = {
-        "/echo": echo,
-        "/smuggled": echo,
-        "/slow": slow,
-        "/nothing": nothing,
-        "/not-modified": not_modified,
-        "/stream": stream,
-        "/endless": endless,
-    }
-    for path, handler in routes.items():
-        for method in ("GET", "POST", "PUT"):
-            endpoint = Endpoint(f"{method} {path}", handler)
-            endpoints.append(endpoint)
-            router.add(method, path, endpoint)
-    service = Service("conformance")
     limits = Limits(**json.loads(sys.argv[1]))
-    application = HttpApplication(router, endpoints)
-    service.add_server(HttpServer(["tcp://127.0.0.1:0"], application, limits=limits))
-    async with service.running() as running:
+    settings = Settings(http=HttpSettings(listen=("tcp://127.0.0.1:0",), limits=limits))
+    async with service.running(settings=settings) as running:
         sys.stdout.write(f"{running.addresses[0]}\n")
         sys.stdout.flush()
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
