@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainstay.core.call import Handler, chain
 from mainstay.service.declaration import Declaration
@@ -38,11 +38,15 @@ class Web:
         self._settings = settings
         self._servers: list[HttpServer] = []
         self.beside: Routes | None = None
+        self._endpoints: Endpoints | None = None
         if declaration.has_routes and settings.http.probes:
             self.beside = operations(ask, self.metrics)
+        if declaration.has_routes and settings.http.docs:
+            self.beside = self._with_docs(self.beside)
 
     def servers(self, endpoints: Endpoints) -> list[tuple[str, Runner]]:
         """The servers, each with its name and what makes it; once the container is open."""
+        self._endpoints = endpoints
         return [("HTTP server", partial(self._make, endpoints, self._settings.http.listen))]
 
     async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> HttpServer:
@@ -64,6 +68,29 @@ class Web:
         )
         self._servers.append(server)
         return server
+
+    def _with_docs(self, beside: Routes | None) -> Routes | None:
+        """The routes with the page of the docs, unless there is nothing to show, or something else
+        at its address."""
+        from mainstay.http.docs_page.routes import docs_routes  # noqa: PLC0415 - not without routes
+        from mainstay.http.routes import Routes  # noqa: PLC0415 - same
+
+        docs = docs_routes(self._document)
+        taken = {route.path for route in docs.routes()}
+        routes = self._declaration.routes.routes()
+        shown = [route for route in routes if route.documented and route.kind != "mount"]
+        if not shown or any(route.path in taken for route in routes):
+            return beside
+        every = Routes()
+        if beside is not None:
+            every.include(beside)
+        every.include(docs)
+        return every
+
+    def _document(self) -> dict[str, Any]:
+        from mainstay.service.describing import describe  # noqa: PLC0415 - as above
+
+        return describe(self._declaration, self._endpoints)
 
     def _around(self, handler: Handler) -> Handler:
         return chain(self._declaration.middleware, handler)
