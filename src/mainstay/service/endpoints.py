@@ -88,8 +88,7 @@ class Endpoints:
         for endpoint, bound in zip(self._compiled.endpoints, self._bound, strict=True):
             endpoint.handler = bound.handler(self._container, self._mounts, limits or Limits())
             if endpoint.kind == "mount":
-                # It is told when its client leaves, and may go on.
-                endpoint.detached = True
+                AsgiMount.prepare(endpoint)
         return self._compiled
 
     def documented(self) -> list[Documented]:

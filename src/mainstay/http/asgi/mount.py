@@ -46,7 +46,8 @@ class AsgiMount:
         self.state = state
         self._depth = depth_of(path)
 
-    def prepare(self, endpoint: Endpoint) -> None:
+    @staticmethod
+    def prepare(endpoint: Endpoint) -> None:
         """Have `endpoint` leave to the application what is its own: how long it may take, unless
         its route says so, and what it does when the client leaves."""
         endpoint.detached = True
