@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Handler, chain
@@ -88,7 +89,9 @@ class Endpoints:
         for endpoint, bound in zip(self._compiled.endpoints, self._bound, strict=True):
             endpoint.handler = bound.handler(self._container, self._mounts, limits or Limits())
             if endpoint.kind == "mount":
-                AsgiMount.prepare(endpoint)
+                # It takes as long as it wants, is told when its client leaves, and may go on.
+                endpoint.timeout = endpoint.timeout or inf
+                endpoint.detached = True
         return self._compiled
 
     def documented(self) -> list[Documented]:
