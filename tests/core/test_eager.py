@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mainstay.core.eager import start_eagerly
-from mainstay.core.scope import LateScope, Scope
+from mainstay.core.eager import EagerStarter
+from mainstay.core.scope import LateScope, Scope, stand_in
 
 VALUE: ContextVar[str] = ContextVar("value", default="outside")
 
@@ -38,7 +38,7 @@ async def test_what_never_waits_is_done_at_once() -> None:
         return 7
 
     loop = asyncio.get_running_loop()
-    task = await in_callback(lambda: start_eagerly(loop, work(), "work", copy_context()))
+    task = await in_callback(lambda: EagerStarter(loop).start(work(), "work", copy_context()))
     assert task.done()
     assert task.result() == 7
 
@@ -57,7 +57,7 @@ async def test_it_is_a_real_task_from_its_first_step() -> None:
             async with asyncio.timeout(5):
                 await asyncio.sleep(0)
 
-    task = await in_callback(lambda: start_eagerly(loop, work(), "work", copy_context()))
+    task = await in_callback(lambda: EagerStarter(loop).start(work(), "work", copy_context()))
     assert not task.done()
     await task
     assert seen == [(task, "work", "inside")] * 2
@@ -71,7 +71,7 @@ async def test_a_failure_of_the_first_step_is_the_tasks() -> None:
     async def work() -> None:
         raise KeyError("no")
 
-    task = await in_callback(lambda: start_eagerly(loop, work(), "work", copy_context()))
+    task = await in_callback(lambda: EagerStarter(loop).start(work(), "work", copy_context()))
     with pytest.raises(KeyError):
         await task
 
@@ -84,9 +84,9 @@ async def test_the_loop_is_as_before() -> None:
         loop.call_soon(lambda: None)
 
     for _ in range(3):
-        await in_callback(lambda: start_eagerly(loop, work(), "work", copy_context()))
+        await in_callback(lambda: EagerStarter(loop).start(work(), "work", copy_context()))
     with pytest.raises(TypeError):
-        await in_callback(lambda: start_eagerly(loop, "no coroutine", "work", copy_context()))  # type: ignore[arg-type]
+        await in_callback(lambda: EagerStarter(loop).start("no coroutine", "work", copy_context()))  # type: ignore[arg-type]
     assert "call_soon" not in vars(loop)
 
 
@@ -96,7 +96,7 @@ async def test_inside_a_task_it_starts_later() -> None:
     async def work() -> int:
         return 7
 
-    task = start_eagerly(asyncio.get_running_loop(), work(), "work", copy_context())
+    task = EagerStarter(asyncio.get_running_loop()).start(work(), "work", copy_context())
     assert not task.done()
     assert await task == 7
 
@@ -113,13 +113,13 @@ async def test_a_late_scope_is_made_when_asked_for() -> None:
             return made[0]
 
     async def work(ask: bool) -> Scope | None:
-        Late().stand_in()
+        stand_in(Late())
         return Scope.current() if ask else None
 
-    task = await in_callback(lambda: start_eagerly(loop, work(ask=False), "w", copy_context()))
+    task = await in_callback(lambda: EagerStarter(loop).start(work(ask=False), "w", copy_context()))
     assert await task is None
     assert made == []
-    task = await in_callback(lambda: start_eagerly(loop, work(ask=True), "w", copy_context()))
+    task = await in_callback(lambda: EagerStarter(loop).start(work(ask=True), "w", copy_context()))
     assert [await task] == made
 
 
@@ -135,7 +135,7 @@ async def test_an_adopted_task_is_cancelled_with_the_scope_and_told_why() -> Non
             scope.__exit__(type(error), error, error.__traceback__)
             raise
 
-    task = await in_callback(lambda: start_eagerly(loop, work(), "work", copy_context()))
+    task = await in_callback(lambda: EagerStarter(loop).start(work(), "work", copy_context()))
     scope.adopt(task)
     with pytest.raises(TimeoutError, match=r"'call' was given 0\.02 s"):
         await task

@@ -466,7 +466,7 @@ async def test_a_peer_that_reads_nothing_is_cut_off(streamed: bool) -> None:
         client = await site.connect(limit=1000)
         await client.send(GET % b"")
         await client.head()
-        await site.wait_for(lambda: not site.port.connections)
+        await site.wait_for(lambda: not site.port.connections and not site.app.tasks)
         assert [type(error) for error in site.app.errors] == ([PeerGone] if streamed else [])
 
 

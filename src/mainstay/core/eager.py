@@ -20,43 +20,64 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-__all__ = ["start_eagerly"]
+__all__ = ["EagerStarter"]
 
 T = TypeVar("T")
 
 
-def _start_eagerly_312(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], name: str, context: Context
-) -> asyncio.Task[T]:
-    if asyncio.current_task(loop) is not None:
-        return loop.create_task(work, name=name, context=context)
-    return asyncio.Task(work, loop=loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg]
+class EagerStarter:
+    """Starts tasks on one loop.
 
+    Args:
+        loop: the running one, and nothing else.
+    """
 
-def _start_eagerly_311(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], name: str, context: Context
-) -> asyncio.Task[T]:
-    if asyncio.current_task(loop) is not None:
-        return loop.create_task(work, name=name, context=context)
-    first: list[Callable[[], object]] = []
-    # Not a method that is replaced for others: only the constructor of this task runs meanwhile.
-    loop.call_soon = lambda step, *, context: first.append(step)  # type: ignore[method-assign, assignment, misc]  # noqa: PLW0108 - it is given a context as well
-    try:
-        task = asyncio.Task(work, loop=loop, name=name, context=context)
-    finally:
-        del loop.call_soon
-    context.run(first[0])
-    return task
+    __slots__ = ("_caught", "_loop", "_step")
 
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._step: Callable[[], object] | None = None
+        self._caught = self._catch
 
-start_eagerly = _start_eagerly_312 if sys.version_info >= (3, 12) else _start_eagerly_311
-"""Run `work` in a task on `loop` in `context`, the first step at once.
+    if sys.version_info >= (3, 12):
 
-Args:
-    loop: the running one, and nothing else.
-    work: a coroutine.
-    name: of the task.
-    context: it runs in this very context, not in a copy.
+        def start(
+            self, work: Coroutine[Any, Any, T], name: str, context: Context
+        ) -> asyncio.Task[T]:
+            """Run `work` in a task, the first step at once.
 
-Returns: the task; it may be done.
-"""
+            Args:
+                work: a coroutine.
+                name: of the task.
+                context: it runs in this very context, not in a copy.
+
+            Returns: the task; it may be done.
+            """
+            loop = self._loop
+            if asyncio.current_task(loop) is not None:
+                return loop.create_task(work, name=name, context=context)
+            return asyncio.Task(work, loop=loop, name=name, context=context, eager_start=True)
+
+    else:
+
+        def start(
+            self, work: Coroutine[Any, Any, T], name: str, context: Context
+        ) -> asyncio.Task[T]:
+            """See above."""
+            loop = self._loop
+            if asyncio.current_task(loop) is not None:
+                return loop.create_task(work, name=name, context=context)
+            # Not a method that is replaced for others: only the constructor of this task runs
+            # meanwhile, on the loop's own thread.
+            loop.call_soon = self._caught  # type: ignore[method-assign, assignment]
+            try:
+                task = asyncio.Task(work, loop=loop, name=name, context=context)
+            finally:
+                del loop.call_soon
+            step, self._step = self._step, None
+            assert step is not None
+            context.run(step)
+            return task
+
+    def _catch(self, step: Callable[[], object], *, context: Context) -> None:
+        self._step = step

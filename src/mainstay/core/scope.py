@@ -30,7 +30,7 @@ from mainstay.core.node import RECANCEL, STRAGGLER, Node
 from mainstay.core.runtime import Runtime
 from mainstay.errors import Cancelled, UsageError
 
-__all__ = ["RECANCEL", "STRAGGLER", "Key", "Scope"]
+__all__ = ["RECANCEL", "STRAGGLER", "Key", "LateScope", "Scope", "stand_in"]
 
 _FAR: Final = 1e12
 """Seconds; a deadline that far is none, and timers could not count to it."""
@@ -52,9 +52,9 @@ class LateScope:
         """The scope, the same one every time."""
         raise NotImplementedError
 
-    def stand_in(self) -> None:
-        """Be the current scope of the context that runs now, for good: it is the context's own."""
-        _current.set(self)
+
+stand_in: Final = _current.set
+"""Let a `LateScope` be the current scope of the context that runs now, for good."""
 
 
 def _here() -> Scope | None:

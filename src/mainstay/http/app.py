@@ -20,10 +20,10 @@ from contextvars import Context, copy_context
 from typing import Any, Final
 
 from mainstay.core.call import Handler
-from mainstay.core.eager import start_eagerly
+from mainstay.core.eager import EagerStarter
 from mainstay.core.ids import identify
 from mainstay.core.metadata import Metadata
-from mainstay.core.scope import Scope
+from mainstay.core.scope import Scope, stand_in
 from mainstay.errors import HttpError, NotFound, Overloaded, PeerError, PolicyError
 from mainstay.http.budget import budget_of
 from mainstay.http.call import HttpCall
@@ -94,7 +94,7 @@ class HttpApplication:
         self._port = port
         self._calls = calls
         self._context = copy_context()
-        self._loop = port.loop
+        self._start = EagerStarter(port.loop).start
         self._monotonic = port.monotonic
         self._limit = port.limits.in_flight or float("inf")
 
@@ -132,7 +132,7 @@ class HttpApplication:
             self._refuse(call, endpoint)
             return
         work = self._answer(call, endpoint)
-        task = start_eagerly(self._loop, work, endpoint.method_name, self._context.copy())
+        task = self._start(work, endpoint.method_name, self._context.copy())
         if not task.done():
             self._wait(call, task, endpoint)
 
@@ -184,7 +184,7 @@ class HttpApplication:
 
     async def _answer(self, call: HttpCall, endpoint: Endpoint) -> None:
         """Run the handlers and send their reply; raises only what ends the program."""
-        call.stand_in()
+        stand_in(call)
         started = self._monotonic()
         status = _LEFT
         try:

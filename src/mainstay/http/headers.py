@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from mainstay.errors import UsageError
+from mainstay.wire.http1_reply import CheckedFields
 
 __all__ = ["HeaderSource", "Headers"]
 
@@ -77,7 +78,7 @@ class Headers:
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """As they go over the wire: UTF-8, which for ASCII is what RFC 9110 asks for."""
-        return [(_encoded[name], value.encode()) for name, value in self._pairs]
+        return CheckedFields([(_encoded[name], value.encode()) for name, value in self._pairs])
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)

@@ -42,6 +42,7 @@ from mainstay.wire.http1 import (
 from mainstay.wire.http1_reply import (
     CLOSE,
     CONTINUE,
+    HEADS,
     KEEP_ALIVE,
     LAST_CHUNK,
     chunk,
@@ -130,18 +131,6 @@ class Http1Connection(Line):
         """See `Connection`."""
         return self._exchange is not None or self._tunnel is not None
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether it certainly does after this reply: the common case, looked at quickly."""
-        port = self.port
-        body = self._body
-        return (
-            not port.draining
-            and not self.closing
-            and port.limits.requests is None
-            and (body is None or body.done)
-        )
-
     def drain(self) -> None:
         """See `Connection`; a peer in the middle of a head has `header_timeout` to finish it."""
         if not self.busy and not self._seen and not self._ahead and not self.closing:
@@ -192,26 +181,31 @@ class Http1Connection(Line):
 
     def _advance(self, data: bytes) -> None:
         """Begin the exchanges of all requests in `data`, as far as each is answered at once."""
-        corked = self._out is None
-        if corked:
-            self._out = []
         self._advancing = True
         try:
-            while data and not self.closing:
+            while True:
                 head, data = self._parser.feed(self._seen, data)
                 if head is None:
                     self._wait_for_head(data)
                     break
                 self._seen = b""
+                if data and self._out is None:
+                    self.cork()  # more than one reply may leave in one write
                 data = self._start(head, data)
-                if self._exchange is not None or self._tunnel is not None:
+                if not data or self._is_closing():
                     break
         except WireError as error:
             self._refuse(error)
         finally:
             self._advancing = False
-            if corked:
-                self.flush()
+
+    # Asked anew: a type checker believes that nothing has changed what it has seen.
+
+    def _is_free(self) -> bool:
+        return self._exchange is None and self._tunnel is None
+
+    def _is_closing(self) -> bool:
+        return self.closing
 
     def _wait_for_head(self, seen: bytes) -> None:
         if seen and not self._seen:
@@ -241,7 +235,7 @@ class Http1Connection(Line):
         self._served += 1
         self._ahead = rest
         port.application.begin(exchange)
-        if self._exchange is not exchange:
+        if self._is_free():
             rest, self._ahead = self._ahead, b""
             return rest
         if rest and len(rest) > port.limits.read_buffer:
@@ -307,7 +301,7 @@ class Http1Connection(Line):
             self._end(body if unread else None)
             return
         self._body = None
-        self.due = due = port.monotonic() + port.limits.keep_alive
+        self.due = due = port.now + port.keep_alive
         if due < self._armed:
             self.arm(due)
         if not self._reading:
@@ -506,32 +500,41 @@ class Http1Exchange(Exchange):
         extra = fields_block(fields) if fields else b""
         self._framing = _DONE
         port = connection.port
-        if self.keep_alive and self.version == "1.1" and connection.goes_on:
-            last = False
+        body_reader = connection._body
+        if (
+            self.keep_alive
+            and self.version == "1.1"
+            and not port.draining
+            and not connection.closing
+            and port.requests_limit is None
+            and (body_reader is None or body_reader.done)
+        ):
+            last = False  # nearly always, so it is asked in one place
         else:
             last = self._is_last(connection)
             extra += CLOSE if last else KEEP_ALIVE if self.version == "1.0" else b""
+        head = HEADS.get((status, content_type)) or head_of(status, content_type)
         if status in _NO_BODY or self.method == "HEAD":
             length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
             data = b"%b%b%bdate: %b\r\n\r\n" % (
-                head_of(status, content_type),
+                head,
                 length,
                 extra,
                 port.date(),
             )
         else:
             data = b"%b%bcontent-length: %d\r\ndate: %b\r\n\r\n%b" % (
-                head_of(status, content_type),
+                head,
                 extra,
                 len(body),
                 port.date(),
                 body,
             )
         out = connection._out
-        if out is None:
-            connection.transport.write(data)
-        else:
+        if out is not None:
             out.append(data)
+        elif not connection.transport.is_closing():
+            connection.transport.write(data)
         connection.finished(self, last)
 
     def open(self, status: int, fields: Fields, length: int | None = None) -> None:

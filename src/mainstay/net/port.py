@@ -48,6 +48,8 @@ class Port:
         in_flight: exchanges begun and not finished; connections count.
         requests: exchanges begun since the start.
         draining: whether new connections and streams should be refused.
+        now: seconds of `monotonic` at the last reply; near enough for an idle timeout.
+        keep_alive, requests_limit: those of the limits, at hand.
     """
 
     __slots__ = (
@@ -59,10 +61,13 @@ class Port:
         "connections",
         "draining",
         "in_flight",
+        "keep_alive",
         "limits",
         "loop",
         "monotonic",
+        "now",
         "requests",
+        "requests_limit",
         "wheel",
     )
 
@@ -83,6 +88,9 @@ class Port:
         self.in_flight = 0
         self.requests = 0
         self.draining = False
+        self.now = monotonic()
+        self.keep_alive = limits.keep_alive
+        self.requests_limit = limits.requests
         self._time = time
         self._date = b""
         self._date_until = 0.0
@@ -90,7 +98,7 @@ class Port:
 
     def date(self) -> bytes:
         """The value of the ``date`` field, made once a second (RFC 9110 §5.6.7)."""
-        now = self.monotonic()
+        self.now = now = self.monotonic()
         if now >= self._date_until:
             # Until the next full second, so that it is never a second late.
             time = self._time()
