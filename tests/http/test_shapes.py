@@ -93,6 +93,8 @@ class Unresolved(msgspec.Struct):
         (Mapping[str, int], Kind.DATA),
         (StructItem | int, Kind.DATA),
         (Any, Kind.DATA),
+        (object, Kind.DATA),
+        (dict[str, object], Kind.DATA),
         (Unknown, Kind.OTHER),
         (bytes, Kind.OTHER),
         (Callable[[int], int], Kind.OTHER),

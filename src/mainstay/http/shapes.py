@@ -202,7 +202,7 @@ def _kind_of(core: Any, *, pydantic: bool) -> Kind:
         if items and all(_is_scalar(_without_none(unwrap(each))[0]) for each in items):
             return Kind.SCALARS
         return Kind.DATA
-    if origin in _MAPPINGS or plain is Any or origin in (Union, UnionType):
+    if origin in _MAPPINGS or plain in (Any, object) or origin in (Union, UnionType):
         return Kind.DATA
     if isinstance(origin, type):
         if issubclass(origin, msgspec.Struct) or _is_named_tuple(origin):
@@ -337,7 +337,8 @@ def _unknown(info: Any, seen: set[int]) -> Iterator[Any]:
     if id(info) in seen:
         return
     seen.add(id(info))
-    if isinstance(info, msgspec.inspect.CustomType):
+    # What JSON gives is an object, so that `object` is as good as Any.
+    if isinstance(info, msgspec.inspect.CustomType) and info.cls is not object:
         yield info.cls
     for name in ("type", "item_type", "key_type", "value_type"):
         if hasattr(info, name):
