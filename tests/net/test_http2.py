@@ -44,6 +44,8 @@ async def test_limits_are_said_as_settings() -> None:
     settings = settings_of(wire.port)
     assert (settings.streams, settings.head_size, settings.header_count) == (7, 5000, 9)
     assert (settings.stream_window, settings.connection_window) == (65_535, 16 * 65_535)
+    settings = settings_of(Wire(ok, read_buffer=2**40).port)
+    assert (settings.stream_window, settings.connection_window) == (2**31 - 1, 2**31 - 1)
 
 
 async def test_a_connection_belongs_to_its_port_while_it_is_open() -> None:

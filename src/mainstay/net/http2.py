@@ -54,6 +54,9 @@ _WINDOWS: Final = 16
 _DEFAULT_WINDOW: Final = 65_535
 """Bytes; what every peer may send before it has read our settings."""
 
+_LARGEST_WINDOW: Final = 2**31 - 1
+"""Bytes (RFC 9113 §6.9.1)."""
+
 _FAREWELL: Final = 1.0
 """Seconds that a peer has to acknowledge the first GOAWAY."""
 
@@ -66,11 +69,11 @@ _PAYLOAD: Final = b"mainstay"
 def settings_of(port: Port) -> Http2Settings:
     """What the limits of `port` allow a peer over HTTP/2."""
     limits = port.limits
-    window = max(_DEFAULT_WINDOW, limits.read_buffer)
+    window = min(max(_DEFAULT_WINDOW, limits.read_buffer), _LARGEST_WINDOW)
     return Http2Settings(
         streams=limits.streams,
         stream_window=window,
-        connection_window=window * _WINDOWS,
+        connection_window=min(window * _WINDOWS, _LARGEST_WINDOW),
         head_size=limits.head_size,
         header_count=limits.header_count,
     )

@@ -1,6 +1,6 @@
 """The HTTP/2 engine in Python, on the package h2: where httpunk has no wheel, and as its oracle.
 
-It is some ten times slower (decision 021). What the package does otherwise is evened out here:
+It is some fifteen times slower (decision 021). What the package does otherwise is evened out here:
 
 * It refuses every frame once it has sent or received GOAWAY (python-hyper/h2#1181), and a drain
   goes on after that. So it never hears of GOAWAY: those frames are read and written here.
