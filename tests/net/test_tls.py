@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -66,6 +66,12 @@ async def serving(tls: ServerTls) -> AsyncIterator[Listener]:
         async with asyncio.timeout(5):
             while listener.statistics().connections:  # noqa: ASYNC110 - nobody else tells
                 await asyncio.sleep(0.001)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - statistics tell, and nobody else
+            await asyncio.sleep(0.001)
 
 
 class Client:
@@ -199,9 +205,7 @@ async def test_changed_files_are_noticed(authority: Authority, tmp_path: Path) -
     watch = asyncio.create_task(tls.watch())
     (tmp_path / "next").symlink_to(tmp_path / "2")
     (tmp_path / "next").rename(link)
-    async with asyncio.timeout(5):
-        while not tls.statistics().reloads:  # noqa: ASYNC110 - statistics tell
-            await asyncio.sleep(0.001)
+    await until(lambda: bool(tls.statistics().reloads))
     watch.cancel()
     await asyncio.wait([watch])
     assert tls.statistics().certificates[0].names == ("v2.example.org",)
@@ -220,17 +224,13 @@ async def test_bad_new_files_leave_the_old_in_use(
         good = Path(pair.key).read_text()  # noqa: ASYNC240
         authority.issue("other.org", file="other")
         os.replace(Path(pair.key).with_name("other.key"), pair.key)  # noqa: PTH105
-        async with asyncio.timeout(5):
-            while not tls.statistics().failures:  # noqa: ASYNC110 - statistics tell
-                await asyncio.sleep(0.001)
+        await until(lambda: bool(tls.statistics().failures))
         async with Client.connected(listener, authority.path) as client:
             assert client.names == ["example.org"]
-        await asyncio.sleep(0.05)
+        tls._look()  # the same files, once more
         assert tls.statistics().failures == 1
         Path(pair.key).write_text(good)  # noqa: ASYNC240
-        async with asyncio.timeout(5):
-            while not tls.statistics().reloads:  # noqa: ASYNC110 - statistics tell
-                await asyncio.sleep(0.001)
+        await until(lambda: bool(tls.statistics().reloads))
     watch.cancel()
     await asyncio.wait([watch])
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
