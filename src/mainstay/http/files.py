@@ -30,7 +30,7 @@ from mainstay.http.negotiation import preferred_encoding
 from mainstay.http.request import Request
 from mainstay.http.response import Prepared, Response
 
-__all__ = ["CHUNK", "SIBLINGS", "SMALL", "File"]
+__all__ = ["CHUNK", "SIBLINGS", "SMALL", "File", "FilePlan"]
 
 CHUNK: Final = 256 * 1024
 """Bytes read by one visit to a thread."""
@@ -92,7 +92,7 @@ class File(Prepared):
             # Not for ranges: those of coded bytes are of no use to most who ask for ranges.
             if "range" not in request.headers:
                 offered = _acceptable(request.headers.get("accept-encoding"))
-        plan = await to_thread(_open, self._path, offered, request.method, request.headers)
+        plan = await to_thread(self._look, offered, request.method, request.headers)
         response = Response(b"", 200, self.headers, content_type=self.content_type)
         response.after = self.after
         headers = response.headers
@@ -113,12 +113,16 @@ class File(Prepared):
         _fill(response, plan, request.method)
         return response
 
+    def _look(self, offered: Sequence[str], method: str, headers: Metadata) -> FilePlan:
+        """What there is, in a thread; `Static` finds out first which file it is."""
+        return _open(self._path, offered, method, headers)
+
     def __repr__(self) -> str:
         return f"<File {self._path!r} {self.content_type}>"
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class FilePlan:
     """What was found, and what of it to send: `content` when it is small, else `file`."""
 
     etag: str
@@ -144,7 +148,7 @@ def _acceptable(field: str | None) -> list[str]:
 # --- in a thread --------------------------------------------------------------------------------
 
 
-def _open(path: str, offered: Sequence[str], method: str, headers: Metadata) -> _Plan:
+def _open(path: str, offered: Sequence[str], method: str, headers: Metadata) -> FilePlan:
     file, found = _open_regular(path)
     coding = None
     for each in offered:
@@ -169,7 +173,7 @@ def _open(path: str, offered: Sequence[str], method: str, headers: Metadata) -> 
     keep = wanted and content is None and ranges != []
     if not keep:
         file.close()
-    return _Plan(etag, modified, size, coding, verdict, ranges, content, file if keep else None)
+    return FilePlan(etag, modified, size, coding, verdict, ranges, content, file if keep else None)
 
 
 def _open_regular(path: str) -> tuple[Descriptor, os.stat_result]:
@@ -205,7 +209,7 @@ def _read_exactly(number: int, start: int, size: int) -> bytes:
 # --- what is sent -------------------------------------------------------------------------------
 
 
-def _fill(response: Response, plan: _Plan, method: str) -> None:
+def _fill(response: Response, plan: FilePlan, method: str) -> None:
     """Give the response its body, or only the length of it for HEAD."""
     ranges = plan.ranges
     if plan.content is not None:

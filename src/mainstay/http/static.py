@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from mainstay.core.threads import to_thread
+from mainstay.core.metadata import Metadata
 from mainstay.errors import HttpError, NotFound, UsageError
-from mainstay.http.files import File
+from mainstay.http.files import File, FilePlan
+from mainstay.http.media_types import guess_type
 from mainstay.http.negotiation import accepts_type
 from mainstay.http.replies import Redirect
 from mainstay.http.request import Request
@@ -73,15 +75,12 @@ class Static:
         if request.method not in _METHODS:
             message = "files are for reading: use GET or HEAD"
             raise HttpError(405, message, headers={"allow": ", ".join(_METHODS)})
-        found = await to_thread(self._find, path)
-        if isinstance(found, _Folder):
-            if not request.path.endswith("/"):
-                return _with_slash(request)
-            found = found.index
-        if found is None:
+        try:
+            return await _Below(self, path, request.path.endswith("/")).prepare(request)
+        except _SlashWantedError:
+            return _with_slash(request)
+        except NotFound:
             return await self._missing(request)
-        file = File(found, cache_control=self._cache_control, precompressed=self._precompressed)
-        return await file.prepare(request)
 
     async def _missing(self, request: Request) -> Response:
         wants_page = "text/html" in (request.headers.get("accept") or "")
@@ -142,6 +141,36 @@ class _Folder:
 
     def __init__(self, index: str) -> None:
         self.index = index
+
+
+class _SlashWantedError(Exception):
+    """The path is that of a folder, and the links of its page would lead astray."""
+
+
+class _Below(File):
+    """The file at a path below a folder; found and opened by one visit to a thread."""
+
+    __slots__ = ("_ends_with_slash", "_relative", "_static")
+
+    def __init__(self, static: Static, relative: str, ends_with_slash: bool) -> None:
+        super().__init__(
+            "", cache_control=static._cache_control, precompressed=static._precompressed
+        )
+        self._static = static
+        self._relative = relative
+        self._ends_with_slash = ends_with_slash
+
+    def _look(self, offered: Sequence[str], method: str, headers: Metadata) -> FilePlan:
+        found = self._static._find(self._relative)
+        if isinstance(found, _Folder):
+            if not self._ends_with_slash:
+                raise _SlashWantedError
+            found = found.index
+        if found is None:
+            raise NotFound("there is no such file")
+        self._path = found
+        self.content_type = guess_type(found)
+        return super()._look(offered, method, headers)
 
 
 def _with_slash(request: Request) -> Response:
