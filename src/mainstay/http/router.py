@@ -119,6 +119,9 @@ class _Edge(Generic[T]):
         self.take = _taker(hole)
 
 
+_EMPTY: Final[dict[str, Any]] = {}
+
+
 class _Node(Generic[T]):
     """A place in the tree.
 
@@ -134,11 +137,12 @@ class _Node(Generic[T]):
     __slots__ = ("below", "edges", "entries", "fixed", "plain", "rest")
 
     def __init__(self) -> None:
-        self.fixed: dict[str, _Node[T]] = {}
-        self.edges: list[_Edge[T]] = []
+        # Shared until there is something to put in: most nodes have one of the four only.
+        self.fixed: dict[str, _Node[T]] = _EMPTY
+        self.edges: Sequence[_Edge[T]] = ()
         self.plain: _Node[T] | None = None
-        self.entries: _Entries[T] = {}
-        self.rest: _Entries[T] = {}
+        self.entries: _Entries[T] = _EMPTY
+        self.rest: _Entries[T] = _EMPTY
         self.below: _Table[T] | None = None
 
     def at(self, parts: Sequence[Part]) -> _Node[T]:
@@ -150,13 +154,15 @@ class _Node(Generic[T]):
 
     def _step(self, part: Part) -> _Node[T]:
         if isinstance(part, str):
-            return self.fixed.setdefault(part, _Node())
+            if part not in self.fixed:
+                self.fixed = self.fixed or {}
+                self.fixed[part] = _Node()
+            return self.fixed[part]
         new: _Edge[T] = _Edge(part)
         for edge in self.edges:
             if edge.key == new.key:
                 return edge.node
-        self.edges.append(new)
-        self.edges.sort(key=lambda edge: edge.key)
+        self.edges = sorted((*self.edges, new), key=lambda edge: edge.key)
         alone = len(self.edges) == 1 and new.key == _PLAIN_KEY
         self.plain = new.node if alone else None
         return new.node
@@ -314,7 +320,10 @@ class Router(Generic[T]):
         last = parts[-1]
         takes_rest = isinstance(last, Hole) and last.converter is PATH
         node = table.root.at(parts[:-1] if takes_rest else parts)
-        entries = node.rest if takes_rest else node.entries
+        if takes_rest:
+            entries = node.rest = node.rest or {}
+        else:
+            entries = node.entries = node.entries or {}
         other = entries.get(method)
         if other is not None and not other.implied:
             message = f"{said} answers to the same requests as {other.said}"
