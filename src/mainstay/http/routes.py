@@ -157,7 +157,9 @@ class Routes:
         """
         said = f"mount({path!r})"
         _check_prefix(path, said)
-        self._decorator(path, (), "mount", options, said)(app)
+        # It is told when its client leaves, and what it does then is its own affair.
+        detached = {"detached": True, **options}
+        self._decorator(path, (), "mount", detached, said)(app)
 
     def static(
         self,

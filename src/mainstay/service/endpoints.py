@@ -89,9 +89,7 @@ class Endpoints:
         for endpoint, bound in zip(self._compiled.endpoints, self._bound, strict=True):
             endpoint.handler = bound.handler(self._container, self._mounts, limits or Limits())
             if endpoint.kind == "mount":
-                # It takes as long as it wants, is told when its client leaves, and may go on.
-                endpoint.timeout = endpoint.timeout or inf
-                endpoint.detached = True
+                endpoint.timeout = endpoint.timeout or inf  # it keeps its own time
         return self._compiled
 
     def documented(self) -> list[Documented]:
@@ -152,7 +150,8 @@ class _Bound:
         if route.kind == "mount":
             from mainstay.http.asgi.mount import AsgiMount  # noqa: PLC0415
 
-            app = AsgiMount(route.function, route.path, mounts.state(route.function, container))
+            state = mounts.state(route.function, container)
+            app = AsgiMount(route.function, route.path, state, limits)
             return chain(route.middleware, app)
         service = self._sources.service
         fixed = {name: container.get(annotation) for name, annotation in service.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 from mainstay.core.call import Middleware, chain
@@ -52,7 +53,7 @@ def mounted(
     compiled = compile_routes(routes)
     (endpoint,) = compiled.endpoints
     mount = AsgiMount(app, path)
-    mount.prepare(endpoint)
+    endpoint.timeout = endpoint.timeout or inf
     endpoint.handler = chain(middleware, mount)
     application = HttpApplication(compiled.router, compiled.endpoints)
     scope = Scope.current()

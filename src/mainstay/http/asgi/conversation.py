@@ -24,9 +24,19 @@ from mainstay.http.headers import Headers
 from mainstay.http.response import Response
 from mainstay.net.exchange import Exchange
 
-__all__ = ["UNREAD", "Conversation"]
+__all__ = ["UNREAD", "Conversation", "NoParts", "response_of"]
 
 _STATUSES: Final = range(200, 600)
+
+
+class NoParts:
+    """The body of a response that has none, or is not sent at all."""
+
+    def __aiter__(self) -> NoParts:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
 
 
 class _Unread:
@@ -196,7 +206,7 @@ class Conversation:
     def _make(self, part: bytes, more: bool) -> None:
         assert self._head is not None
         try:
-            response, length = _head(self._head)
+            response, length = response_of(self._head)
         except Exception as error:
             self._ready.set_exception(error)
             raise
@@ -211,7 +221,11 @@ class Conversation:
         self._ready.set_result(None)
 
 
-def _head(message: Message) -> tuple[Response, int | None]:
+def response_of(message: Message) -> tuple[Response, int | None]:
+    """A response without its body, and the length that it says, from the head of a reply.
+
+    Raises: UsageError for a status or a field that cannot be sent.
+    """
     status = int(message["status"])
     if status not in _STATUSES:
         raise UsageError(f"an ASGI application replies with a status from 200 to 599, not {status}")

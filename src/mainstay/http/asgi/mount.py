@@ -11,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from math import inf
 from typing import Any, Final
 
 from mainstay.core.call import Call
 from mainstay.errors import UsageError
-from mainstay.http.asgi.conversation import UNREAD, Conversation
+from mainstay.http.asgi.conversation import UNREAD, Conversation, NoParts
 from mainstay.http.asgi.scope import depth_of, scope_of
+from mainstay.http.asgi.socket import serve_socket
 from mainstay.http.asgi.types import AsgiApp
 from mainstay.http.call import HttpCall
-from mainstay.http.endpoint import Endpoint
 from mainstay.http.response import Response
+from mainstay.net.limits import Limits
 
 __all__ = ["AsgiMount"]
 
@@ -36,22 +36,23 @@ class AsgiMount:
         app: the application.
         path: of its route; what stands before a last ``{name:path}`` is its ``root_path``.
         state: what its lifespan yielded.
+        limits: of the server, for WebSockets; the defaults unless given.
 
     Attributes:
         state: as given; may be set until the first call.
     """
 
-    def __init__(self, app: AsgiApp, path: str = "/", state: Mapping[str, Any] = _NO_STATE) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        path: str = "/",
+        state: Mapping[str, Any] = _NO_STATE,
+        limits: Limits | None = None,
+    ) -> None:
         self.app = app
+        self._limits = limits or Limits()
         self.state = state
         self._depth = depth_of(path)
-
-    @staticmethod
-    def prepare(endpoint: Endpoint) -> None:
-        """Have `endpoint` leave to the application what is its own: how long it may take, unless
-        its route says so, and what it does when the client leaves."""
-        endpoint.detached = True
-        endpoint.timeout = endpoint.timeout or inf
 
     async def __call__(self, call: Call) -> Response:
         """The application's reply.
@@ -61,10 +62,12 @@ class AsgiMount:
         """
         if not isinstance(call, HttpCall):
             raise UsageError(f"an ASGI application answers HTTP, and no calls by {call.transport}")
+        scope = scope_of(call, self._depth, self.state)
+        if call.transport == "websocket":
+            return await serve_socket(self.app, scope, call, self._limits)
         conversation = Conversation(call.exchange)
         # What was said before still hears it: other middleware may listen as well.
         call.exchange.gone = _both(call.exchange.gone, conversation.disconnect)
-        scope = scope_of(call, self._depth, self.state)
         # In a coroutine, for an application may be any callable that returns an awaitable.
         work = _run(self.app, scope, conversation)
         task = call.scope.start(work, f"ASGI {call.method}")
@@ -77,9 +80,11 @@ class AsgiMount:
                 task.cancel()
             await _settle(task)
             raise
-        if response.body is UNREAD:
+        if response.body is UNREAD and call.exchange.method != "HEAD":
             response.body = _Parts(conversation, task)
         else:
+            if response.body is UNREAD:
+                response.body = NoParts()
             # By now the reply is on its way. Not left to `after` alone: middleware may answer with
             # another response, and forget it.
             asyncio.get_running_loop().call_soon(conversation.sent)
