@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +71,10 @@ def host(
         sys.stderr.write(f"{error}\n")
         return NOT_CONFIGURED
     settings: Settings = loaded.get(FRAMEWORK)
+    if declaration.has_routes:
+        # Before there is an event loop, which the import would block for longer than it should.
+        for name in ("http.app", "http.server", "service.endpoints"):
+            import_module(f"mainstay.{name}")
     logs = Logs.install(settings.log, effects)
     try:
         config = None if declaration.config is None else loaded.get(OWN)
