@@ -154,6 +154,7 @@ class ReferenceEngine:
             code = int(error.error_code)
             self._core.clear_outbound_data_buffer()
             self.fail(code)
+            self._live.clear()  # what is sent to them from now on is dropped
             events.append(Broken(code, str(error)))
         self._carry = data[at:]
         return events
