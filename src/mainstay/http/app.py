@@ -30,6 +30,7 @@ from mainstay.http.call import HttpCall
 from mainstay.http.endpoint import Endpoint
 from mainstay.http.problems import problem_response
 from mainstay.http.response import Response
+from mainstay.http.route import METHODS
 from mainstay.http.router import WEBSOCKET, Miss, Router
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
@@ -105,12 +106,16 @@ class HttpApplication:
         target = exchange.target
         end = target.find(b"?")
         path = (target if end < 0 else target[:end]).decode("latin-1")
-        method = exchange.method
         transport = "http"
         if exchange.protocol:
-            method = WEBSOCKET
-            transport = "websocket"
-        found = self._match(method, path, exchange.authority)
+            found = self._match(WEBSOCKET, path, exchange.authority)
+            if isinstance(found, tuple):
+                transport = "websocket"
+            elif exchange.method == "GET":
+                # An upgrade that nobody wants is ignored (RFC 9110 §7.8).
+                found = self._match("GET", path, exchange.authority)
+        else:
+            found = self._match(exchange.method, path, exchange.authority)
         if isinstance(found, tuple):
             endpoint, params = found
             if endpoint.body_limit is not None:
@@ -305,6 +310,8 @@ def missed_with(call: HttpCall, miss: Miss) -> Response:
         query = exchange.target.partition(b"?")[2].decode("latin-1")
         location = f"{miss.redirect}?{query}" if query else miss.redirect
         return Response(b"", 308, {"location": location})
+    if exchange.target == b"*":
+        return Response(b"", 204, {"allow": ", ".join(METHODS)})
     if not miss.allowed and not miss.websocket:
         raise NotFound(f"there is nothing at {call.request.path}")
     allowed = ", ".join(sorted({*miss.allowed, "OPTIONS"}))

@@ -174,10 +174,16 @@ class Http1Connection(Line):
             self._arrived(data)
         elif self._tunnel is not None:
             self._tunnel.arrived(data)
-        elif not self.closing:
+        elif self.closing:
+            if self._body is not None:
+                self._drop(data)
+        elif self._ahead:
+            # What came before has not had its turn: `_go_on` is about to run.
+            self._ahead += data
+            if len(self._ahead) > self.port.limits.read_buffer:
+                self.pause_reading()
+        else:
             self._advance(data)
-        elif self._body is not None:
-            self._drop(data)
 
     def _advance(self, data: bytes) -> None:
         """Begin the exchanges of all requests in `data`, as far as each is answered at once."""
@@ -313,6 +319,7 @@ class Http1Connection(Line):
     def _go_on(self) -> None:
         if self._exchange is None and self._ahead and not self.closing:
             data, self._ahead = self._ahead, b""
+            self.resume_reading()
             self._advance(data)
 
     def _end(self, unread: BodyReader | None) -> None:
@@ -434,9 +441,11 @@ class Http1Exchange(Exchange):
 
     def _wanted_protocol(self) -> str:
         upgrade = self._headers.get("upgrade")
-        if self.method != "GET" or upgrade is None:
+        if self.method != "GET" or upgrade is None or upgrade.lower() != b"websocket":
             return ""
-        return "websocket" if upgrade.lower() == b"websocket" else ""
+        # Without the option it is a field that some proxy has forgotten (RFC 9110 §7.8).
+        options = b",".join(self._headers.get_all("connection")).lower().split(b",")
+        return "websocket" if b"upgrade" in map(bytes.strip, options) else ""
 
     # --- the body -------------------------------------------------------------------------------
 

@@ -35,9 +35,11 @@ _HOST: Final = re.compile(
 _LEAST_BUFFER: Final = 8192
 """Bytes; the engine takes no smaller bound for its own buffer."""
 _LONGEST_METHOD: Final = 32
-_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ")
+_AROUND_TARGET: Final = 64
+"""Bytes of a request line beside its target."""
 _CONTENT_LENGTH: Final = re.compile(rb"\ncontent-length:", re.IGNORECASE)
-_VERSION: Final = re.compile(rb" HTTP/[0-9]\.[0-9]$")
+_VERSION: Final = re.compile(rb" HTTP/([0-9]\.[0-9])$")
 _KNOWN: Final = 256
 """Blocks of fields that are remembered, of at most `_MOST_KNOWN` bytes each. Most clients send the
 same fields with every request of a connection, which is what HPACK lives on; a block that was
@@ -129,7 +131,7 @@ class HeadParser:
             data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112 §2.2)
             end = data.find(_END)
         if end < 0:
-            self._check_part(data)
+            self._check_part(data, len(seen))
             return None, data
         end += 4
         rest = b""
@@ -152,21 +154,29 @@ class HeadParser:
                     return (method, target, *after), rest
         return self._parse(data, line), rest
 
-    def _check_part(self, data: bytes) -> None:
+    def _check_part(self, data: bytes, new: int) -> None:
+        """Refuse a head that is not whole and cannot become one; from `new` on it was not seen."""
         if len(data) > self._head_size:
-            line = data.find(b"\r\n")
-            status = 414 if line < 0 or line > self._target_size + 64 else 431
-            raise WireError(status, f"the head is longer than {self._head_size} bytes")
-        if data.count(b"\n") != data.count(b"\r\n"):
+            raise self._too_large(data)
+        if data.count(b"\n", new) != data.count(b"\r\n", max(0, new - 1)):
             raise WireError(400, "a line of the head ends in a bare LF")
         # A preface of something else should not have to wait for its timeout.
         if len(data) > _LONGEST_METHOD and not _METHOD.match(data):
             raise WireError(400, "this is no HTTP request")
 
+    def _too_large(self, data: bytes) -> WireError:
+        line = data.find(b"\r\n")
+        if line < 0 or line > self._target_size + _AROUND_TARGET:
+            return WireError(414, f"the target is longer than {self._target_size} bytes")
+        return WireError(431, f"the head is longer than {self._head_size} bytes")
+
     def _parse(self, data: bytes, line: int) -> RequestHead:
         """One whole head. In one piece, because it runs for every request."""
         if len(data) > self._head_size:
-            raise WireError(431, f"the head is longer than {self._head_size} bytes")
+            raise self._too_large(data)
+        if b"#" in data[:line] or not _METHOD.match(data):
+            # The engine drops a fragment without a word; others route by it.
+            raise WireError(400, "the request line is malformed")
         # The engine refuses a bare CR, and takes a bare LF for the end of a line.
         if data.count(b"\n") != data.count(b"\r\n"):
             raise WireError(400, "a line of the head ends in a bare LF")
@@ -247,7 +257,9 @@ class HeadParser:
         if kind == "too_large":
             return WireError(431, "it has too many fields, or they are too long")
         if kind in ("version", "version_h2"):
-            return WireError(505 if _VERSION.search(data[:line]) else 400, "only HTTP/1.0 and 1.1")
+            version = _VERSION.search(data[:line])
+            other = version is not None and version[1] not in (b"1.0", b"1.1")
+            return WireError(505 if other else 400, "only HTTP/1.0 and 1.1 are spoken here")
         return WireError(400, str(error.args[-1]) if error.args else "it cannot be parsed")
 
 
@@ -308,13 +320,18 @@ class BytesReader(BodyReader):
         return data
 
 
+_TRAILERS: Final = 17 * 1024
+"""Bytes; more than the engine takes as trailers, with the last chunk before them."""
+
+
 class ChunkedReader(BodyReader):
     """A body in chunks (RFC 9112 §7.1); extensions and trailers are bounded by the engine, 16 KiB
     each, over the whole body."""
 
-    __slots__ = ("_decoder", "_trailers")
+    __slots__ = ("_decoder", "_recent", "_trailers")
 
     def __init__(self) -> None:
+        self._recent = b""
         self._decoder = H1BodyDecoder("chunked")
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
         self.done = False
@@ -338,10 +355,23 @@ class ChunkedReader(BodyReader):
                     self._trailers = trailers.raw_items()
                 # Of what was fed just now: before, it was not complete.
                 over = decoder.buffered
-                self.rest = data[len(data) - over :] if over else b""
+                end = len(data) - over
+                self.rest = data[end:] if over else b""
+                self._check_end(self._recent + data[:end])
+            elif len(data) < _TRAILERS:
+                self._recent = (self._recent + data)[-_TRAILERS:]
+            else:
+                self._recent = data[-_TRAILERS:]
         except HTTPunkError as error:
             raise WireError(400, f"a chunk is malformed: {error.args[-1]}") from None
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _check_end(self, data: bytes) -> None:
+        """Refuse a bare LF in the trailer section, which the engine takes for the end of a line."""
+        number = len(self._trailers)
+        *lines, empty, nothing = data.rsplit(b"\r\n", number + 2)[-number - 2 :]
+        if empty or nothing or any(b"\n" in line for line in lines):
+            raise WireError(400, "a line of the trailers ends in a bare LF")
 
     def trailers(self) -> Sequence[tuple[bytes, bytes]]:
         """See the base."""
