@@ -34,7 +34,18 @@ def test_every_case_of_h2spec_holds(address: tuple[str, int], tmp_path: Path) ->
     """Also its strict cases, on plain TCP with prior knowledge."""
     host, port = address
     report = tmp_path / "report.xml"
-    command = [H2SPEC, "--strict", "-h", host, "-p", str(port), "-P", "/echo", "-o", "3"]
+    command: list[str | Path] = [
+        H2SPEC,
+        "--strict",
+        "-h",
+        host,
+        "-p",
+        str(port),
+        "-P",
+        "/echo",
+        "-o",
+        "3",
+    ]
     subprocess.run(
         [*command, "-j", report],
         check=False,

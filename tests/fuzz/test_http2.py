@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,24 +39,23 @@ ROUNDS = 400 * int(os.environ.get("FUZZ_FACTOR", "1"))
 def good(peer: FramePeer, draw: random.Random, stream: int) -> bytes:
     """A valid frame, or a few."""
     other = draw.randrange(1, stream + 2, 2)
-    return draw.choice(
-        [
-            lambda: peer.head(stream, GET),
-            lambda: peer.head(stream, (*POST, (b"content-length", b"3")), ended=False),
-            lambda: peer.head(other, [(b"x-sum", b"1")]),
-            lambda: frame(DATA, draw.choice([0, END_STREAM]), other, draw.randbytes(3)),
-            lambda: frame(DATA, PADDED, other, b"\x05" + draw.randbytes(draw.randrange(9))),
-            lambda: (
-                frame(HEADERS, 0, stream, b"\x82\x86")
-                + frame(CONTINUATION, END_HEADERS, stream, b"\x84\x41\x01a")
-            ),
-            lambda: reset(other),
-            lambda: window(draw.choice([0, other]), draw.randrange(2**31)),
-            lambda: frame(4, 0, 0, draw.choice([b"", b"\0\4" + draw.randbytes(4)])),
-            lambda: frame(6, draw.choice([0, 1]), 0, draw.choice([bytes(8), b"SHUTDOWN"])),
-            lambda: frame(7, 0, 0, draw.randbytes(8)),
-        ]
-    )()
+    makers: list[Callable[[], bytes]] = [
+        lambda: peer.head(stream, GET),
+        lambda: peer.head(stream, (*POST, (b"content-length", b"3")), ended=False),
+        lambda: peer.head(other, [(b"x-sum", b"1")]),
+        lambda: frame(DATA, draw.choice([0, END_STREAM]), other, draw.randbytes(3)),
+        lambda: frame(DATA, PADDED, other, b"\x05" + draw.randbytes(draw.randrange(9))),
+        lambda: (
+            frame(HEADERS, 0, stream, b"\x82\x86")
+            + frame(CONTINUATION, END_HEADERS, stream, b"\x84\x41\x01a")
+        ),
+        lambda: reset(other),
+        lambda: window(draw.choice([0, other]), draw.randrange(2**31)),
+        lambda: frame(4, 0, 0, draw.choice([b"", b"\0\4" + draw.randbytes(4)])),
+        lambda: frame(6, draw.choice([0, 1]), 0, draw.choice([bytes(8), b"SHUTDOWN"])),
+        lambda: frame(7, 0, 0, draw.randbytes(8)),
+    ]
+    return draw.choice(makers)()
 
 
 def bent(data: bytes, draw: random.Random) -> bytes:
