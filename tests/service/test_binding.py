@@ -10,11 +10,20 @@ import pytest
 
 from mainstay import Call, Scope, Service, Stream
 from mainstay.core.call import Handler
-from mainstay.errors import DeadlineExceeded, InvalidRequest, ShuttingDown, WiringError
-from mainstay.service.binding import CLEANUP, bind, handler_of
+from mainstay.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    ShuttingDown,
+    UsageError,
+    WiringError,
+)
+from mainstay.http.call import HttpCall
+from mainstay.http.request import Request
+from mainstay.service.binding import CLEANUP, bind, handler_of, sources_of
 from mainstay.service.container import Container
 from mainstay.service.local import LocalStream
 from mainstay.service.provider import provider_of
+from mainstay.testing.exchange import MemoryExchange
 from tests.service.parts import FOR_EVER, Cache, Database, Events, Session, now
 
 EMPTY = Container([], {})
@@ -409,3 +418,32 @@ class TestOptionalParameters:
         service = Service("s")
         with pytest.raises(WiringError, match="needs the name that is called"):
             service.handler(lambda name: name)  # type: ignore[arg-type]
+
+
+async def test_the_request_of_http_is_brought_by_calls_that_came_so() -> None:
+    """A handler that asks for it is told when it was called otherwise."""
+
+    async def greet(request: Request) -> str:
+        return request.path
+
+    container = Container([], {})
+    binding = bind(greet, container, request=True)
+    assert binding.brought == {"request": Request}
+    handle = handler_of(binding, container)
+    here = Scope.current()
+    exchange = MemoryExchange(target="/a%20b")
+    assert await handle(HttpCall("http", "greet", here, exchange, None, {})) == "/a b"
+    with pytest.raises(UsageError, match="greet was called by local, and asks for an HTTP request"):
+        await handle(Call("local", "greet", here))
+
+
+def test_parameters_that_stand_apart_are_left() -> None:
+    """Somebody else fills them, whatever their types are."""
+
+    async def read(number: int, other: int, text: str, scope: Scope) -> None: ...
+
+    sources = sources_of(read, Container([], {int: 1}), apart={"number"})
+    assert [parameter.name for parameter in sources.left] == ["number", "text"]
+    assert sources.service == {"other": int}
+    assert sources.brought == {"scope": Scope}
+    assert sources.call == {}
