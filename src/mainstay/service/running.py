@@ -115,7 +115,7 @@ class Running:
         if config is not None:
             # By the declared type: an instance of a TypedDict is a plain dict.
             values[declaration.config or type(config)] = config
-        self._web = Web(declaration, settings, self.probe)
+        self._web = Web(declaration, settings, self.probe, lambda: self._wiring.endpoints)
         self._wiring = Wiring(
             declaration,
             values,

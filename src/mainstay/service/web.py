@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from mainstay.core.call import Handler, chain
 from mainstay.service.declaration import Declaration
+from mainstay.service.describing import describe
 from mainstay.service.operations import Ask, operations
 from mainstay.service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mainstay.http.routes import Routes
     from mainstay.http.server import HttpServer
@@ -28,21 +29,44 @@ class Web:
         declaration: what the service is made of.
         settings: of the framework.
         ask: asks a probe.
+        endpoints: what it answers; asked when somebody wants the documentation.
 
     Attributes:
-        beside: routes outside of the service's middleware; None if it answers nothing by HTTP.
+        beside: routes outside of the service's middleware, as far as the service has none of its
+            own at their paths; None if it answers nothing by HTTP.
     """
 
-    def __init__(self, declaration: Declaration, settings: Settings, ask: Ask) -> None:
+    def __init__(
+        self,
+        declaration: Declaration,
+        settings: Settings,
+        ask: Ask,
+        endpoints: Callable[[], Endpoints | None],
+    ) -> None:
         self._declaration = declaration
         self._settings = settings
         self._servers: list[HttpServer] = []
         self.beside: Routes | None = None
         self._endpoints: Endpoints | None = None
-        if declaration.has_routes and settings.http.probes:
-            self.beside = operations(ask, self.metrics)
+        if declaration.has_routes:
+            self.beside = self._beside(ask, endpoints)
         if declaration.has_routes and settings.http.docs:
             self.beside = self._with_docs(self.beside)
+
+    def _beside(self, ask: Ask, endpoints: Callable[[], Endpoints | None]) -> Routes:
+        from mainstay.http.docs_page.routes import docs_routes  # noqa: PLC0415 - not without routes
+        from mainstay.http.routes import Routes  # noqa: PLC0415 - same
+
+        declaration, settings = self._declaration, self._settings.http
+        taken = {route.path for route in declaration.routes.routes()}
+        every = Routes()
+        parts = [operations(ask, self.metrics)] if settings.probes else []
+        if settings.docs:
+            parts.append(docs_routes(lambda: describe(declaration, endpoints())))
+        for part in parts:
+            if taken.isdisjoint(route.path for route in part.routes()):
+                every.include(part)
+        return every
 
     def servers(self, endpoints: Endpoints) -> list[tuple[str, Runner]]:
         """The servers, each with its name and what makes it; once the container is open."""
