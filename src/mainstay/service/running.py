@@ -38,7 +38,7 @@ from mainstay.service.probes import Check, ProbeKind, ProbeResult, ask
 from mainstay.service.settings import Settings
 from mainstay.service.starting import step
 from mainstay.service.stopping import Components, Shutdown
-from mainstay.service.web import Web
+from mainstay.service.web import Front, Web
 from mainstay.service.wiring import Runner, Wiring
 from mainstay.service.workers import Job, Worker, run_job, run_worker
 
@@ -68,6 +68,7 @@ class Running:
         effects: the world; that of the scope around, if there is one, unless given.
         overrides: values that take the place of resources, by type.
         on_stopping: told at the moment at which the shutdown begins.
+        front: see `mainstay.service.web.Web`.
 
     Attributes:
         state: where in its life it is.
@@ -86,6 +87,7 @@ class Running:
         effects: Effects | None = None,
         overrides: Mapping[Any, Any] | None = None,
         on_stopping: Callable[[], object] | None = None,
+        front: Front | None = None,
     ) -> None:
         self.state = State.NEW
         self._on_stopping = on_stopping
@@ -115,7 +117,7 @@ class Running:
         if config is not None:
             # By the declared type: an instance of a TypedDict is a plain dict.
             values[declaration.config or type(config)] = config
-        self._web = Web(declaration, settings, self.probe, lambda: self._wiring.endpoints)
+        self._web = Web(declaration, settings, self.probe, front)
         self._wiring = Wiring(
             declaration,
             values,

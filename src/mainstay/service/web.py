@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Handler, chain
 from mainstay.service.declaration import Declaration
-from mainstay.service.describing import describe
 from mainstay.service.operations import Ask, operations
 from mainstay.service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mainstay.http.app import HttpApplication
+    from mainstay.http.asgi.server import AsgiServer
     from mainstay.http.routes import Routes
     from mainstay.http.server import HttpServer
+    from mainstay.net.limits import Limits
     from mainstay.service.endpoints import Endpoints
     from mainstay.service.wiring import Runner
 
-__all__ = ["Web"]
+Front: TypeAlias = "Callable[[HttpApplication, Limits], AsgiServer]"
+
+__all__ = ["Front", "Web"]
 
 
 class Web:
@@ -29,7 +33,7 @@ class Web:
         declaration: what the service is made of.
         settings: of the framework.
         ask: asks a probe.
-        endpoints: what it answers; asked when somebody wants the documentation.
+        front: makes what brings the calls, when another server listens; our own unless given.
 
     Attributes:
         beside: routes outside of the service's middleware, as far as the service has none of its
@@ -41,39 +45,26 @@ class Web:
         declaration: Declaration,
         settings: Settings,
         ask: Ask,
-        endpoints: Callable[[], Endpoints | None],
+        front: Front | None = None,
     ) -> None:
         self._declaration = declaration
         self._settings = settings
-        self._servers: list[HttpServer] = []
-        self.beside: Routes | None = None
+        self._front = front
+        self._servers: list[HttpServer | AsgiServer] = []
         self._endpoints: Endpoints | None = None
+        self.beside: Routes | None = None
         if declaration.has_routes:
-            self.beside = self._beside(ask, endpoints)
-        if declaration.has_routes and settings.http.docs:
-            self.beside = self._with_docs(self.beside)
-
-    def _beside(self, ask: Ask, endpoints: Callable[[], Endpoints | None]) -> Routes:
-        from mainstay.http.docs_page.routes import docs_routes  # noqa: PLC0415 - not without routes
-        from mainstay.http.routes import Routes  # noqa: PLC0415 - same
-
-        declaration, settings = self._declaration, self._settings.http
-        taken = {route.path for route in declaration.routes.routes()}
-        every = Routes()
-        parts = [operations(ask, self.metrics)] if settings.probes else []
-        if settings.docs:
-            parts.append(docs_routes(lambda: describe(declaration, endpoints())))
-        for part in parts:
-            if taken.isdisjoint(route.path for route in part.routes()):
-                every.include(part)
-        return every
+            if settings.http.probes:
+                self.beside = self._with(None, operations(ask, self.metrics))
+            if settings.http.docs:
+                self.beside = self._with_docs(self.beside)
 
     def servers(self, endpoints: Endpoints) -> list[tuple[str, Runner]]:
         """The servers, each with its name and what makes it; once the container is open."""
         self._endpoints = endpoints
         return [("HTTP server", partial(self._make, endpoints, self._settings.http.listen))]
 
-    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> HttpServer:
+    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> HttpServer | AsgiServer:
         from mainstay.http.app import HttpApplication  # noqa: PLC0415 - not without routes
         from mainstay.http.server import HttpServer  # noqa: PLC0415 - same
 
@@ -82,6 +73,10 @@ class Web:
         application = HttpApplication(
             compiled.router, compiled.endpoints, self._around, self._settings.call_timeout
         )
+        if self._front is not None:
+            front = self._front(application, settings.limits)
+            self._servers.append(front)
+            return front
         server = HttpServer(
             listen,
             application,
@@ -94,21 +89,25 @@ class Web:
         return server
 
     def _with_docs(self, beside: Routes | None) -> Routes | None:
-        """The routes with the page of the docs, unless there is nothing to show, or something else
-        at its address."""
+        """The routes with the page of the docs, unless there is nothing to show."""
         from mainstay.http.docs_page.routes import docs_routes  # noqa: PLC0415 - not without routes
-        from mainstay.http.routes import Routes  # noqa: PLC0415 - same
 
-        docs = docs_routes(self._document)
-        taken = {route.path for route in docs.routes()}
         routes = self._declaration.routes.routes()
-        shown = [route for route in routes if route.documented and route.kind != "mount"]
-        if not shown or any(route.path in taken for route in routes):
+        if not any(route.documented and route.kind != "mount" for route in routes):
+            return beside
+        return self._with(beside, docs_routes(self._document))
+
+    def _with(self, beside: Routes | None, more: Routes) -> Routes | None:
+        """Both, unless the service itself has something at the address of one of `more`."""
+        from mainstay.http.routes import Routes  # noqa: PLC0415 - as above
+
+        own = {route.path for route in self._declaration.routes.routes()}
+        if not own.isdisjoint(route.path for route in more.routes()):
             return beside
         every = Routes()
         if beside is not None:
             every.include(beside)
-        every.include(docs)
+        every.include(more)
         return every
 
     def _document(self) -> dict[str, Any]:
