@@ -26,6 +26,7 @@ from mainstay.service.schedule import Cron, Every, Trigger
 from mainstay.service.workers import Job, Restart, Worker
 
 if TYPE_CHECKING:
+    from mainstay.service.asgi import ServiceAsgi
     from mainstay.service.running import Running
     from mainstay.service.settings import Settings
 
@@ -67,6 +68,7 @@ class Service(Answering):
             )
             raise WiringError(message)
         self.declaration = Declaration(name, config, list(middleware))
+        self._asgi: ServiceAsgi | None = None
 
     @property
     def name(self) -> str:
@@ -284,6 +286,15 @@ class Service(Answering):
         from mainstay.service.hosting import host  # noqa: PLC0415 - see the module's docstring
 
         return host(self.declaration, files=files, flags=flags)
+
+    @property
+    def asgi(self) -> ServiceAsgi:
+        """The service as an ASGI application, for another server: ``uvicorn hello:service.asgi``."""
+        if self._asgi is None:
+            from mainstay.service.asgi import ServiceAsgi  # noqa: PLC0415 - as above
+
+            self._asgi = ServiceAsgi(self.declaration)
+        return self._asgi
 
     @asynccontextmanager
     async def running(
