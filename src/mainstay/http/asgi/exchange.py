@@ -55,6 +55,7 @@ class AsgiExchange(Exchange):
         "_tunnel",
         "_waiter",
         "_wake",
+        "_wanted",
         "port",
     )
 
@@ -66,7 +67,8 @@ class AsgiExchange(Exchange):
         self._describe()
         self._out: deque[tuple[Message, asyncio.Future[None] | None]] = deque()
         self._wake = asyncio.Event()
-        self._parts: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+        self._parts: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._wanted = asyncio.Event()
         self._waiter: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -162,9 +164,7 @@ class AsgiExchange(Exchange):
             message = await self._receive()
             kind = message["type"]
             if kind == "http.request":
-                await self._parts.put(message.get("body", b""))
-                if not message.get("more_body"):
-                    await self._parts.put(None)
+                await self._arrived(message.get("body", b""), bool(message.get("more_body")))
             elif kind == "websocket.receive":
                 text = message.get("text")
                 assert self._tunnel is not None
@@ -175,6 +175,18 @@ class AsgiExchange(Exchange):
             elif kind in ("http.disconnect", "websocket.disconnect"):
                 self._lose("the peer left")
                 return
+
+    async def _arrived(self, part: bytes, more: bool) -> None:
+        """A part of the body; returns when the next may come."""
+        if part:
+            self._parts.put_nowait(part)
+        if not more:
+            # From here on only a disconnect can come, and nobody has to read for that.
+            self._parts.put_nowait(None)
+            return
+        while not self._parts.empty():
+            self._wanted.clear()
+            await self._wanted.wait()
 
     def _lose(self, reason: str) -> None:
         """The peer is gone; whoever waits for it learns so."""
@@ -223,6 +235,7 @@ class AsgiExchange(Exchange):
             return body
         while not self._ended:
             part = await self._parts.get()
+            self._wanted.set()
             if part is None:
                 if self._left:
                     self._parts.put_nowait(None)
