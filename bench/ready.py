@@ -23,7 +23,7 @@ def started(name: str, *arguments: str, says: bytes) -> Case:
     """A program, from its start to the line in which it says that it is ready."""
 
     def sample(times: int, new_loop: NewLoop) -> Sample:
-        environment = {**os.environ, "HELLO_ADDRESS": "tcp://127.0.0.1:0"}
+        environment = {**os.environ, "HELLO__ADDRESS": "tcp://127.0.0.1:0"}
         began = time.perf_counter()
         with subprocess.Popen(
             [sys.executable, *arguments],
