@@ -354,3 +354,48 @@ async def test_fields_for_any_reply_give_way_to_the_replys_own() -> None:
         assert b"x-frame-options: ALLOW\r\n" in head
         assert b"DENY" not in head
         await client.aclose()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_is_the_connections_affair_a_handler_cannot_say_twice(method: str) -> None:
+    """No second length, no other framing; what it says of a HEAD's length counts."""
+
+    async def answer(call: Any) -> Response:
+        headers = {"content-length": "999", "transfer-encoding": "chunked", "date": "today"}
+        return Response("ok", headers={**headers, "connection": "close", "x-a": "b"})
+
+    async with running({"GET /": answer}) as site:
+        client = await site.connect()
+        await client.send(method.encode() + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+        head = await client.until(b"\r\n\r\n")
+        length = b"2" if method == "GET" else b"999"
+        assert head.count(b"content-length: " + length + b"\r\n") == 1
+        assert head.count(b"date: ") == head.count(b"connection: close\r\n") == 1
+        assert b"transfer-encoding" not in head
+        assert b"x-a: b\r\n" in head
+        assert await client.rest() == (b"ok" if method == "GET" else b"")
+
+
+async def test_a_stream_has_the_length_that_its_handler_sets() -> None:
+    """As a field, or as `Response.length`."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"ok"
+
+    async def answer(call: Any) -> Response:
+        return Response(parts(), headers={"content-length": "2"})
+
+    async with running({"GET /": answer}) as site:
+        _, fields, body = await site.get("/")
+        assert (fields[b"content-length"], body) == (b"2", b"ok")
+
+
+async def test_an_address_for_websockets_says_so_to_others() -> None:
+    """426, with the protocol to upgrade to."""
+
+    async def only(call: Any) -> Response:
+        raise HttpError(426, "WebSockets only", headers={"upgrade": "websocket"})
+
+    async with running({"GET /": only}) as site:
+        status, fields, _ = await site.get("/")
+        assert (status, fields[b"upgrade"]) == (426, b"websocket")

@@ -28,6 +28,7 @@ from mainstay.errors import HttpError, NotFound, Overloaded, PeerError, PolicyEr
 from mainstay.http.budget import budget_of
 from mainstay.http.call import HttpCall
 from mainstay.http.endpoint import Endpoint
+from mainstay.http.headers import FRAMING
 from mainstay.http.problems import problem_response
 from mainstay.http.response import Response
 from mainstay.http.route import METHODS
@@ -35,7 +36,7 @@ from mainstay.http.router import WEBSOCKET, Miss, Router
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
-__all__ = ["HttpApplication"]
+__all__ = ["HttpApplication", "missed", "missed_with"]
 
 _log = logging.getLogger("mainstay.http")
 
@@ -44,6 +45,11 @@ _LEFT: Final = 499
 
 _OURS: Final = 500
 """The least status that tells of a fault of the server."""
+
+_UPGRADE_REQUIRED: Final = 426
+"""The one status whose reply names a protocol to upgrade to (RFC 9110 §15.5.22)."""
+
+_MANY: Final = 1000
 
 _NO_PARAMS: Final[Mapping[str, Any]] = {}
 
@@ -131,7 +137,8 @@ class HttpApplication:
             exchange,
             endpoint.route,
             params,
-            timeout=timeout,
+            None,
+            timeout,
         )
         if port.in_flight > self._limit:
             self._refuse(call, endpoint)
@@ -211,19 +218,31 @@ class HttpApplication:
             endpoint.counts.add(status, self._monotonic() - started)
 
     def _respond(self, call: HttpCall, response: Response) -> None:
-        content_type = response.content_type
+        headers = response._headers
         request = call._request
         fields: Fields = ()
-        if response._headers is not None or (
-            request is not None and request._reply_headers is not None
-        ):
+        if headers is not None or (request is not None and request._reply_headers is not None):
             fields = _fields(call, response)
+            if response.headers.framed and self._respond_framed(call, response, fields):
+                return
+        content_type = response.content_type
         call.exchange.respond(
             response.status,
-            None if content_type is None else content_type.encode("latin-1"),
+            None if content_type is None else _content_type(content_type),
             fields,
             response.body,  # type: ignore[arg-type]  # the caller has looked
         )
+
+    def _respond_framed(self, call: HttpCall, response: Response, fields: Fields) -> bool:
+        """Answer HEAD with the length that its handler tells; that of any other body is known."""
+        length = _declared(response)
+        if call.exchange.method != "HEAD" or length is None:
+            return False
+        if response.content_type is not None:
+            fields = [(b"content-type", _content_type(response.content_type)), *fields]
+        call.exchange.open(response.status, fields, length)
+        call.exchange.finish()
+        return True
 
     async def _stream(self, call: HttpCall, response: Response) -> None:
         if call.begun:
@@ -231,10 +250,11 @@ class HttpApplication:
         exchange = call.exchange
         fields = _fields(call, response)
         if response.content_type is not None:
-            fields.insert(0, (b"content-type", response.content_type.encode("latin-1")))
+            fields.insert(0, (b"content-type", _content_type(response.content_type)))
         body = response.body
         assert not isinstance(body, bytes)
-        exchange.open(response.status, fields, response.length)
+        length = _declared(response) if response.length is None else response.length
+        exchange.open(response.status, fields, length)
         call.begun = True
         iterator = aiter(body)
         try:
@@ -278,17 +298,41 @@ def _fields(call: HttpCall, response: Response) -> list[tuple[bytes, bytes]]:
     """The fields of the reply: its own, and those that were set for any reply."""
     request = call._request
     always = None if request is None else request._reply_headers
-    if always is None:
-        return [] if response._headers is None else response._headers.fields()
+    if always is not None:
+        headers = response.headers
+        for name, value in always:
+            if name == "vary":
+                headers.vary(value)
+            elif name == "set-cookie":
+                headers.add(name, value)
+            else:
+                headers.set_default(name, value)
+    elif response._headers is None:
+        return []
     headers = response.headers
-    for name, value in always:
-        if name == "vary":
-            headers.vary(value)
-        elif name == "set-cookie":
-            headers.add(name, value)
-        else:
-            headers.set_default(name, value)
+    if headers.framed and response.status != _UPGRADE_REQUIRED:
+        if "close" in (headers.get("connection") or "").lower():
+            call.exchange.close_after()
+        return [field for field in headers.fields() if field[0].decode() not in FRAMING]
     return headers.fields()
+
+
+def _declared(response: Response) -> int | None:
+    """The length that the handler has set as a field."""
+    value = None if response._headers is None else response._headers.get("content-length")
+    return int(value) if value is not None and value.isdecimal() else None
+
+
+_content_types: dict[str, bytes] = {}
+
+
+def _content_type(text: str) -> bytes:
+    found = _content_types.get(text)
+    if found is None:
+        found = text.encode("latin-1")
+        if len(_content_types) < _MANY:
+            _content_types[text] = found
+    return found
 
 
 def _tell(call: HttpCall, error: Exception) -> None:

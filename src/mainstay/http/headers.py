@@ -9,9 +9,22 @@ from typing import Final, TypeAlias
 from mainstay.errors import UsageError
 from mainstay.wire.http1_reply import CheckedFields
 
-__all__ = ["HeaderSource", "Headers"]
+__all__ = ["FRAMING", "HeaderSource", "Headers"]
 
 HeaderSource: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]]"
+
+FRAMING: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Fields that say how a message is sent rather than what it is: the connection writes them."""
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE: Final = re.compile(r"[\0\r\n]")
@@ -26,12 +39,17 @@ class Headers:
     Raises: UsageError for a name that is no token, and for CR, LF or NUL in a value (RFC 9110 §5).
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_pairs", "framed")
+
+    framed: bool
+    """Whether a field was added that is the connection's own affair: see `FRAMING`."""
 
     def __init__(self, source: HeaderSource = ()) -> None:
         self._pairs: list[tuple[str, str]] = []
+        self.framed = False
         if isinstance(source, Headers):
             self._pairs += source._pairs
+            self.framed = source.framed
         else:
             for name, value in source.items() if isinstance(source, Mapping) else source:
                 self.add(name, value)
@@ -52,6 +70,8 @@ class Headers:
         # What is printable has no line break; asking for that is quicker than searching.
         if not value.isprintable() and _BAD_VALUE.search(value):
             raise UsageError(f"the value of {name!r} has a line break or NUL in it: {value!r}")
+        if lower in FRAMING:
+            self.framed = True
         self._pairs.append((lower, value))
 
     def set(self, name: str, value: str) -> None:

@@ -122,6 +122,9 @@ class Exchange:
         """End the reply."""
         raise NotImplementedError
 
+    def close_after(self) -> None:
+        """Let this reply be the last of its connection, where that can be said (HTTP/1.1)."""
+
     def reset(self) -> None:
         """Break the reply off, so that the peer sees that it is not whole; also after `open`."""
         raise NotImplementedError

@@ -624,6 +624,10 @@ class Http1Exchange(Exchange):
                 connection.write(LAST_CHUNK)
         connection.finished(self, not self.keep_alive)
 
+    def close_after(self) -> None:
+        """See `Exchange`."""
+        self.keep_alive = False
+
     def reset(self) -> None:
         """See `Exchange`."""
         connection = self._connection
