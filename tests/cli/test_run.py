@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -241,3 +243,90 @@ def test_a_broken_pipe_does_not_end_it(tmp_path: Path) -> None:
         os.close(broken)
         process.wait_line("up")
         assert process.end(signal.SIGTERM) == 0
+
+
+ROUTED = """
+    from mainstay import Service
+    service = Service("good")
+
+    @service.get("/")
+    async def index() -> str:
+        return "well"
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _get(port: int) -> str:
+    with urlopen(f"http://127.0.0.1:{port}/", timeout=10) as reply:
+        return str(reply.read().decode())
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("{port}", "tcp://127.0.0.1:{port}"),
+        (":{port}", "tcp://:{port}"),
+        ("0.0.0.0:{port}", "tcp://0.0.0.0:{port}"),
+        ("tcp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"),
+    ],
+)
+def test_listen_takes_addresses_as_they_are_typed(tmp_path: Path, written: str, shown: str) -> None:
+    """A port alone is this machine's, with a colon every interface's; HTTP is answered there."""
+    write(tmp_path, good=ROUTED)
+    port = _free_port()
+    with running("run", "good", "--listen", written.format(port=port), cwd=tmp_path) as process:
+        assert shown.format(port=port) in process.wait_line("good runs on")
+        assert _get(port) == "well"
+        assert process.end(signal.SIGTERM) == 0
+
+
+def test_listen_repeats_and_wins(tmp_path: Path) -> None:
+    """TCP and a Unix socket at once, in place of what other layers and --set say."""
+    write(tmp_path, good=ROUTED)
+    (tmp_path / "good.toml").write_text('[mainstay.http]\nlisten = ["tcp://192.0.2.1:1"]\n')
+    port = _free_port()
+    path = tmp_path / "good.sock"
+    chosen = ("-l", str(port), "-l", f"unix:{path}", "--set", 'mainstay.http.listen=["fd:99"]')
+    with running("run", "good", *chosen, cwd=tmp_path) as process:
+        process.wait_line("good runs on")
+        assert _get(port) == "well"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert process.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("localhost", "it has no port"),
+        ("70000", "a port is at most 65535"),
+        ("http://x:80", "http:// is no kind of address"),
+        ("::1:80", "an IPv6 address stands in brackets"),
+        ("unix:", "it has no path"),
+    ],
+)
+def test_an_address_that_is_none_is_told_before_anything_runs(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    """With the option, the text and what to write instead; the module is not even imported."""
+    done = mainstay("run", "nowhere", "--listen", written, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "Invalid value for '-l' / '--listen'" in done.err
+    assert told in done.err
+    assert "tcp://127.0.0.1:8000" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_listen_without_routes_is_a_mistake(tmp_path: Path) -> None:
+    """Nobody would listen there."""
+    write(tmp_path, good=GOOD)
+    done = mainstay("run", "good", "--listen", "8000", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "good has no routes, so there is nothing to --listen for" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,9 +11,24 @@ import click
 from mainstay.cli.exits import Command, Exit, Failure, exit_of
 from mainstay.cli.leaving import leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
-from mainstay.errors import Error
+from mainstay.errors import Error, UsageError
+from mainstay.net.address import Address
+from mainstay.service.service import Service
 
 __all__ = ["command"]
+
+
+def _addresses(
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What `--listen` was given, as settings have it; a number alone is a port of this machine."""
+    try:
+        return tuple(
+            str(Address.from_text(f"127.0.0.1:{text}" if text.isdecimal() else text))
+            for text in texts
+        )
+    except UsageError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 @click.command(
@@ -28,19 +44,37 @@ __all__ = ["command"]
 )
 @target_options
 @click.option(
+    "-l",
+    "--listen",
+    "addresses",
+    metavar="ADDRESS",
+    multiple=True,
+    callback=_addresses,
+    help="Where to serve HTTP: 8000 (this machine only), :8000 (every interface), HOST:PORT, "
+    "unix:PATH or fd:NUMBER; repeatable. The same as --set mainstay.http.listen=…, and wins over "
+    "it. [default: 8000]",
+)
+@click.option(
     "--dev",
     is_flag=True,
     help="Restart when a source or configuration file changes; for development.",
 )
 @click.option("--parent", "parent", type=int, hidden=True)
 def command(
-    target: str, files: tuple[Path, ...], flags: tuple[str, ...], dev: bool, parent: int | None
+    target: str,
+    files: tuple[Path, ...],
+    flags: tuple[str, ...],
+    addresses: tuple[str, ...],
+    dev: bool,
+    parent: int | None,
 ) -> None:
     """Run a service until a signal ends it.
 
     SIGTERM and Ctrl-C drain it: calls under way are finished. A second one cancels them. SIGQUIT
     logs what everything is doing and cancels at once.
     """
+    if addresses:
+        flags = (*flags, f"mainstay.http.listen={json.dumps(addresses)}")
     if dev:
         from mainstay.cli.dev import develop  # noqa: PLC0415 - needs an extra
 
@@ -51,12 +85,25 @@ def command(
 
         end_with(parent)
     try:
-        code = find_service(target).run(files=files or None, flags=flags)
+        service = find_service(target)
+        if addresses:
+            _check_speaks(service)
+        code = service.run(files=files or None, flags=flags)
     except BaseException as error:
         # The module may have started threads before it failed.
         watch(_code_of(error))
         raise
     leave(code)
+
+
+def _check_speaks(service: Service) -> None:
+    """An address that nobody would listen on is a mistake, and not to be passed over."""
+    if not service.declaration.has_routes:
+        message = (
+            f"{service.name} has no routes, so there is nothing to --listen for; "
+            "declare some, or leave the option away"
+        )
+        raise Failure(message, Exit.USAGE)
 
 
 def _code_of(error: BaseException) -> int:
