@@ -63,6 +63,8 @@ class Dialer:
             self._settings = tls
         else:
             self._tls = tls
+        self._loaded = False
+        self._proxy_tls: ClientTls | None = None
         self._versions = tuple(versions)
         self._new_http2 = new_http2
 
@@ -87,21 +89,25 @@ class Dialer:
 
     def may_share(self, origin: Origin) -> bool:
         """Whether a connection to `origin` may turn out to be HTTP/2."""
+        if origin.forwarded:
+            return False
         return "2" in self._versions and (origin.scheme == "https" or len(self._versions) == 1)
 
     async def _dial(self, origin: Origin, owner: ConnectionOwner) -> ClientConnection:
-        proxy = origin.proxy
-        if proxy is not None and not origin.unix:
+        proxy = None if origin.unix else origin.proxy
+        # Before there is a socket to be lost: files may be missing.
+        context = await self._context() if origin.scheme == "https" else None
+        name = self._server_name(origin.host) if context is not None else None
+        if proxy is not None:
+            between = await self._proxy_context() if proxy.tls else None
             opened = await connect(proxy.host, proxy.port)
-            if origin.scheme == "https":
-                return await self._tunnel(origin, proxy, opened, owner)
-            name = proxy.host if proxy.tls else None
+            if context is not None:
+                return await self._tunnel(origin, proxy, opened, between, owner)
+            context, name = between, proxy.host if proxy.tls else None
+        elif origin.unix:
+            opened = await _connect_unix(origin)
         else:
-            opened = await (
-                _connect_unix(origin) if origin.unix else connect(origin.host, origin.port)
-            )
-            name = origin.host if origin.scheme == "https" else None
-        context = await self._context() if name is not None else None
+            opened = await connect(origin.host, origin.port)
         chooser = _Chooser(lambda version: self._new(version, origin, owner))
         await self._adopt(opened, chooser, context, name)
         return chooser.chosen()
@@ -119,7 +125,7 @@ class Dialer:
                 lambda: protocol,
                 sock=opened,
                 ssl=context,
-                server_hostname=None if name is None else self._server_name(name),
+                server_hostname=name,
                 ssl_shutdown_timeout=None if context is None else CLOSE_TIMEOUT,
             )
         except BaseException:
@@ -128,13 +134,18 @@ class Dialer:
         return transport
 
     async def _tunnel(
-        self, origin: Origin, proxy: Proxy, opened: socket.socket, owner: ConnectionOwner
+        self,
+        origin: Origin,
+        proxy: Proxy,
+        opened: socket.socket,
+        between: ssl.SSLContext | None,
+        owner: ConnectionOwner,
     ) -> ClientConnection:
         """CONNECT through the proxy, then TLS with the server (RFC 9110 §9.3.6)."""
         limits = self._shared.limits
         asking = _Asking(ReplyReader(head_size=limits.head_size, header_count=limits.header_count))
-        context = await self._context() if proxy.tls else None
-        transport = await self._adopt(opened, asking, context, proxy.host if proxy.tls else None)
+        name = None if between is None else proxy.host
+        transport = await self._adopt(opened, asking, between, name)
         try:
             status = await asking.connect(transport, origin.with_port, proxy.authorization)
             if status not in _SUCCESS:
@@ -158,17 +169,30 @@ class Dialer:
 
     async def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            # A quarter of the work of a handshake, and blocking: it reads all authorities.
             alpn = ["h2" if version == "2" else "http/1.1" for version in self._versions]
-            load = self._shared.loop.run_in_executor
-            self._tls = await load(None, lambda: ClientTls(self._settings, alpn=alpn))
+            self._tls = await self._load(alpn)
         return self._tls.context if isinstance(self._tls, ClientTls) else self._tls
+
+    async def _proxy_context(self) -> ssl.SSLContext:
+        """For TLS with a proxy, which is asked by HTTP/1.1 whatever the server speaks."""
+        if self._tls is not None and not self._loaded:
+            return await self._context()  # made by the caller
+        if self._proxy_tls is None:
+            self._proxy_tls = await self._load(["http/1.1"])
+        return self._proxy_tls.context
+
+    async def _load(self, alpn: Sequence[str]) -> ClientTls:
+        # In a thread: it reads all the authorities there are.
+        self._loaded = True
+        load = self._shared.loop.run_in_executor
+        return await load(None, lambda: ClientTls(self._settings, alpn=alpn))
 
     def _server_name(self, host: str) -> str:
         return self._tls.server_hostname(host) if isinstance(self._tls, ClientTls) else host
 
     def _new(self, alpn: str | None, origin: Origin, owner: ConnectionOwner) -> _HttpConnection:
-        if alpn == "h2" or (alpn is None and self._versions == ("2",)):
+        prior = alpn is None and self._versions == ("2",)
+        if (alpn == "h2" or prior) and not origin.forwarded:
             return self._new_http2(self._shared, str(origin), owner)
         return Http1Connection(self._shared, str(origin), owner)
 
