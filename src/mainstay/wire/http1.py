@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from httpunk._httpunk import H1BodyDecoder, H1Codec, H1RequestHead, HeaderMap, HTTPunkError
+from httpunk._httpunk import H1Codec, H1RequestHead, HeaderMap, HTTPunkError
 
 __all__ = [
     "BodyReader",
@@ -320,59 +320,102 @@ class BytesReader(BodyReader):
         return data
 
 
-_TRAILERS: Final = 17 * 1024
-"""Bytes; more than the engine takes as trailers, with the last chunk before them."""
+_MOST_FRAMING: Final = 16 * 1024
+"""Bytes of chunk extensions, and of trailers, over a whole body."""
+_MOST_TRAILERS: Final = 100
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_TRAILER: Final = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*"
+)
 
 
 class ChunkedReader(BodyReader):
-    """A body in chunks (RFC 9112 §7.1); extensions and trailers are bounded by the engine, 16 KiB
-    each, over the whole body."""
+    """A body in chunks (RFC 9112 §7.1).
 
-    __slots__ = ("_decoder", "_recent", "_trailers")
+    Read here and not by the engine, which takes a bare LF among the trailers for the end of a line:
+    what stands behind it is then a trailer to one and the next request to another.
+    """
+
+    __slots__ = ("_framing", "_held", "_left", "_state", "_trailers")
 
     def __init__(self) -> None:
-        self._recent = b""
-        self._decoder = H1BodyDecoder("chunked")
-        self._trailers: Sequence[tuple[bytes, bytes]] = ()
         self.done = False
         self.rest = b""
+        self._state = _SIZE
+        self._held = b""
+        self._left = 0
+        self._framing = 0
+        self._trailers: list[tuple[bytes, bytes]] = []
 
     def feed(self, data: bytes) -> bytes:
         """See the base."""
-        decoder = self._decoder
+        if self._held:
+            data = self._held + data
+            self._held = b""
         parts = []
-        try:
-            decoder.feed(data)
-            while True:
-                part = decoder.decode()
-                if not part:
-                    break
+        at = 0
+        while at < len(data) and not self.done:
+            if self._state is _DATA:
+                part = data[at : at + self._left]
                 parts.append(part)
-            if decoder.is_complete:
-                self.done = True
-                trailers = decoder.take_trailers()
-                if trailers is not None:
-                    self._trailers = trailers.raw_items()
-                # Of what was fed just now: before, it was not complete.
-                over = decoder.buffered
-                end = len(data) - over
-                self.rest = data[end:] if over else b""
-                self._check_end(self._recent + data[:end])
-            elif len(data) < _TRAILERS:
-                self._recent = (self._recent + data)[-_TRAILERS:]
-            else:
-                self._recent = data[-_TRAILERS:]
-        except HTTPunkError as error:
-            raise WireError(400, f"a chunk is malformed: {error.args[-1]}") from None
+                at += len(part)
+                self._left -= len(part)
+                if not self._left:
+                    self._state = _DATA_END
+                continue
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                self._hold(data[at:])
+                break
+            self._line(data[at:end])
+            at = end + 2
+        if self.done:
+            self.rest = data[at:]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _check_end(self, data: bytes) -> None:
-        """Refuse a bare LF in the trailer section, which the engine takes for the end of a line."""
-        number = len(self._trailers)
-        *lines, empty, nothing = data.rsplit(b"\r\n", number + 2)[-number - 2 :]
-        if empty or nothing or any(b"\n" in line for line in lines):
-            raise WireError(400, "a line of the trailers ends in a bare LF")
+    def _hold(self, line: bytes) -> None:
+        """A line that is not whole; refused as soon as it cannot become a good one."""
+        if b"\n" in line or (self._state is _DATA_END and line != b"\r"):
+            raise WireError(400, "a line between chunks does not end in CRLF")
+        self._count(len(line))
+        self._framing -= len(line)
+        self._held = line
+
+    def _count(self, size: int) -> None:
+        self._framing += size
+        if self._framing > _MOST_FRAMING:
+            raise WireError(400, "its chunk extensions or trailers are too long")
+
+    def _line(self, line: bytes) -> None:
+        if self._state is _DATA_END:
+            if line:
+                raise WireError(400, "a chunk is longer than it says")
+            self._state = _SIZE
+        elif self._state is _SIZE:
+            found = _CHUNK.fullmatch(line)
+            if found is None:
+                raise WireError(400, "the size of a chunk is no hexadecimal number")
+            self._count(len(line) - len(found[1]))
+            self._left = int(found[1], 16)
+            self._state = _DATA if self._left else _TRAILER_LINE
+        elif not line:
+            self.done = True
+        else:
+            self._trailer(line)
+
+    def _trailer(self, line: bytes) -> None:
+        found = _TRAILER.fullmatch(line)
+        if found is None or len(self._trailers) >= _MOST_TRAILERS:
+            raise WireError(400, "the trailers are malformed, or too many")
+        self._count(len(line))
+        self._trailers.append((found[1].lower(), found[2]))
 
     def trailers(self) -> Sequence[tuple[bytes, bytes]]:
         """See the base."""
         return self._trailers
+
+
+_SIZE: Final = "size"
+_DATA: Final = "data"
+_DATA_END: Final = "end of data"
+_TRAILER_LINE: Final = "trailer"
