@@ -12,7 +12,7 @@ from typing import Final
 
 from mainstay.core.scope import Key, Scope
 
-__all__ = ["REQUEST_ID", "SPAN_ID", "TRACE_ID", "identify"]
+__all__ = ["REQUEST_ID", "SPAN_ID", "TRACE_ID", "identify", "is_request_id"]
 
 REQUEST_ID: Final = Key[str]("request_id")
 """Names one call for people: in its log records and in what its caller is told."""
@@ -30,6 +30,12 @@ _TRACE_PARENT: Final = re.compile(
 )
 
 
+def is_request_id(text: str) -> bool:
+    """Whether `text` from outside may be the id of a call: 1 to 128 characters that are harmless in
+    logs, headers and URLs."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
 def identify(scope: Scope, caller: Scope | None = None) -> None:
     """Give the scope of a call its ids.
 
@@ -39,7 +45,7 @@ def identify(scope: Scope, caller: Scope | None = None) -> None:
     """
     metadata = scope.metadata
     own = metadata.get("x-request-id") if metadata else None
-    if own is not None and _REQUEST_ID.fullmatch(own):
+    if own is not None and is_request_id(own):
         scope.set(REQUEST_ID, own)
     else:
         inherited = None if caller is None else caller.get(REQUEST_ID)
