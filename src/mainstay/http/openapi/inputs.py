@@ -12,7 +12,7 @@ from mainstay.http.openapi.schemas import Schema, Schemas, plain
 from mainstay.http.pattern import parse_host, parse_path
 from mainstay.http.route import Route
 
-__all__ = ["body_of", "flat", "path_of", "servers_of", "parameters_of_route"]
+__all__ = ["body_of", "examples_of", "flat", "parameters_of_route", "path_of", "servers_of"]
 
 # OpenAPI 3.1 §4.8.12.1: parameters of these names are ignored, since other members say them.
 _SAID_ELSEWHERE: Final = frozenset({"accept", "authorization", "content-type"})
