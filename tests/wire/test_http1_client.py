@@ -157,9 +157,7 @@ def test_bytes_without_a_request_are_an_error() -> None:
         pytest.param(
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n", id="chunked twice"
         ),
-        pytest.param(
-            b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", id="chunks in 1.0"
-        ),
+        pytest.param(b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", id="chunks in 1.0"),
         pytest.param(CHUNKED + b"xyz\r\n", id="no size"),
         pytest.param(CHUNKED + b"-1\r\n", id="a negative size"),
         pytest.param(CHUNKED + b"FFFFFFFFFFFFFFFFFF\r\n", id="a size too large"),

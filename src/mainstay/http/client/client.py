@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -25,6 +25,7 @@ from mainstay.http.client.verbs import ABSENT, RequestOptions, Verbs
 from mainstay.http.headers import Headers, HeaderSource
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.dialing import Tls
+from mainstay.net.outgoing import ClientDialer, Shared
 from mainstay.net.pool import PoolStatistics
 from mainstay.version import VERSION
 
@@ -60,6 +61,8 @@ class HttpClient(Verbs):
             place in the trace (``x-request-id``, ``traceparent``).
         decompress: whether to ask for compressed replies, and undo it.
         effects: the world; the current scope's unless given.
+        dialer: makes what opens the connections, instead of sockets; for tests. `tls` and `proxy`
+            are not its concern.
 
     Raises: UsageError for arguments that cannot be.
     """
@@ -81,6 +84,7 @@ class HttpClient(Verbs):
         propagate: bool = True,
         decompress: bool = True,
         effects: Effects | None = None,
+        dialer: Callable[[Shared], ClientDialer] | None = None,
     ) -> None:
         if tuple(versions) not in _VERSIONS:
             raise UsageError(f"versions={versions!r}: HTTP has '2' and '1.1' here, one or both")
@@ -118,6 +122,7 @@ class HttpClient(Verbs):
             propagate=propagate,
             decompress=decompress,
             effects=self._effects,
+            dialer=dialer,
         )
         self._handler = chain(tuple(middleware), self._sender.answer)
 

@@ -125,10 +125,15 @@ class _Brotli:
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._started = True
         try:
-            piece = self._process(data)
-            while piece:
-                yield piece
-                piece = self._process(b"") if not self._core.can_accept_more_data() else b""
+            while True:
+                piece = self._process(data)
+                if piece:
+                    yield piece
+                # It takes more before all that it could make of the last has been made.
+                done = not piece and self._core.can_accept_more_data()
+                if done or self._core.is_finished():
+                    return
+                data = b""
         except self._error as error:
             raise WrongEncoding(str(error)) from None
 

@@ -77,13 +77,11 @@ def _proxy(text: str | None) -> Proxy | None:
 def _covers(entry: str, url: Url) -> bool:
     if entry == "*":
         return True
-    if entry.startswith("["):
-        entry = entry[1:].replace("]", "", 1)
-        host, _, port = entry, "", ""
-    else:
-        host, colon, port = entry.rpartition(":")
-        if not colon or ":" in host or not port.isdecimal():
-            host, port = entry, ""
+    host, colon, port = entry.rpartition(":")
+    numbered = colon and port.isdecimal() and (":" not in host or host.endswith("]"))
+    if not numbered:
+        host, port = entry, ""
+    host = host.removeprefix("[").removesuffix("]")
     if port and int(port) != url.port:
         return False
     try:

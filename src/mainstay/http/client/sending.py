@@ -29,7 +29,7 @@ from mainstay.net.client_http2 import Http2Connection
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.dialing import Dialer, Tls
 from mainstay.net.origin import Origin
-from mainstay.net.outgoing import Outgoing, Shared
+from mainstay.net.outgoing import ClientDialer, Outgoing, Shared
 from mainstay.net.pool import Pool, PoolStatistics
 
 __all__ = ["Sender"]
@@ -47,8 +47,8 @@ class Sender:
 
     Args:
         unix: path of a Unix socket, and the origin that it stands for.
-        limits, tls, versions, proxies, cookies, max_redirects, propagate, decompress, effects: see
-            `HttpClient`.
+        limits, tls, versions, proxies, cookies, max_redirects, propagate, decompress, effects,
+            dialer: see `HttpClient`.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Sender:
         propagate: bool,
         decompress: bool,
         effects: Effects,
+        dialer: Callable[[Shared], ClientDialer] | None = None,
     ) -> None:
         self._limits = limits
         self._tls = tls
@@ -75,6 +76,7 @@ class Sender:
         self._propagate = propagate
         self._decompress = decompress
         self._effects = effects
+        self._new_dialer = dialer or self._default_dialer
         self._pool: Pool | None = None
         self._closed = False
 
@@ -170,9 +172,12 @@ class Sender:
             raise ClosedError("the client was closed")
         if self._pool is None:
             shared = Shared(self._limits)
-            dialer = Dialer(shared, self._tls, self._versions, Http2Connection)
+            dialer = self._new_dialer(shared)
             self._pool = Pool(shared, dialer.dial, dialer.may_share)
         return self._pool
+
+    def _default_dialer(self, shared: Shared) -> ClientDialer:
+        return Dialer(shared, self._tls, self._versions, Http2Connection)
 
     def statistics(self) -> PoolStatistics:
         """See `HttpClient.statistics`."""
