@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,31 +27,37 @@ Ask: TypeAlias = Callable[[ProbeKind], Awaitable[ProbeResult]]
 _KIB = 1024
 
 
-def operations(ask: Ask, metrics: Callable[[], str]) -> Routes:
+def operations(ask: Ask, metrics: Callable[[], str], taken: Container[str] = ()) -> Routes:
     """The routes.
 
     Args:
         ask: asks a probe.
         metrics: what is counted, in the text format of Prometheus.
+        taken: paths at which the service has something of its own.
     """
     routes = Routes(tags=["operations"], documented=False)
 
-    @routes.get("/livez")
     async def livez() -> Response:
         return await _probe(ask, "live")
 
-    @routes.get("/readyz")
     async def readyz() -> Response:
         return await _probe(ask, "ready")
 
-    @routes.get("/startedz")
     async def startedz() -> Response:
         return await _probe(ask, "started")
 
-    @routes.get("/metrics", name="metrics")
-    async def metrics_() -> Response:
+    async def read_metrics() -> Response:
         return Response(metrics() + process_metrics(), content_type=CONTENT_TYPE)
 
+    answers = {
+        "/livez": livez,
+        "/readyz": readyz,
+        "/startedz": startedz,
+        "/metrics": read_metrics,
+    }
+    for path, answer in answers.items():
+        if path not in taken:
+            routes.get(path, name=f"operations.{path[1:]}")(answer)
     return routes
 
 

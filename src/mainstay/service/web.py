@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mainstay.core.call import Handler, chain
+from mainstay.interfaces.server import Server
 from mainstay.service.declaration import Declaration
 from mainstay.service.operations import Ask, operations
 from mainstay.service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mainstay.http.app import HttpApplication
-    from mainstay.http.asgi.server import AsgiServer
     from mainstay.http.routes import Routes
     from mainstay.http.server import HttpServer
     from mainstay.net.limits import Limits
     from mainstay.service.endpoints import Endpoints
     from mainstay.service.wiring import Runner
 
-Front: TypeAlias = "Callable[[HttpApplication, Limits], AsgiServer]"
+__all__ = ["Front", "FrontServer", "Web"]
 
-__all__ = ["Front", "Web"]
+
+class FrontServer(Server, Protocol):
+    """A server that answers with an HTTP application."""
+
+    application: HttpApplication
+
+
+Front: TypeAlias = Callable[["HttpApplication", "Limits"], FrontServer]
 
 
 class Web:
@@ -33,7 +41,7 @@ class Web:
         declaration: what the service is made of.
         settings: of the framework.
         ask: asks a probe.
-        front: makes what brings the calls, when another server listens; our own unless given.
+        front: makes what brings the calls, when it is not a server of ours that listens.
 
     Attributes:
         beside: routes outside of the service's middleware, as far as the service has none of its
@@ -49,22 +57,47 @@ class Web:
     ) -> None:
         self._declaration = declaration
         self._settings = settings
+        self._ask = ask
         self._front = front
-        self._servers: list[HttpServer | AsgiServer] = []
+        self._servers: list[FrontServer] = []
         self._endpoints: Endpoints | None = None
         self.beside: Routes | None = None
         if declaration.has_routes:
-            if settings.http.probes:
-                self.beside = self._with(None, operations(ask, self.metrics))
+            if settings.http.probes and not self._apart():
+                own = {route.path for route in declaration.routes.routes()}
+                self.beside = operations(ask, self.metrics, own)
             if settings.http.docs:
                 self.beside = self._with_docs(self.beside)
 
     def servers(self, endpoints: Endpoints) -> list[tuple[str, Runner]]:
         """The servers, each with its name and what makes it; once the container is open."""
         self._endpoints = endpoints
-        return [("HTTP server", partial(self._make, endpoints, self._settings.http.listen))]
+        made: list[tuple[str, Runner]] = [
+            ("HTTP server", partial(self._make, endpoints, self._settings.http.listen))
+        ]
+        if self._apart():
+            made.append(("operations server", self._make_operations))
+        return made
 
-    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> HttpServer | AsgiServer:
+    def _apart(self) -> bool:
+        """Whether probes and metrics have an address of their own."""
+        settings = self._settings.http
+        return settings.probes and settings.operations is not None and self._front is None
+
+    async def _make_operations(self) -> HttpServer:
+        from mainstay.http.app import HttpApplication  # noqa: PLC0415 - as below
+        from mainstay.http.compile import compile_routes  # noqa: PLC0415 - same
+        from mainstay.http.server import HttpServer  # noqa: PLC0415 - same
+
+        compiled = compile_routes(operations(self._ask, self.metrics))
+        for endpoint in compiled.endpoints:
+            assert endpoint.route is not None
+            endpoint.handler = _without_arguments(endpoint.route.function)
+        address = self._settings.http.operations
+        assert address is not None
+        return HttpServer([address], HttpApplication(compiled.router, compiled.endpoints))
+
+    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> FrontServer:
         from mainstay.http.app import HttpApplication  # noqa: PLC0415 - not without routes
         from mainstay.http.server import HttpServer  # noqa: PLC0415 - same
 
@@ -134,3 +167,10 @@ class Web:
             every = [*application.endpoints, application.unmatched]
             text += server_metrics(every, now.connections, now.in_flight)
         return text
+
+
+def _without_arguments(function: Callable[[], Awaitable[Any]]) -> Handler:
+    async def handle(call: Any) -> Any:
+        return await function()
+
+    return handle
