@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -23,12 +22,10 @@ def started(name: str, *arguments: str, says: bytes) -> Case:
     """A program, from its start to the line in which it says that it is ready."""
 
     def sample(times: int, new_loop: NewLoop) -> Sample:
-        environment = {**os.environ, "HELLO__ADDRESS": "tcp://127.0.0.1:0"}
         began = time.perf_counter()
         with subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ) as process:
@@ -65,6 +62,7 @@ EXPERIMENT = Experiment(
         started(
             "mainstay run examples.hello",
             *("-m", "mainstay", "run", "examples.hello.service:service"),
+            *("--set", "address=tcp://127.0.0.1:0"),
             says=b"runs on",
         ),
     ],
