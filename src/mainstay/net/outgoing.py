@@ -23,8 +23,17 @@ from mainstay.core.wheel import Wheel
 from mainstay.errors import BrokenError
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.inbox import Inbox
+from mainstay.net.origin import Origin
 
-__all__ = ["ClientConnection", "ConnectionOwner", "Incoming", "Lost", "Outgoing", "Shared"]
+__all__ = [
+    "ClientConnection",
+    "ClientDialer",
+    "ConnectionOwner",
+    "Incoming",
+    "Lost",
+    "Outgoing",
+    "Shared",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -222,3 +231,13 @@ class ConnectionOwner(Protocol):
 
     def gone(self, connection: ClientConnection) -> None:
         """It is closed."""
+
+
+class ClientDialer(Protocol):
+    """Who opens the connections of one client."""
+
+    async def dial(self, origin: Origin, owner: ConnectionOwner) -> ClientConnection:
+        """Open a connection to `origin`. Raises: BrokenError when it cannot be had, in time."""
+
+    def may_share(self, origin: Origin) -> bool:
+        """Whether a connection to `origin` may turn out to have more than one place."""
