@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mainstay.service.asgi import ServiceAsgi
     from mainstay.service.running import Running
     from mainstay.service.settings import Settings
+    from mainstay.service.web import Front
 
 __all__ = ["Service"]
 
@@ -304,6 +305,7 @@ class Service(Answering):
         settings: Settings | None = None,
         effects: Effects | None = None,
         overrides: Mapping[Any, Any] | None = None,
+        front: Front | None = None,
     ) -> AsyncIterator[Running]:
         """Run for as long as the ``async with`` block; for tests and for embedding.
 
@@ -314,6 +316,7 @@ class Service(Answering):
             settings: the framework's; the defaults unless given.
             effects: the world; see `mainstay.testing.virtual_effects`.
             overrides: values that take the place of resources, by type.
+            front: makes what brings the calls of HTTP, instead of a server that listens.
 
         Raises: StartError, WiringError, ConfigError; at the end, what made a component fail.
         """
@@ -322,7 +325,12 @@ class Service(Answering):
 
         own, framework = defaults(self.declaration, config, settings)
         running = Running(
-            self.declaration, settings=framework, config=own, effects=effects, overrides=overrides
+            self.declaration,
+            settings=framework,
+            config=own,
+            effects=effects,
+            overrides=overrides,
+            front=front,
         )
         await running.start()
         try:

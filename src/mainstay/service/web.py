@@ -104,7 +104,11 @@ class Web:
         settings = self._settings.http
         compiled = endpoints.open(settings.limits)
         application = HttpApplication(
-            compiled.router, compiled.endpoints, self._around, self._settings.call_timeout
+            compiled.router,
+            compiled.endpoints,
+            self._around,
+            self._settings.call_timeout,
+            settings.prefix,
         )
         if self._front is not None:
             front = self._front(application, settings.limits)

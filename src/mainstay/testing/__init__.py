@@ -1,20 +1,40 @@
 """What services, and mainstay itself, are tested with.
 
 `run` runs a coroutine on a `VirtualLoop`, where time is virtual and a deadlock is an error, in a
-root scope with `virtual_effects`. `mainstay.testing.contracts` holds the suites that adapters of
-the plug points have to pass.
+root scope with `virtual_effects`. `http_client` runs a whole service and yields a client for it,
+without a socket in between; `http_server` does so with one. `mainstay.testing.contracts` holds the
+suites that adapters of the plug points have to pass.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from mainstay.testing.clock import VirtualClock, VirtualLoop
 from mainstay.testing.effects import virtual_effects
 from mainstay.testing.process import FakeProcess, ProcessExited
 from mainstay.testing.running import run
 
+if TYPE_CHECKING:
+    from mainstay.testing.http import http_client, http_server
+
 __all__ = [
     "FakeProcess",
     "ProcessExited",
     "VirtualClock",
     "VirtualLoop",
+    "http_client",
+    "http_server",
     "run",
     "virtual_effects",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Who tests without HTTP does not load it.
+    if name not in ("http_client", "http_server"):
+        message = f"module 'mainstay.testing' has no attribute {name!r}"
+        raise AttributeError(message)
+    from mainstay.testing import http  # noqa: PLC0415
+
+    return getattr(http, name)

@@ -1,0 +1,293 @@
+"""A whole service and a client for it, in one process and without a socket.
+
+`http_client` is what most tests of a service need: every byte passes the real parsers, router,
+middleware and binding, on connections that are kept in memory, so that time can be virtual::
+
+    async with http_client(service) as client:
+        reply = await client.get("/users/7")
+        assert reply.json() == {"name": "Ada"}
+
+`http_server` runs the service on a real socket, for whoever needs one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
+from typing import Any
+
+from msgspec.structs import replace
+
+from mainstay.core.call import Handler
+from mainstay.core.effects import Effects
+from mainstay.core.scope import Scope
+from mainstay.core.wheel import Wheel
+from mainstay.errors import BrokenError, UsageError
+from mainstay.http.app import HttpApplication
+from mainstay.http.client import HttpClient
+from mainstay.http.client.urls import parse_url
+from mainstay.http.headers import HeaderSource
+from mainstay.interfaces.server import ServerStatistics
+from mainstay.net.client_http1 import Http1Connection
+from mainstay.net.client_http2 import Http2Connection
+from mainstay.net.limits import Limits
+from mainstay.net.origin import Origin
+from mainstay.net.outgoing import ClientConnection, ConnectionOwner, Shared
+from mainstay.net.port import Port
+from mainstay.net.sniffing import Sniffer
+from mainstay.service.running import Running
+from mainstay.service.service import Service
+from mainstay.service.settings import Settings
+from mainstay.testing.memory import connect_in_memory
+from mainstay.testing.websocket import TestSocket, ask_for_socket
+from mainstay.wire.http1 import HeadParser
+
+__all__ = ["MemoryServer", "ServiceClient", "http_client", "http_server"]
+
+_EMPTY: Mapping[Any, Any] = {}
+
+
+class MemoryServer:
+    """See `mainstay.interfaces.server.Server`; peers connect by `connect`.
+
+    Args:
+        application: answers.
+        limits: of its connections.
+    """
+
+    def __init__(self, application: HttpApplication, limits: Limits) -> None:
+        self.application = application
+        self.limits = limits
+        self._port: Port | None = None
+        self._parser: HeadParser | None = None
+        self._context = Context()
+        self._connections = 0
+        self._connected = 0
+
+    async def open(self, handler: Handler, scope: Scope) -> list[str]:
+        """See `Server`."""
+        clock = scope.effects.clock
+        wheel = Wheel(asyncio.get_running_loop(), clock.monotonic)
+        self._port = Port(self.application, self.limits, wheel, clock.monotonic, clock.time)
+        self.application.open(self._port, scope, handler)
+        self._context = copy_context()
+        return ["memory"]
+
+    def accept(self) -> None:
+        """See `Server`."""
+        limits = self.limits
+        self._parser = HeadParser(
+            head_size=limits.head_size,
+            header_count=limits.header_count,
+            target_size=limits.target_size,
+        )
+
+    def connect(self, client: asyncio.BaseProtocol) -> None:
+        """Connect `client`. Raises: ConnectionRefusedError unless the server accepts."""
+        if self._port is None or self._parser is None:
+            raise ConnectionRefusedError("the service does not accept connections")
+        self._connections += 1
+        self._connected += 1
+        connect_in_memory(
+            client,
+            Sniffer(self._port, self._parser, self._released),
+            server_context=self._context,
+            peername=("memory", self._connected),
+        )
+
+    def _released(self) -> None:
+        self._connections -= 1
+
+    async def stop_accepting(self) -> None:
+        """See `Server`."""
+        self._parser = None
+
+    async def drain(self) -> None:
+        """See `Server`."""
+        if self._port is not None:
+            self._port.drain()
+            await self._port.wait_empty()
+
+    async def aclose(self) -> None:
+        """See `Server`."""
+        self._parser = None
+        if self._port is not None:
+            self._port.abort()
+
+    def statistics(self) -> ServerStatistics:
+        """See `Server`."""
+        in_flight = 0 if self._port is None else self._port.in_flight
+        return ServerStatistics(self._connections, in_flight)
+
+    def __repr__(self) -> str:
+        return f"<MemoryServer connections={self._connections}>"
+
+
+class _MemoryDialer:
+    """Opens connections of one client to one server in memory."""
+
+    def __init__(self, shared: Shared, server: MemoryServer, base_url: str, http2: bool) -> None:
+        self._shared = shared
+        self._server = server
+        base = parse_url(base_url)
+        self._origin = Origin(base.scheme, base.host, base.port)
+        self._http2 = http2
+
+    async def dial(self, origin: Origin, owner: ConnectionOwner) -> ClientConnection:
+        """See `ClientDialer`."""
+        if origin != self._origin:
+            message = f"the client of a test reaches {self._origin} only, not {origin}"
+            raise BrokenError(message, retryable=False)
+        made = (Http2Connection if self._http2 else Http1Connection)(
+            self._shared, str(origin), owner
+        )
+        try:
+            self._server.connect(made)
+        except OSError as error:
+            raise BrokenError(f"cannot connect to {origin}: {error}") from error
+        return made
+
+    def may_share(self, origin: Origin) -> bool:
+        """See `ClientDialer`."""
+        return self._http2
+
+
+class ServiceClient(HttpClient):
+    """An `HttpClient` of a service in the same process.
+
+    Args:
+        running: the service.
+        connect: connects a protocol to it.
+        options: see `HttpClient`.
+
+    Attributes:
+        running: the service: `Running.call` for its handlers, `Running.scope`, `Running.stop`.
+    """
+
+    def __init__(self, running: Running, server: MemoryServer | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.running = running
+        self._server = server
+
+    @asynccontextmanager
+    async def websocket(
+        self,
+        url: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        headers: HeaderSource = (),
+        compress: bool = False,
+    ) -> AsyncIterator[TestSocket]:
+        """Talk over a WebSocket, by HTTP/1.1: ``async with client.websocket("/chat") as socket:``.
+
+        At the end of the block it says goodbye and waits for the answer.
+
+        Args:
+            url: path and query.
+            subprotocols: offered, by preference.
+            headers: of the request.
+            compress: whether to offer permessage-deflate.
+
+        Raises: UpstreamError with the reply when the service does not accept it.
+        """
+        base = self._base
+        assert base is not None
+        request = self._request("GET", url, {"headers": headers}, streamed=True)[0]
+        socket = TestSocket(asyncio.get_running_loop())
+        if self._server is not None:
+            self._server.connect(socket)
+        else:
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: socket, base.host, base.port)
+        try:
+            await ask_for_socket(
+                socket,
+                request.url.authority,
+                request.url.target,
+                request.headers.fields(),
+                subprotocols,
+                compress=compress,
+                random=self._effects.random,
+            )
+            yield socket
+            await socket.close()
+        finally:
+            await socket.aclose()
+
+
+@asynccontextmanager
+async def http_client(
+    service: Service,
+    *,
+    config: Any = None,
+    settings: Settings | None = None,
+    effects: Effects | None = None,
+    overrides: Mapping[Any, Any] | None = None,
+    base_url: str = "http://localhost",
+    **options: Any,
+) -> AsyncIterator[ServiceClient]:
+    """Run the service, with connections in memory in the place of its HTTP server.
+
+    Args:
+        service: with a route at least.
+        config: see `Service.running`.
+        settings: see there.
+        effects: see there.
+        overrides: see there.
+        base_url: whom the client asks: the host that the service sees. It reaches no other.
+        **options: of the client; see `HttpClient`. HTTP/1.1 is spoken, unless
+            ``versions=("2",)``.
+
+    Raises: as `Service.running`; UsageError for a service that answers nothing by HTTP.
+    """
+    made: list[MemoryServer] = []
+
+    def front(application: HttpApplication, limits: Limits) -> MemoryServer:
+        made.append(MemoryServer(application, limits))
+        return made[-1]
+
+    life = service.running(
+        config=config, settings=settings, effects=effects, overrides=overrides, front=front
+    )
+    async with life as running:
+        if not made:
+            raise UsageError(f"{service!r} has no route that a client could ask for")
+        http2 = tuple(options.setdefault("versions", ("1.1",))) == ("2",)
+        options["dialer"] = lambda shared: _MemoryDialer(shared, made[0], base_url, http2)
+        async with ServiceClient(running, made[0], base_url=base_url, **options) as client:
+            yield client
+
+
+@asynccontextmanager
+async def http_server(
+    service: Service,
+    *,
+    config: Any = None,
+    settings: Settings | None = None,
+    effects: Effects | None = None,
+    overrides: Mapping[Any, Any] | None = None,
+    **options: Any,
+) -> AsyncIterator[ServiceClient]:
+    """Run the service with its HTTP server on a free port of this machine; yields a client whose
+    `base_url` says where.
+
+    Args:
+        service: with a route at least.
+        config: see `Service.running`.
+        settings: see there; ``http.listen`` is replaced.
+        effects: see there.
+        overrides: see there.
+        **options: of the client; see `HttpClient`.
+    """
+    settings = settings or Settings()
+    settings = replace(settings, http=replace(settings.http, listen=("tcp://127.0.0.1:0",)))
+    life = service.running(config=config, settings=settings, effects=effects, overrides=overrides)
+    async with life as running:
+        found = [each for each in running.addresses if each.startswith("tcp://")]
+        if not found:
+            raise UsageError(f"{service!r} has no route that a client could ask for")
+        base_url = found[-1].replace("tcp", "http", 1)
+        async with ServiceClient(running, None, base_url=base_url, **options) as client:
+            yield client
