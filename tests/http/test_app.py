@@ -399,3 +399,63 @@ async def test_an_address_for_websockets_says_so_to_others() -> None:
     async with running({"GET /": only}) as site:
         status, fields, _ = await site.get("/")
         assert (status, fields[b"upgrade"]) == (426, b"websocket")
+
+
+async def test_work_after_the_reply_may_fail(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has it; the client has its reply, and goes on with the connection."""
+
+    async def after() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("too late to tell")
+
+    async def answer(call: Any) -> Response:
+        return Response("ok", after=after)
+
+    async with running({"GET /": answer}) as site:
+        client = await site.connect()
+        for _ in range(2):
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await client.reply())[2] == b"ok"
+    assert len(caplog.records) == 2
+
+
+async def test_a_deadline_that_ends_work_after_the_reply_leaves_the_connection_alone() -> None:
+    """The next request on it is answered."""
+
+    async def after() -> None:
+        await asyncio.sleep(60)
+
+    async def answer(call: Any) -> Response:
+        return Response("ok", after=after if call.exchange.target == b"/?after" else None)
+
+    async with running({"GET /": answer}, call_timeout=0.1) as site:
+        client = await site.connect()
+        await client.send(b"GET /?after HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await client.reply())[2] == b"ok"
+        await asyncio.gather(*site.app.tasks)
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await client.reply())[2] == b"ok"
+
+
+async def test_work_after_a_stream_is_done_also_when_its_client_has_left() -> None:
+    """It has a shield's time for it."""
+    done = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        while True:
+            yield b"tick"
+            await asyncio.sleep(0.01)
+
+    async def after() -> None:
+        await asyncio.sleep(0.02)
+        done.set()
+
+    async def answer(call: Any) -> Response:
+        return Response(parts(), after=after)
+
+    async with running({"GET /": answer}) as site:
+        client = await site.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.until(b"tick")
+        await client.aclose()
+        await asyncio.wait_for(done.wait(), 2)

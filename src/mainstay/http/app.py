@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from mainstay.core.call import Handler
+from mainstay.core.call import Handler, chain
 from mainstay.core.eager import EagerStarter
 from mainstay.core.ids import identify
 from mainstay.core.metadata import Metadata
@@ -36,12 +36,15 @@ from mainstay.http.router import WEBSOCKET, Miss, Router
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
-__all__ = ["HttpApplication", "missed", "missed_with"]
+__all__ = ["AFTER", "HttpApplication", "missed", "missed_with"]
 
 _log = logging.getLogger("mainstay.http")
 
 _LEFT: Final = 499
 """What is counted for a call whose peer left before the reply; nginx's number."""
+
+AFTER: Final = 5.0
+"""Seconds for what is done after a reply, when its call is cancelled."""
 
 _OURS: Final = 500
 """The least status that tells of a fault of the server."""
@@ -53,6 +56,8 @@ _MANY: Final = 1000
 
 _NO_PARAMS: Final[Mapping[str, Any]] = {}
 
+_Match: TypeAlias = Callable[[str, str, str], "tuple[Endpoint, Mapping[str, Any]] | Miss"]
+
 
 class HttpApplication:
     """Answers exchanges with the handlers of a router.
@@ -62,6 +67,7 @@ class HttpApplication:
         endpoints: all of them.
         fallback: middleware of the whole service around `missed`, for what no endpoint matches.
         call_timeout: seconds for a call whose route says nothing; None for no bound.
+        prefix: of paths, which a proxy sends and routes do not have; see `HttpSettings`.
 
     Attributes:
         router, endpoints: as given.
@@ -75,11 +81,12 @@ class HttpApplication:
         endpoints: Sequence[Endpoint],
         fallback: Callable[[Handler], Handler] = lambda handler: handler,
         call_timeout: float | None = 30.0,
+        prefix: str = "",
     ) -> None:
         self.router = router
         self.endpoints = endpoints
         self.tasks: set[asyncio.Task[None]] = set()
-        self._match = router.match
+        self._match: _Match = router.match
         self._fallback = fallback
         self._call_timeout = call_timeout
         self.unmatched = Endpoint("unmatched", missed)
@@ -87,6 +94,9 @@ class HttpApplication:
         self._calls: Scope | None = None
         self._context: Context = Context()
         self._monotonic: Callable[[], float] = lambda: 0.0
+        self._around: Callable[[Handler], Handler] | None = None
+        if prefix:
+            self._strip(prefix)
 
     def open(self, port: Port, calls: Scope, handler: Handler) -> None:
         """Begin to answer what comes to `port`; every call gets a scope below `calls`.
@@ -98,12 +108,23 @@ class HttpApplication:
         """
         for endpoint in self.endpoints:
             endpoint.handler = endpoint.handler or handler
+            if self._around is not None:
+                endpoint.handler = self._around(endpoint.handler)
         self._port = port
         self._calls = calls
         self._context = copy_context()
         self._start = EagerStarter(port.loop).start
         self._monotonic = port.monotonic
         self._limit = port.limits.in_flight or float("inf")
+
+    def _strip(self, prefix: str) -> None:
+        # Here, because few services have a prefix.
+        from mainstay.http.middleware.strip_prefix import strip_prefix, stripping  # noqa: PLC0415
+
+        layer, fallback = strip_prefix(prefix), self._fallback
+        self._match = stripping(self._match, prefix)
+        self._around = lambda handler: chain([layer], handler)
+        self._fallback = lambda handler: chain([layer], fallback(handler))
 
     def begin(self, exchange: Exchange) -> None:
         """See `Application`."""
@@ -199,15 +220,19 @@ class HttpApplication:
         stand_in(call)
         started = self._monotonic()
         status = _LEFT
+        response: Response | None = None
         try:
-            response = await endpoint.handler(call)
-            status = response.status
-            if response.body.__class__ is bytes:
-                self._respond(call, response)
-            else:
-                await self._stream(call, response)
-            if response.after is not None:
-                await response.after()
+            try:
+                response = await endpoint.handler(call)
+                status = response.status
+                if response.body.__class__ is bytes:
+                    self._respond(call, response)
+                    call.begun = True
+                else:
+                    await self._stream(call, response)
+            finally:
+                if response is not None and response.after is not None:
+                    await self._after(call, response.after)
         except BaseException as error:
             status = self._fail(call, error, status)
         else:
@@ -216,6 +241,18 @@ class HttpApplication:
         finally:
             call.end()
             endpoint.counts.add(status, self._monotonic() - started)
+
+    async def _after(self, call: HttpCall, after: Callable[[], Awaitable[Any]]) -> None:
+        """What the handler wants done once the reply is sent, or broken off: then it has a shield's
+        time, because the call is cancelled."""
+        try:
+            if call._made is not None and call._made.cancelled:
+                with call._made.shield(AFTER):
+                    await after()
+            else:
+                await after()
+        except Exception:
+            _log.exception("%s was answered, and what was to be done after it failed", call.method)
 
     def _respond(self, call: HttpCall, response: Response) -> None:
         headers = response._headers

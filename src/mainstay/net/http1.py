@@ -50,7 +50,7 @@ from mainstay.wire.http1_reply import (
     head_of,
 )
 
-__all__ = ["Http1Connection"]
+__all__ = ["Http1Connection", "Http1Exchange"]
 
 _log = logging.getLogger(__name__)
 
@@ -612,11 +612,12 @@ class Http1Exchange(Exchange):
         connection = self._connection
         if connection is None:
             return
-        framing, self._framing = self._framing, _DONE
+        framing = self._framing
         if framing is _LENGTH and self._left > 0:
             # The peer has to see that it is not whole.
             self.reset()
             return
+        self._framing = _DONE
         if framing is _CHUNKED:
             if trailers:
                 connection.write(b"0\r\n%b\r\n" % fields_block(trailers))
@@ -631,7 +632,7 @@ class Http1Exchange(Exchange):
     def reset(self) -> None:
         """See `Exchange`."""
         connection = self._connection
-        if connection is not None:
+        if connection is not None and self._framing is not _DONE:
             self.gone = None
             connection.flush()
             connection.abort()
