@@ -62,7 +62,7 @@ EXPERIMENT = Experiment(
         started(
             "mainstay run examples.hello",
             *("-m", "mainstay", "run", "examples.hello.service:service"),
-            *("--set", "address=tcp://127.0.0.1:0"),
+            *("--set", 'mainstay.http.listen=["tcp://127.0.0.1:0"]'),
             says=b"runs on",
         ),
     ],
