@@ -22,6 +22,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         operations: an address of its own for probes and metrics; on the main ones unless given.
         probes: whether ``/livez``, ``/readyz``, ``/startedz`` and ``/metrics`` are answered.
         docs: whether ``/docs`` and ``/openapi.json`` are answered.
+        prefix: of every path, such as ``/shop``, where a proxy passes it on and routes leave it out;
+            paths without it are understood as well. ``Request.root`` has it.
         slashes: what a trailing slash too much or too little means.
         unix_mode: file mode of Unix sockets; 384 is 0o600, the user alone.
         reuse_port: see `mainstay.net.listener.Listener`.
@@ -33,6 +35,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     operations: str | None = None
     probes: bool = True
     docs: bool = True
+    prefix: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     slashes: Slashes = "redirect"
     unix_mode: Annotated[int, Meta(ge=0, le=0o777)] = 0o600
     reuse_port: bool = False
