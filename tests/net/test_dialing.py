@@ -127,7 +127,7 @@ async def test_a_certificate_for_another_is_refused(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     settings = ClientTlsSettings(ca=authority.path)
     async with raw_server(always(), tls=server_tls(authority, "other.example.org")) as server:
-        with pytest.raises(BrokenError, match="is not trusted.*127"):
+        with pytest.raises(BrokenError, match=r"is not trusted.*127"):
             await dialer(settings).dial(https(server), Owner())
 
 

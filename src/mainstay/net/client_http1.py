@@ -62,7 +62,7 @@ class Http1Connection(asyncio.Protocol):
     @property
     def busy(self) -> bool:
         """See `ClientConnection.busy`."""
-        return self._reserved
+        return self._reserved and not self._over
 
     def reserve(self) -> bool:
         """See `ClientConnection.reserve`."""

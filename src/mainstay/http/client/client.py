@@ -109,7 +109,7 @@ class HttpClient(Verbs):
             proxy = Proxies(http=proxy, https=proxy)
         if cookies is True:
             cookies = CookieJar(self._effects.clock.time)
-        self.cookies = cookies or None
+        self.cookies = None if cookies is False else cookies
         """The jar, if cookies are kept."""
         self._sender = Sender(
             limits=limits or ClientLimits(),
