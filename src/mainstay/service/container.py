@@ -16,6 +16,7 @@ from mainstay.core.scope import Scope
 from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import ShuttingDown, WiringError
 from mainstay.http.request import Request
+from mainstay.service.builtin import builtin_provider
 from mainstay.service.living import Living
 from mainstay.service.provider import Provider
 from mainstay.service.starting import step
@@ -45,6 +46,8 @@ class Container:
     ) -> None:
         self._providers = _by_type(providers)
         self._values = dict(values)
+        self._graph: dict[Provider, list[Provider]] = {}
+        self._order: list[Provider] = []
         for replaced in overrides or ():
             if not self.provides(replaced):
                 message = (
@@ -55,14 +58,18 @@ class Container:
         self._values.update(overrides or {})
         self._living: dict[Any, Living] = {}
         self._asked: set[Any] = set()
-        self._graph = self._draw()
+        self._draw()
         self._order = self._sort()
 
     # --- what there is --------------------------------------------------------------------------
 
     def provides(self, annotation: Any) -> bool:
         """Whether something of this type can be asked for."""
-        return annotation in self._values or annotation in self._providers
+        return (
+            annotation in self._values
+            or annotation in self._providers
+            or self._has_builtin(annotation)
+        )
 
     def call_provider(self, annotation: Any) -> Provider | None:
         """The provider of this type if it lives for one call."""
@@ -144,18 +151,27 @@ class Container:
     def _provider(self, annotation: Any) -> Provider | None:
         return None if annotation in self._values else self._providers.get(annotation)
 
-    def _draw(self) -> dict[Provider, list[Provider]]:
-        """What each provider needs of others."""
-        graph: dict[Provider, list[Provider]] = {}
-        for provider in self._providers.values():
+    def _has_builtin(self, annotation: Any) -> bool:
+        """Whether it is built in; from then on it is a resource as any other."""
+        provider = builtin_provider(annotation)
+        if provider is None:
+            return False
+        # What is built in needs ready values only, so it may come first in any order.
+        self._providers[annotation] = provider
+        self._graph[provider] = []
+        self._order.insert(0, provider)
+        return True
+
+    def _draw(self) -> None:
+        """Find what each provider needs of others."""
+        for provider in tuple(self._providers.values()):
             for parameter in provider.needs:
                 self._check(provider, parameter)
-            graph[provider] = [
+            self._graph[provider] = [
                 self._providers[parameter.annotation]
                 for parameter in provider.needs
                 if parameter.annotation in self._providers
             ]
-        return graph
 
     def _sort(self) -> list[Provider]:
         try:

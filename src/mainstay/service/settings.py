@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from mainstay.http.client_settings import ClientSettings
 from mainstay.http.settings import HttpSettings
 from mainstay.observe.log import LogSettings
 
@@ -60,6 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         watchdog: see `WatchdogSettings`.
         log: see `mainstay.observe.log.LogSettings`.
         http: see `mainstay.http.settings.HttpSettings`.
+        client: see `mainstay.http.client_settings.ClientSettings`.
     """
 
     call_timeout: Seconds | None = 30.0
@@ -70,3 +72,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     log: LogSettings = field(default_factory=LogSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    client: ClientSettings = field(default_factory=ClientSettings)
