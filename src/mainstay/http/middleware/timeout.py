@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mainstay.core.call import Call, Handler, Middleware
+from mainstay.core.scope import Scope
 from mainstay.errors import UsageError
 
 __all__ = ["timeout"]
@@ -29,7 +30,8 @@ def timeout(seconds: float) -> Middleware:
     async def middleware(call: Call, next: Handler) -> Any:
         if call.transport == "websocket":
             return await next(call)
-        with call.scope.child(f"timeout of {call.method}", timeout=seconds):
+        # Below the current scope, not the call's: another timeout may stand between.
+        with Scope(f"timeout of {call.method}", timeout=seconds):
             return await next(call)
 
     return middleware
