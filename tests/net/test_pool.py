@@ -137,7 +137,8 @@ async def test_who_came_first_is_served_first_whatever_they_wait_for() -> None:
     asked = []
     for name, origin in (("a1", A), ("b", B), ("a2", A)):
         task = world.ask(origin)
-        task.add_done_callback(lambda _, name=name: order.append(name))
+        task.set_name(name)
+        task.add_done_callback(lambda task: order.append(task.get_name()))
         asked.append(task)
         await world.settle()
     world.gate.set()

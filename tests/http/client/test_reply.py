@@ -1,3 +1,4 @@
+import gzip
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,8 +58,6 @@ async def test_pieces_go_once() -> None:
 
 async def test_a_body_is_bounded() -> None:
     """By what it is decompressed to; a retry would not help."""
-    import gzip
-
     packed = gzip.compress(bytes(100_000))
     reply = arriving(packed, fields=[(b"content-encoding", b"gzip")])
     with pytest.raises(BrokenError, match="longer than body_size, 1000") as caught:

@@ -1,6 +1,7 @@
 """Redirects, cookies, proxies and what a request carries, over real sockets in virtual time."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -48,13 +49,8 @@ async def test_methods_of_redirects(method: str, status: int, then: bytes, body:
     heads: list[bytes] = []
     script = redirecting(heads, status, "/there")
     async with raw_server(script) as server, HttpClient(server.url) as client:
-        content = {"content": b"abc"} if body or method in ("POST", "PUT") else {}
-        reply = await client.request(
-            method,
-            "/here?x=1",
-            follow_redirects=True,
-            **content,  # type: ignore[arg-type]
-        )
+        content = b"abc" if method in ("POST", "PUT") else None
+        reply = await client.request(method, "/here?x=1", follow_redirects=True, content=content)
         assert heads[1].startswith(then + b" /there HTTP/1.1\r\n")
         assert (b"content-length: 3" in heads[1]) is body
         assert reply.redirects == (f"{server.url}/here?x=1",)
@@ -81,10 +77,10 @@ async def test_redirects_are_bounded() -> None:
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "http://a b/", "http://:x/"])
 async def test_redirects_to_nowhere(location: str) -> None:
     """Are the server's fault."""
-    async with raw_server(redirecting([], 302, location)) as server:
-        async with HttpClient(follow_redirects=True) as client:
-            with pytest.raises(UpstreamError, match="redirects to where no client can go"):
-                await client.get(server.url)
+    script = redirecting([], 302, location)
+    async with raw_server(script) as server, HttpClient(follow_redirects=True) as client:
+        with pytest.raises(UpstreamError, match="redirects to where no client can go"):
+            await client.get(server.url)
 
 
 async def test_credentials_stay_with_their_origin() -> None:
@@ -119,13 +115,10 @@ async def test_a_spent_body_is_not_repeated() -> None:
 async def sent(scope: Scope | None = None, **options: Any) -> dict[str, str]:
     """The fields that a server gets."""
     heads: list[bytes] = []
-    async with raw_server(redirecting(heads, 200, "", times=0)) as server:
-        async with HttpClient(**options) as client:
-            if scope is None:
-                await client.get(server.url)
-            else:
-                with scope:
-                    await client.get(server.url)
+    script = redirecting(heads, 200, "", times=0)
+    async with raw_server(script) as server, HttpClient(**options) as client:
+        with scope or nullcontext():
+            await client.get(server.url)
     lines = heads[0].decode().split("\r\n")[1:-2]
     return dict(line.split(": ", 1) for line in lines)
 
