@@ -10,9 +10,8 @@ import msgspec
 import pytest
 
 from mainstay.errors import BugError, HttpError, PeerTooSlow, TooLarge, ValidationFailed
-from mainstay.http.forms import Form as FormContent
-from mainstay.http.forms import Part
-from mainstay.http.sources import Cookie, File, Form, Header, Json, RawBody
+from mainstay.http.forms import FormData, Part
+from mainstay.http.sources import Cookie, Form, Header, Json, RawBody, Upload
 from mainstay.http.uploads import UploadFile
 from tests.http.items import (
     AttrsItem,
@@ -300,7 +299,7 @@ async def test_files_of_a_form() -> None:
         photo: UploadFile,
         more: list[UploadFile],
         extra: UploadFile | None = None,
-        named: Annotated[UploadFile | None, File(name="x")] = None,
+        named: Annotated[UploadFile | None, Upload(name="x")] = None,
     ) -> None: ...
 
     bound = Bound(handler, method="POST")
@@ -321,7 +320,7 @@ async def test_files_of_a_form() -> None:
 async def test_a_whole_form_and_its_parts() -> None:
     """As one object, or part by part while it comes."""
 
-    def whole(form: FormContent) -> None: ...
+    def whole(form: FormData) -> None: ...
 
     made = await Bound(whole, method="POST")("/", [URLENCODED], b"a=1&b=2")
     assert list(made["form"]) == [("a", "1"), ("b", "2")]
@@ -341,7 +340,7 @@ async def test_a_whole_form_and_its_parts() -> None:
 async def test_a_form_is_waited_for() -> None:
     """Its files may have to go to disk."""
 
-    def handler(form: FormContent) -> None: ...
+    def handler(form: FormData) -> None: ...
 
     bound = Bound(handler, method="POST")
     call = bound.call("/", [URLENCODED], b"a=1")
@@ -353,7 +352,7 @@ async def test_a_form_is_waited_for() -> None:
 async def test_another_media_type_is_no_form() -> None:
     """415, as for JSON."""
 
-    def handler(form: FormContent) -> None: ...
+    def handler(form: FormData) -> None: ...
 
     with pytest.raises(HttpError) as caught:
         await Bound(handler, method="POST")("/", [JSON], b"{}")

@@ -12,10 +12,10 @@ import pytest
 
 from mainstay.core.signature import MISSING
 from mainstay.http.fields import Field, holes_of
-from mainstay.http.forms import Form as FormContent
+from mainstay.http.forms import FormData
 from mainstay.http.request import Request
 from mainstay.http.route import Route
-from mainstay.http.sources import Cookie, File, Form, Header, Json, Path, Query, RawBody
+from mainstay.http.sources import Cookie, Form, Header, Json, Path, Query, RawBody, Upload
 from mainstay.http.uploads import UploadFile
 from tests.http.items import PydanticItem, StructItem
 from tests.http.plans import planned, refused
@@ -58,7 +58,7 @@ def field_of(annotation: Any, path: str = "/", method: str = "GET", **options: A
         (bytes | None, "/", "POST", "raw"),
         (AsyncIterator[bytes], "/", "POST", "stream"),
         (Request, "/", "GET", "request"),
-        (FormContent, "/", "POST", "form"),
+        (FormData, "/", "POST", "form"),
         (UploadFile, "/", "POST", "file"),
         (list[UploadFile], "/", "POST", "file"),
         (UploadFile | None, "/", "POST", "file"),
@@ -71,7 +71,7 @@ def field_of(annotation: Any, path: str = "/", method: str = "GET", **options: A
         (Annotated[list[int], Json], "/", "POST", "json"),
         (Annotated[bytes, RawBody], "/", "DELETE", "raw"),
         (Annotated[AsyncIterator[bytes], RawBody()], "/", "GET", "stream"),
-        (Annotated[UploadFile, File], "/", "POST", "file"),
+        (Annotated[UploadFile, Upload], "/", "POST", "file"),
         (Annotated[int, Path(name="b")], "/{b}", "GET", "path"),
         (Annotated[int, Query] | None, "/", "GET", "query"),
     ],
@@ -98,7 +98,7 @@ def test_the_type_and_the_marker_say_where(
         (Annotated[int, Query, Header], "/", "GET", "Query and Header at once"),
         (Annotated[int, Path], "/{b}", "GET", "has no 'a'; it has b"),
         (Annotated[int, Path], "/", "GET", "it has none"),
-        (Annotated[int, File], "/", "POST", "File is for UploadFile"),
+        (Annotated[int, Upload], "/", "POST", "Upload is for UploadFile"),
         (Annotated[str, RawBody], "/", "POST", "RawBody is for bytes"),
         (Annotated[UploadFile, Query], "/", "POST", "UploadFile cannot come from Query"),
         (Annotated[list[int], Cookie], "/", "GET", "no list"),

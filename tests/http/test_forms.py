@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mainstay.errors import HttpError, InvalidRequest, PeerGone, TooLarge, UsageError
-from mainstay.http.forms import Form, FormLimits, Part, read_form, read_parts
+from mainstay.http.forms import FormData, FormLimits, Part, read_form, read_parts
 from mainstay.http.pairs import Pairs
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -35,7 +35,7 @@ async def pieces(*data: bytes | Exception) -> AsyncIterator[bytes]:
         yield each
 
 
-async def form(content_type: str, *data: bytes, **limits: Any) -> Form:
+async def form(content_type: str, *data: bytes, **limits: Any) -> FormData:
     return await read_form(content_type, pieces(*data), FormLimits(**limits))
 
 

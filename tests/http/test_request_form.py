@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mainstay.errors import ClosedError, HttpError
-from mainstay.http.forms import Form, FormLimits
+from mainstay.http.forms import FormData, FormLimits
 from mainstay.http.request import Request
 from mainstay.http.response import Response
 from mainstay.testing.exchange import MemoryExchange
@@ -73,7 +73,7 @@ async def test_what_is_no_form_is_415() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 async def test_files_are_let_go_of_when_the_call_ends(fails: bool) -> None:
     """However it ends."""
-    forms: list[Form] = []
+    forms: list[FormData] = []
 
     async def keep(call: Any) -> Response:
         forms.append(await call.request.form(FormLimits(memory=0)))

@@ -9,7 +9,6 @@ import pytest
 from mainstay.http.sources import (
     Body,
     Cookie,
-    File,
     Form,
     Header,
     Json,
@@ -17,10 +16,11 @@ from mainstay.http.sources import (
     Path,
     Query,
     RawBody,
+    Upload,
     marker_of,
 )
 
-ALL = [Path, Query, Header, Cookie, Json, Form, File, RawBody]
+ALL = [Path, Query, Header, Cookie, Json, Form, Upload, RawBody]
 
 
 @pytest.mark.parametrize("kind", ALL)

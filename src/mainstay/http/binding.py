@@ -19,7 +19,7 @@ from mainstay.errors import BugError, TooLarge, WiringError
 from mainstay.http.call import HttpCall
 from mainstay.http.extraction import Extract, accepted_by, extractor, require_type
 from mainstay.http.fields import Field, Reader
-from mainstay.http.forms import Form, read_form
+from mainstay.http.forms import FormData, read_form
 from mainstay.http.route import Route
 
 __all__ = ["Plan", "plan"]
@@ -175,7 +175,7 @@ def _after_form(extract: Extract) -> Callable[[HttpCall], Awaitable[dict[str, An
             if content_type or call.exchange.length != 0:
                 form = await read_form(content_type, request.chunks())
             else:
-                form = Form()
+                form = FormData()
             request._form = form
         return extract(call, form)
 

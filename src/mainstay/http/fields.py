@@ -21,14 +21,13 @@ from typing import Any, Final, NoReturn, Union, get_args, get_origin
 from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import UsageError, WiringError
 from mainstay.http.call import HttpCall
-from mainstay.http.forms import Form as FormContent
-from mainstay.http.forms import Part
+from mainstay.http.forms import FormData, Part
 from mainstay.http.models import members_of
 from mainstay.http.pattern import Hole, parse_host, parse_path
 from mainstay.http.request import Request
 from mainstay.http.route import Route
 from mainstay.http.shapes import Kind, Shape, shape_of, unwrap
-from mainstay.http.sources import File, Json, Marker, RawBody, Source, marker_of
+from mainstay.http.sources import Json, Marker, RawBody, Source, Upload, marker_of
 from mainstay.http.uploads import UploadFile
 
 __all__ = ["Field", "Reader", "holes_of"]
@@ -40,7 +39,7 @@ _OF_THE_BODY: Final = frozenset({"json", "form", "file", "raw", "stream"})
 _BY_TYPE: Final[Mapping[Any, Source]] = {
     Request: "request",
     HttpCall: "request",
-    FormContent: "form",
+    FormData: "form",
 }
 _IN_TEXT: Final = frozenset({"path", "query", "header", "cookie", "form"})
 
@@ -225,8 +224,8 @@ class Reader:
         if source == "path" and name not in self.holes and name not in self.route.defaults:
             there = ", ".join(self.holes) or "none"
             self._refuse(parameter, f"the path {self.route.path!r} has no {name!r}; it has {there}")
-        if isinstance(marker, File | RawBody):
-            wanted = "UploadFile" if isinstance(marker, File) else "bytes or AsyncIterator[bytes]"
+        if isinstance(marker, Upload | RawBody):
+            wanted = "UploadFile" if isinstance(marker, Upload) else "bytes or AsyncIterator[bytes]"
             self._refuse(
                 parameter, f"{type(marker).__name__} is for {wanted}, not {say_type(shape.core)}"
             )
@@ -329,7 +328,7 @@ class Reader:
 
 
 _MARKERS_OF: Final[Mapping[str, tuple[type[Marker], ...]]] = {
-    "file": (File,),
+    "file": (Upload,),
     "form": (),
     "raw": (RawBody,),
     "request": (),

@@ -23,7 +23,7 @@ from mainstay.http.uploads import Budget, UploadFile
 from mainstay.wire.multipart import MultipartReader, PartHead, boundary_of
 from mainstay.wire.parameters import parse_parameters
 
-__all__ = ["Files", "Form", "FormLimits", "Part", "read_form", "read_parts"]
+__all__ = ["Files", "FormData", "FormLimits", "Part", "read_form", "read_parts"]
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data"
@@ -88,7 +88,7 @@ class Files:
         return f"<Files {' '.join(file.name for file in self._files) or 'none'}>"
 
 
-class Form(Pairs):
+class FormData(Pairs):
     """The fields of a form, as `Pairs`, and its files.
 
     Attributes:
@@ -244,7 +244,7 @@ async def read_parts(
 
 async def read_form(
     content_type: str, chunks: AsyncIterator[bytes], limits: FormLimits = DEFAULT_LIMITS
-) -> Form:
+) -> FormData:
     """The whole form, of either content type.
 
     Raises: HttpError 415 for another content type; InvalidRequest for a malformed body; TooLarge
@@ -278,10 +278,10 @@ async def read_form(
             file.close()
         raise
     # What a browser sends for a file that was not chosen.
-    return Form(fields, tuple(file for file in files if file.filename or file.size))
+    return FormData(fields, tuple(file for file in files if file.filename or file.size))
 
 
-async def _read_urlencoded(chunks: AsyncIterator[bytes], limits: FormLimits) -> Form:
+async def _read_urlencoded(chunks: AsyncIterator[bytes], limits: FormLimits) -> FormData:
     parts = []
     left = limits.fields_size
     separators = 0
@@ -301,7 +301,7 @@ async def _read_urlencoded(chunks: AsyncIterator[bytes], limits: FormLimits) -> 
         if len(value.encode()) > limits.field_size:
             message = f"the field {name!r} of the form is longer than {limits.field_size} bytes"
             raise TooLarge(message)
-    return Form(pairs)
+    return FormData(pairs)
 
 
 def _decoded(name: str, value: bytes) -> str:

@@ -12,7 +12,7 @@ from mainstay.http.pairs import Pairs, parse_query
 from mainstay.net.exchange import Exchange
 
 if TYPE_CHECKING:
-    from mainstay.http.forms import Form, FormLimits, Part
+    from mainstay.http.forms import FormData, FormLimits, Part
 
 __all__ = ["Request"]
 
@@ -70,7 +70,7 @@ class Request:
         self._cookies: Mapping[str, str] | None = None
         self._reply_headers: Headers | None = None
         self._body: bytes | None = exchange.body
-        self._form: Form | None = None
+        self._form: FormData | None = None
 
     @property
     def headers(self) -> Metadata:
@@ -148,7 +148,7 @@ class Request:
         while part := await self.exchange.receive():
             yield part
 
-    async def form(self, limits: FormLimits | None = None) -> Form:
+    async def form(self, limits: FormLimits | None = None) -> FormData:
         """The body as a form, urlencoded or multipart; a second time the same one.
 
         Its files are let go of when the call ends.

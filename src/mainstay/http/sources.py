@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 __all__ = [
     "Body",
     "Cookie",
-    "File",
+    "Upload",
     "Form",
     "Header",
     "Json",
@@ -115,7 +115,7 @@ class Form(Marker):
     source = "form"
 
 
-class File(Marker):
+class Upload(Marker):
     """A file of a multipart form."""
 
     __slots__ = ()

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from pydantic import BaseModel
 
-from mainstay.http.forms import Form as WholeForm
+from mainstay.http.forms import FormData
 from mainstay.http.routes import Routes
-from mainstay.http.sources import Cookie, File, Form, Header, Json, Query, RawBody
+from mainstay.http.sources import Cookie, Form, Header, Json, Query, RawBody, Upload
 from mainstay.http.uploads import UploadFile
 from tests.http.openapi.world import document
 
@@ -189,7 +189,7 @@ def test_files_are_binary() -> None:
     @routes.post("/")
     async def upload(
         title: Annotated[str, Form],
-        photo: Annotated[UploadFile, File(description="A photo.")],
+        photo: Annotated[UploadFile, Upload(description="A photo.")],
         more: list[UploadFile] = [],  # noqa: B006
     ) -> None: ...
 
@@ -207,7 +207,7 @@ def test_a_whole_form_may_have_any_fields() -> None:
     routes = Routes()
 
     @routes.post("/")
-    async def upload(form: WholeForm) -> None: ...
+    async def upload(form: FormData) -> None: ...
 
     content = operation(routes)["requestBody"]["content"]
     assert content["multipart/form-data"]["schema"] == {"type": "object", "properties": {}}

@@ -7,7 +7,7 @@ from typing import Any, Final, get_origin
 
 from mainstay.core.signature import MISSING
 from mainstay.http.fields import Field, holes_of
-from mainstay.http.forms import Form
+from mainstay.http.forms import FormData
 from mainstay.http.openapi.schemas import Schema, Schemas, plain
 from mainstay.http.pattern import parse_host, parse_path
 from mainstay.http.route import Route
@@ -156,7 +156,7 @@ def _form(fields: Sequence[Field], schemas: Schemas) -> Schema:
         elif field.key:
             properties[field.key] = _schema(field, schemas)
         else:
-            assert field.annotation is Form or field.source == "form"
+            assert field.annotation is FormData or field.source == "form"
             continue  # the whole form, whose fields nobody has said
         if field.description:
             properties[field.key]["description"] = field.description
