@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from mainstay.core.metadata import Metadata, Peer
     from mainstay.core.scope import Key, Scope
     from mainstay.core.threads import to_thread
-    from mainstay.errors import Error
+    from mainstay.errors import Error, HttpError
+    from mainstay.http.client import HttpClient
+    from mainstay.http.request import Request
+    from mainstay.http.response import Response
+    from mainstay.http.routes import Routes
+    from mainstay.http.websocket import WebSocket
     from mainstay.service.background import Background
     from mainstay.service.running import Running
     from mainstay.service.service import Service
@@ -38,10 +43,15 @@ _HOMES: Final = {
     "Error": "mainstay.errors",
     "Group": "mainstay.core.group",
     "Handler": "mainstay.core.call",
+    "HttpClient": "mainstay.http.client",
+    "HttpError": "mainstay.errors",
     "Key": "mainstay.core.scope",
     "Metadata": "mainstay.core.metadata",
     "Middleware": "mainstay.core.call",
     "Peer": "mainstay.core.metadata",
+    "Request": "mainstay.http.request",
+    "Response": "mainstay.http.response",
+    "Routes": "mainstay.http.routes",
     "Running": "mainstay.service.running",
     "Scope": "mainstay.core.scope",
     "Secret": "mainstay.config.secret",
@@ -49,6 +59,7 @@ _HOMES: Final = {
     "Settings": "mainstay.service.settings",
     "Stream": "mainstay.core.call",
     "StreamMiddleware": "mainstay.core.call",
+    "WebSocket": "mainstay.http.websocket",
     "chain": "mainstay.core.call",
     "to_thread": "mainstay.core.threads",
 }
@@ -62,10 +73,15 @@ __all__ = [
     "Error",
     "Group",
     "Handler",
+    "HttpClient",
+    "HttpError",
     "Key",
     "Metadata",
     "Middleware",
     "Peer",
+    "Request",
+    "Response",
+    "Routes",
     "Running",
     "Scope",
     "Secret",
@@ -73,6 +89,7 @@ __all__ = [
     "Settings",
     "Stream",
     "StreamMiddleware",
+    "WebSocket",
     "chain",
     "to_thread",
 ]
