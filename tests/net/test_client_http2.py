@@ -302,6 +302,35 @@ async def test_no_http2_is_an_error() -> None:
         await connection.aclose()
 
 
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + b"ping" * 2, id="PING"),
+        pytest.param(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), id="SETTINGS"),
+        pytest.param(
+            bytes([0, 0, 1, 1, 0, 0, 0, 0, 1, 0x88])
+            + (bytes([0x00, 0x40, 0x00, 9, 0, 0, 0, 0, 1]) + bytes(16384)) * 20,
+            id="CONTINUATION",
+        ),
+    ],
+)
+async def test_floods_end_the_connection(flood: bytes) -> None:
+    """Frames that cost us and bring nothing, and a header block without an end."""
+
+    async def script(talk: Talk) -> None:
+        await talk.reader.read(10)
+        talk.say(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) + flood * 2000)
+        await talk.wait_left()
+
+    async with raw_server(script) as server:
+        connection, owner = await connected(server)
+        with pytest.raises(BrokenError, match="the server"):
+            await asked(connection)
+        await asyncio.sleep(1)
+        assert owner.gone_count == 1
+        await connection.aclose()
+
+
 async def test_a_head_that_is_too_long_is_refused() -> None:
     """The stream is reset, the connection goes on."""
 

@@ -38,11 +38,16 @@ from mainstay.wire.http2 import (
     Writable,
 )
 from mainstay.wire.http2_engines import http2_engine
+from mainstay.wire.http2_guard import FrameGuard, Violation
 
 __all__ = ["Http2Connection"]
 
 _WINDOWS = 16
 _DEFAULT_WINDOW = 65_535
+# More generous than a server is: an overloaded one may refuse all that we send it.
+_MOST_RESETS = 2000
+_MOST_CONTROL_FRAMES = 1000
+_FLOOD_WINDOW = 10.0
 _DROPPED = frozenset({b"host", *CONNECTION_FIELDS})
 
 
@@ -70,6 +75,13 @@ class Http2Connection(asyncio.Protocol):
         self._where = where
         self._owner = owner
         self._engine = engine or http2_engine(client=True, settings=_settings(shared))
+        self._guard = FrameGuard(
+            server=False,
+            resets=_MOST_RESETS,
+            control_frames=_MOST_CONTROL_FRAMES,
+            window=_FLOOD_WINDOW,
+            block=2 * shared.limits.head_size,
+        )
         self._transport: asyncio.Transport | None = None
         self._streams: dict[int, _Stream] = {}
         self._queue: deque[asyncio.Future[None]] = deque()
@@ -248,8 +260,12 @@ class Http2Connection(asyncio.Protocol):
         """Frames."""
         self._corked = True
         try:
+            self._guard.feed(data, self._shared.loop.time())
             for event in self._engine.receive(data):
                 self._take(event)
+        except Violation as error:
+            self._engine.fail(error.code)
+            self._take(Broken(error.code, error.message))
         finally:
             self._corked = False
         self._flush()
