@@ -1,1 +1,1 @@
-"""A service that speaks lines of text: the smallest whole example, and the demo."""
+"""A guestbook that speaks HTTP: one of everything, and the demo."""

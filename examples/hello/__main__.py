@@ -1,29 +1,40 @@
-"""Run the demo: ``make demo``, or ``python -m examples.hello``."""
+"""Run the demo: ``make demo``, or ``python -m examples.hello``; PORT=8001 for another port."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from examples.hello.service import service
 
 WELCOME = """
-This is a small service, made of the seventy lines in examples/hello/service.py.
-It listens on the address in the log below. In a second terminal, talk to it:
+This is a guestbook, a service made of the hundred lines in examples/hello/service.py.
+Its documentation, where every call can be tried, is at
 
-    .venv/bin/python -m examples.hello.talk
+    http://127.0.0.1:{port}/docs
 
-and type, one line at a time:
+In a second terminal, type
 
-    hello Ada        a reply
-    work 3           slow work, in a thread: it answers after three seconds
-    @1 work 10       the same with a deadline: after one second the work stops, too
-    count 5          a stream: one message a second
-    ready            what a load balancer would be told
+    curl http://127.0.0.1:{port}/hello/Ada
+    curl http://127.0.0.1:{port}/guests -d '{{"name": "Ada", "stars": 9}}' -H content-type:application/json
+        refused, with what is wrong; with 5 stars it is taken
+    curl -N http://127.0.0.1:{port}/feed
+        a stream: in a third terminal, sign the guestbook
+    curl 'http://127.0.0.1:{port}/work?seconds=9' -H x-request-timeout:1
+        slow work, in a thread: after one second the deadline stops it
+    .venv/bin/websockets ws://127.0.0.1:{port}/echo
+        a conversation; Ctrl-D ends it
+    curl http://127.0.0.1:{port}/readyz
+        what a load balancer is told; /metrics is what Prometheus reads
 
-Then stop the service while it is busy: type `work 8` there, and press Ctrl-C here.
-The call is finished and answered first; press Ctrl-C twice to cut it short.
+Then stop the service while it is busy: there
+
+    curl 'http://127.0.0.1:{port}/work?seconds=8'
+
+and Ctrl-C here. The call is finished and answered first; Ctrl-C twice cuts it short.
 """
 
 if __name__ == "__main__":
-    print(WELCOME, flush=True)
-    sys.exit(service.run())
+    port = os.environ.get("PORT", "8000")
+    print(WELCOME.format(port=port), flush=True)
+    sys.exit(service.run(flags=[f'mainstay.http.listen=["tcp://127.0.0.1:{port}"]']))

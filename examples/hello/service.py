@@ -1,17 +1,24 @@
-"""The service of the demo: three handlers, one of each kind, and a question about its health."""
+"""The service of the demo: JSON, validation, events, a WebSocket, slow work, a resource, a job."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from math import inf
+from typing import Annotated
 
-from examples.hello.lines import LineServer
-from mainstay import Running, Scope, Service
-from mainstay.errors import InvalidRequest
+from msgspec import Meta, Struct
+
+from examples.hello.guestbook import Guest, Guestbook, NewGuest
+from mainstay import Scope, Service
+from mainstay.http.request import Request
+from mainstay.http.sse import Event
+from mainstay.http.websocket import WebSocket
 
 __all__ = ["service"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -20,59 +27,85 @@ class Config:
 
     Attributes:
         greeting: the word to greet with.
-        address: where to listen.
     """
 
     greeting: str = "Hello"
-    address: str = "tcp://127.0.0.1:8000"
+
+
+class Greeting(Struct):
+    """A word to somebody."""
+
+    message: str
 
 
 service = Service("hello", config=Config)
 
 
-@service.server
-def lines(config: Config) -> LineServer:
-    """Take calls as lines of text."""
-    return LineServer(config.address)
+@service.resource  # opened before the service answers, closed after its drain
+async def guestbook() -> AsyncIterator[Guestbook]:
+    """The guests."""
+    book = Guestbook(sqlite3.connect(":memory:"))
+    yield book
+    book.close()
 
 
-@service.handler("hello")
-async def hello(request: str, config: Config) -> str:
+@service.get("/hello/{name}")
+async def hello(name: str, config: Config, shout: bool = False) -> Greeting:
     """Greet somebody."""
-    return f"{config.greeting}, {request or 'world'}!"
+    message = f"{config.greeting}, {name}!"
+    return Greeting(message.upper() if shout else message)
 
 
-@service.handler("count")
-async def count(request: str, scope: Scope) -> AsyncIterator[str]:
-    """Count the seconds, up to a number or for ever: each item is one message of the stream."""
-    last = _number(request, default=inf)
-    number = 0
-    while number < last and not scope.draining:
-        number += 1
-        yield str(number)
-        await asyncio.sleep(1)
-    if scope.draining:
-        yield f"the service is stopping, so {number} is where we end"
+@service.post("/guests", status=201)
+async def sign(new: NewGuest, book: Guestbook) -> Guest:
+    """Sign the guestbook; what is wrong with a line is told in full, with 422."""
+    return await book.sign(new)
 
 
-@service.handler("work")
-def work(request: str, scope: Scope) -> str:
-    """Work for some seconds in a thread, and stop soon after nobody wants the result any more."""
-    seconds = _number(request, default=5.0)
+@service.get("/guests/{id:int}")
+async def read_guest(id: int, book: Guestbook) -> Guest:
+    """Read one line of the guestbook."""
+    return book.read(id)
+
+
+@service.get("/guests")
+async def list_guests(
+    book: Guestbook, after: int = 0, limit: Annotated[int, Meta(ge=1, le=100)] = 20
+) -> list[Guest]:
+    """Read the guestbook, a page at a time."""
+    return book.after(after, limit)
+
+
+@service.get("/feed", timeout=3600)
+async def feed(request: Request, book: Guestbook) -> AsyncIterator[Event]:
+    """Follow the guestbook: every line is an event, from the first or where a browser left off."""
+    last = int(request.headers.get("last-event-id") or 0)
+    while True:
+        for guest in book.after(last):
+            last = guest.id
+            yield Event(guest, event="guest", id=str(last))
+        await book.wait_signed()
+
+
+@service.websocket("/echo")
+async def echo(socket: WebSocket[str, str], config: Config) -> None:
+    """Talk: every message comes back."""
+    await socket.send(f"{config.greeting}! Say something.")
+    async for text in socket:
+        await socket.send(f"you said: {text}")
+
+
+@service.get("/work")
+def work(scope: Scope, seconds: Annotated[float, Meta(ge=0, le=60)] = 3) -> Greeting:
+    """Work in a thread, and stop soon after nobody wants the result any more."""
     for _ in range(int(seconds * 10)):
         scope.sleep(0.1)  # raises once the deadline is over, or the client gone
-    return f"done, after {seconds:g} s of work"
+    return Greeting(f"done, after {seconds:g} s of work")
 
 
-@service.handler("ready")
-async def ready(running: Running) -> str:
-    """Answer what a load balancer would ask: should new work come here?"""
-    probe = await running.probe("ready")
-    return "yes" if probe.ok else "no: " + ", ".join(each.reason for each in probe.checks)
-
-
-def _number(text: str, default: float) -> float:
-    try:
-        return float(text) if text else default
-    except ValueError:
-        raise InvalidRequest(f"{text!r} is no number") from None
+@service.every(60)
+async def report(book: Guestbook) -> None:
+    """Say how many there are."""
+    guests = len(book.after(0))
+    if guests:
+        log.info("%d guests so far", guests)

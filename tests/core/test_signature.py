@@ -109,3 +109,13 @@ def test_types_are_said_as_a_person_writes_them() -> None:
     assert say_type(Database) == "Database"
     assert say_type(list[int]) == "list[int]" or say_type(list[int]) == "list"
     assert "main" in say_type(Annotated[Database, "main"])
+
+
+def test_an_annotation_that_cannot_be_evaluated_names_the_function() -> None:
+    """Whatever is wrong with it: `str[int]` is no type, and Python says so as a TypeError."""
+
+    def broken(text: str) -> None: ...
+
+    broken.__annotations__["text"] = "str[int]"
+    with pytest.raises(WiringError, match=r"broken .*an annotation cannot be resolved: .*str"):
+        parameters_of(broken)

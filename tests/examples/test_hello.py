@@ -1,465 +1,180 @@
-"""Facts about the demo: its transport keeps the contract, and it behaves as its page says."""
+"""Facts about the demo: it does over HTTP what its welcome says."""
 
 from __future__ import annotations
 
-import asyncio
-import io
+import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-import uvloop
-
-from examples.hello import grammar, service, talk
-from examples.hello.lines import LineServer
-from mainstay.core.call import Call
-from mainstay.core.scope import Scope
-from mainstay.errors import InvalidRequest, NotFound, UsageError
-from mainstay.interfaces.server import Server
-from mainstay.net.address import Address
-from mainstay.testing.contracts.server import ServerConnection, ServerContract
+from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[2]
 
 
-class LineClient:
-    """The client's side of one connection."""
+class Demo:
+    """The demo in a process of its own."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+        self.welcome = ""
 
-    @classmethod
-    async def connect(cls, address: str) -> LineClient:
-        port = Address.from_text(address).port
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def line(self) -> str:
-        return (await self.reader.readline()).decode().rstrip("\n")
-
-    async def begin(self, text: str) -> None:
-        await self.send(f"call {text}\n".encode())
-
-    async def trickle(self) -> None:
-        await self.send(b"x")
-
-    async def answer(self) -> str:
-        line = await self.line()
-        if not line.startswith("= "):
-            raise RuntimeError(line)
-        return line[2:]
-
-    async def wait_closed(self) -> None:
-        with suppress(ConnectionResetError):
-            while await self.reader.read(65536):
-                pass
-
-    async def aclose(self) -> None:
-        self.writer.close()
-
-
-class TestLineServer(ServerContract):
-    """The line server keeps the contract of servers."""
-
-    def make_server(self, *addresses: str, **options: float) -> Server:
-        return LineServer(*addresses, **options)
-
-    async def connect(self, address: str) -> ServerConnection:
-        return await LineClient.connect(address)
-
-
-class TestLineServerOnUvloop(TestLineServer):
-    """The same on the loop that services run on."""
-
-    loop_factory: ClassVar[Callable[[], asyncio.AbstractEventLoop]] = staticmethod(
-        uvloop.new_event_loop
-    )
-
-
-# --- the grammar --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "request_"),
-    [
-        (b"hello Ada L.", grammar.Request("hello", "Ada L.")),
-        (b"  hello   Ada \r", grammar.Request("hello", "Ada")),
-        (b"ready", grammar.Request("ready")),
-        (b"@0.5 work 10", grammar.Request("work", "10", 0.5)),
-        (b" \r", None),
-    ],
-)
-def test_a_line_is_a_request(line: bytes, request_: grammar.Request | None) -> None:
-    """Timeout, method and text are told apart; a blank line asks for nothing."""
-    assert grammar.request_of(line) == request_
-
-
-@pytest.mark.parametrize(
-    "line", [b"\xff", b"@ hello", b"@x a", b"@-1 a", b"@nan a", b"@inf a", b"@1"]
-)
-def test_a_line_that_means_nothing_is_refused(line: bytes) -> None:
-    """Bytes that are no text, and times that are none, are the client's mistake."""
-    with pytest.raises(InvalidRequest):
-        grammar.request_of(line)
-
-
-def test_lines_are_taken_from_the_buffer_one_by_one() -> None:
-    """What is not a whole line stays, unless it is too long already."""
-    buffer = bytearray(b"one\ntwo\nthr")
-    assert [grammar.take_line(buffer) for _ in range(3)] == [b"one", b"two", None]
-    assert buffer == b"thr"
-    most = b"x" * grammar.LINE_LIMIT
-    assert grammar.take_line(bytearray(most + b"\n")) == most
-    for long in (most + b"x", most + b"x\n"):
-        with pytest.raises(InvalidRequest, match="at most 8192 bytes"):
-            grammar.take_line(bytearray(long))
-
-
-def test_an_answer_is_one_line() -> None:
-    """A line break in a reply cannot be mistaken for the end of the answer."""
-    assert grammar.encode("= a\nb\r\nc") == b"= a b c\n"
-
-
-# --- the transport, where it goes beyond the contract -------------------------------------------
-
-
-@asynccontextmanager
-async def serving(
-    handler: Callable[[Call], Any], **options: float
-) -> AsyncIterator[tuple[LineServer, LineClient]]:
-    server = LineServer("tcp://127.0.0.1:0", **options)
-    with Scope("server") as scope:
-        (address,) = await server.open(handler, scope)
-        server.accept()
-        client = await LineClient.connect(address)
+    def ask(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[int, Any]:
+        """One request; its status, and the JSON or text of its reply."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            yield server, client
+            if body is not None:
+                fields["content-type"] = "application/json"
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, fields)
+            reply = connection.getresponse()
+            data = reply.read().decode()
+            kind = reply.getheader("content-type") or ""
+            return reply.status, json.loads(data) if "json" in kind else data
         finally:
-            await client.aclose()
-            await server.aclose()
+            connection.close()
 
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - nobody else tells
-        await asyncio.sleep(0.1)
-
-
-async def echo(call: Call) -> Any:
-    return call.request
-
-
-async def test_errors_are_told_by_reason_and_ours_are_kept(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Deliberate errors travel with their message; our own faults go to the log only."""
-    errors: list[Exception] = [
-        NotFound("no such order", reason="ORDER_UNKNOWN"),
-        UsageError("the table is missing"),
-        KeyError("password"),
-    ]
-
-    async def fail(call: Call) -> Any:
-        raise errors.pop(0)
-
-    async with serving(fail) as (_, client):
-        await client.send(b"a\nb\nc\n")
-        assert await client.line() == "! ORDER_UNKNOWN no such order"
-        assert await client.line() == grammar.INTERNAL
-        assert await client.line() == grammar.INTERNAL
-    assert "the table is missing" in caplog.text
-    assert "KeyError: 'password'" in caplog.text
-
-
-async def test_a_deadline_comes_with_the_call() -> None:
-    """The work stops when the client's time is over, and the connection goes on."""
-
-    async def handler(call: Call) -> Any:
-        await asyncio.sleep(3600 if call.request else 0)
-
-    async with serving(handler) as (_, client):
-        await client.send(b"@0.5 slow work\n@0.5 quick\n")
-        assert await client.line() == "! DEADLINE_EXCEEDED 'slow' was given 0.5 s, which are over"
-        assert await client.line() == "="
-
-
-async def test_a_stream_is_a_line_a_message() -> None:
-    """Messages come with a plus, and the end is a bare reply."""
-
-    async def handler(call: Call) -> None:
-        assert call.stream is not None
-        await call.stream.open()
-        for word in call.request.split():
-            await call.stream.send(word)
-        await call.stream.close()
-
-    async with serving(handler) as (_, client):
-        await client.send(b"say a b c\n")
-        assert [await client.line() for _ in range(4)] == ["+ a", "+ b", "+ c", "="]
-
-
-async def test_a_slow_reader_holds_the_stream_back() -> None:
-    """The handler waits in `send` when the client does not read."""
-    sent = 0
-
-    async def handler(call: Call) -> None:
-        nonlocal sent
-        assert call.stream is not None
-        for _ in range(100_000):
-            await call.stream.send("x" * 1000)
-            sent += 1
-
-    async with serving(handler) as (server, client):
-        await client.send(b"flood\n")
-        last = -1
-        while sent != last:
-            last = sent
-            await asyncio.sleep(0.1)
-        assert 0 < sent < 100_000
-        await client.aclose()
-        while server.statistics().in_flight:  # noqa: ASYNC110 - nobody else tells
-            await asyncio.sleep(0.1)
-
-
-async def test_a_greedy_sender_is_held_back() -> None:
-    """While a call is under way, what a client sends ahead does not fill our memory."""
-    let_go = asyncio.Event()
-
-    async def handler(call: Call) -> Any:
-        await let_go.wait()
-        return call.request
-
-    async with serving(handler) as (_, client):
-        number = 30_000
-        sending = asyncio.create_task(client.send(b"a " + b"x" * 1000 + b"\n" + b"a 1\n" * number))
-        flood = asyncio.create_task(client.send(b"a 2\n" * 4_000_000))
-        await asyncio.sleep(1)
-        assert not flood.done()
-        flood.cancel()
-        sending.cancel()
-        await asyncio.wait([flood, sending])
-        let_go.set()
-        assert (await client.line()).startswith("= xxx")
-        for _ in range(100):
-            assert await client.line() == "= 1"
-
-
-async def test_a_client_that_reads_nothing_costs_little_and_not_for_ever() -> None:
-    """Neither its requests nor its answers pile up, and it is idle: it is sent away, unflushed."""
-    async with serving(echo, idle_timeout=30.0, flush_timeout=5.0) as (server, client):
-        flood = asyncio.create_task(client.send((b"a " + b"x" * 1000 + b"\n") * 60_000))
-        await until(lambda: bool(server.connections))
-        (connection,) = server.connections
-        await until(lambda: not connection.writable.is_set())
-        kept = 0
-        while not connection.lost.done():
-            kept = max(
-                kept, len(connection._buffer) + connection._transport.get_write_buffer_size()
-            )
-            await asyncio.sleep(1)
-        assert kept < 1_000_000
-        with pytest.raises(ConnectionError):
-            await flood
-
-
-async def test_a_slow_reader_of_a_long_answer_is_not_idle() -> None:
-    """As long as it goes on reading it gets all of it, and may ask again."""
-    size, step = 40_000_000, 4_000_000
-
-    async def handler(call: Call) -> Any:
-        return "x" * (size - 3)
-
-    async with serving(handler, idle_timeout=30.0) as (_, client):
-        await client.send(b"a\n")
-        for _ in range(size // step):
-            await asyncio.sleep(20)
-            await client.reader.readexactly(step)
-        await client.send(b"a\n")
-        assert await client.reader.readexactly(2) == b"= "
-
-
-async def test_a_drain_does_not_wait_for_a_stream_that_nobody_reads() -> None:
-    """The handler that waits in `send` is cancelled when the client does not read any more."""
-
-    async def handler(call: Call) -> None:
-        assert call.stream is not None
-        while True:
-            await call.stream.send("x" * 10_000)
-
-    async with serving(handler, flush_timeout=5.0) as (server, client):
-        await client.send(b"flood\n")
-        await until(lambda: bool(server.connections))
-        (connection,) = server.connections
-        await asyncio.sleep(1)
-        assert not connection.writable.is_set()
-        await server.stop_accepting()
-        async with asyncio.timeout(10):
-            await server.drain()
-        assert server.statistics().in_flight == 0
-
-
-async def test_a_line_too_long_is_answered_and_ends_the_connection() -> None:
-    """There is no telling where the next request would begin."""
-    async with serving(echo) as (_, client):
-        await client.send(b"x" * (grammar.LINE_LIMIT + 1))
-        assert await client.line() == "! INVALID_REQUEST a line has at most 8192 bytes"
-        await client.wait_closed()
-
-
-async def test_idle_connections_are_sent_away() -> None:
-    """Silence, and a line that never ends, are bounded; a call under way is not silence."""
-
-    async def handler(call: Call) -> Any:
-        await asyncio.sleep(100)
-        return "late"
-
-    async with serving(handler, idle_timeout=30.0) as (_, client):
-        await client.send(b"slow\n")
-        assert await client.line() == "= late"
-        for piece in (b"half", b" a", b" li"):
-            await client.send(piece)
-            await asyncio.sleep(9)
-        assert await client.line() == "# nothing came for 30 s; bye"
-        await client.wait_closed()
-        assert asyncio.get_running_loop().time() == pytest.approx(130, abs=0.1)
-
-
-async def test_a_drain_says_good_bye() -> None:
-    """An idle peer is told; a busy one gets its answer first, and nothing after it."""
-    let_go = asyncio.Event()
-
-    async def handler(call: Call) -> Any:
-        await let_go.wait()
-        return call.request
-
-    async with serving(handler) as (server, busy):
-        (address,) = (str(each.address) for each in server._listeners)
-        idle = await LineClient.connect(address)
-        await busy.send(b"a 1\na 2\n")
-        await asyncio.sleep(0.1)
-        await server.stop_accepting()
-        draining = asyncio.create_task(server.drain())
-        assert await idle.line() == "# bye"
-        let_go.set()
-        assert [await busy.line(), await busy.line(), await busy.line()] == ["= 1", "# bye", ""]
-        await draining
-        await idle.aclose()
-
-
-def test_the_repr_is_one_line_of_state() -> None:
-    """Where it listens and what it does are visible."""
-    assert repr(LineServer("fd:3")) == "<LineServer not open connections=0 calls=0>"
-
-
-# --- the service --------------------------------------------------------------------------------
+    def busy(self) -> str:
+        """The line of the metrics that counts the calls under way."""
+        lines: list[str] = self.ask("GET", "/metrics")[1].splitlines()
+        (line,) = [each for each in lines if each.startswith("http_server_active_requests ")]
+        return line
 
 
 @contextmanager
-def demo(*, greeting: str = "Hello") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The demo in a process of its own, and the address it listens on."""
+def demo(**environment: str) -> Iterator[Demo]:
+    """The demo, running on a free port; killed at the end if it still does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    environ = {
-        **os.environ,
-        "HELLO__ADDRESS": address,
-        "HELLO__GREETING": greeting,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
-    }
+        port = probe.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "examples.hello"],
         cwd=ROOT,
-        env=environ,
+        env={
+            **os.environ,
+            "PORT": str(port),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+            **environment,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # no terminal, whoever runs the tests
     )
+    running = Demo(process, port)
     try:
         assert process.stdout is not None
         for line in process.stdout:
+            running.welcome += line
             if "runs on" in line:
                 break
-        yield process, address
+        yield running
     finally:
         process.kill()
         process.communicate()
 
 
-def answers(address: str, line: str) -> tuple[bool, str]:
-    out = io.StringIO()
-    with talk.connect(address) as sock:
-        return talk.ask(sock, line, out), out.getvalue()
+def test_it_greets_and_validates_and_keeps_guests() -> None:
+    """A route, its configuration, a refused and an accepted body, a page, one that is missing."""
+    with demo(HELLO__GREETING="Moin") as running:
+        assert running.ask("GET", "/hello/Ada") == (200, {"message": "Moin, Ada!"})
+        assert running.ask("GET", "/hello/Ada?shout=yes") == (200, {"message": "MOIN, ADA!"})
+        status, problem = running.ask("POST", "/guests", {"name": "", "stars": 9})
+        assert status == 422
+        assert [each["pointer"] for each in problem["errors"]] == ["/body/name", "/body/stars"]
+        ada = {"id": 1, "name": "Ada", "stars": 5}
+        assert running.ask("POST", "/guests", {"name": "Ada"}) == (201, ada)
+        assert running.ask("GET", "/guests/1") == (200, ada)
+        assert running.ask("GET", "/guests?limit=5") == (200, [ada])
+        assert running.ask("GET", "/guests/7")[0] == 404
 
 
-def test_the_demo_does_what_it_says() -> None:
-    """Greeting, deadline, stream, readiness and a mistyped method, over a real connection."""
-    with demo(greeting="Moin") as (_, address):
-        assert answers(address, "hello Ada") == (True, "= Moin, Ada!\n")
-        assert answers(address, "work 0.1") == (True, "= done, after 0.1 s of work\n")
-        assert answers(address, "count 1") == (True, "+ 1\n=\n")
-        assert answers(address, "ready") == (True, "= yes\n")
-        assert answers(address, "work x") == (False, "! INVALID_REQUEST 'x' is no number\n")
-        succeeded, told = answers(address, "@0.2 work 10")
-        assert not succeeded
-        assert told.startswith("! DEADLINE_EXCEEDED")
-        assert "there is 'hello'" in answers(address, "helo")[1]
+def test_it_describes_itself_and_answers_operators() -> None:
+    """The page, the description with every documented route, the probes, the metrics."""
+    with demo() as running:
+        assert running.ask("GET", "/docs")[0] == 200
+        _, document = running.ask("GET", "/openapi.json")
+        paths = {"/hello/{name}", "/guests", "/guests/{id}", "/feed", "/work"}
+        assert paths <= set(document["paths"])
+        assert running.ask("GET", "/readyz")[0] == 200
+        assert 'http_route="/docs"' in running.ask("GET", "/metrics")[1]
+
+
+def test_the_feed_tells_of_guests_as_they_sign() -> None:
+    """A browser that comes back with the last id gets what it has missed, and then what is new."""
+    with demo() as running:
+        for name in ("Ada", "Grace"):
+            running.ask("POST", "/guests", {"name": name})
+        connection = HTTPConnection("127.0.0.1", running.port, timeout=20)
+        connection.request("GET", "/feed", headers={"last-event-id": "1"})
+        reply = connection.getresponse()
+        lines = [reply.readline().decode().strip() for _ in range(4)]
+        assert lines == ["event: guest", "id: 2", 'data: {"id":2,"name":"Grace","stars":5}', ""]
+        running.ask("POST", "/guests", {"name": "Barbara"})
+        assert [reply.readline().decode().strip() for _ in range(2)] == ["event: guest", "id: 3"]
+        connection.close()
+
+
+def test_the_conversation_comes_back() -> None:
+    """The service speaks first, over a WebSocket."""
+    with demo() as running, connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
+        assert client.recv(20) == "Hello! Say something."
+        client.send("hi")
+        assert client.recv(20) == "you said: hi"
+
+
+def test_the_deadline_of_the_caller_stops_the_work() -> None:
+    """It is answered 504 as soon as its time is over, and what is no number 422."""
+    with demo() as running:
+        assert running.ask("GET", "/work?seconds=0.1")[0] == 200
+        status, problem = running.ask("GET", "/work?seconds=50", **{"x-request-timeout": "0.2"})
+        assert (status, problem["reason"]) == (504, "DEADLINE_EXCEEDED")
+        assert running.ask("GET", "/work?seconds=long")[0] == 422
 
 
 def test_ctrl_c_finishes_the_call_under_way() -> None:
-    """The slow call is answered, the stream is told, the idle peer sent away; the exit code is 0."""
-    with demo() as (process, address):
-        with (
-            talk.connect(address) as slow,
-            talk.connect(address) as stream,
-            talk.connect(address) as idle,
-        ):
-            slow.sendall(b"work 1\n")
-            stream.sendall(b"count\n")
-            reader = stream.makefile()
-            assert reader.readline() == "+ 1\n"
-            process.send_signal(signal.SIGINT)
-            assert idle.makefile().read() == "# bye\n"
-            assert slow.makefile().readlines() == ["= done, after 1 s of work\n", "# bye\n"]
-            assert "the service is stopping" in reader.read()
-            reader.close()
-        assert process.wait(10) == 0
+    """The slow call is answered, the conversation is ended; the exit code is 0."""
+    with demo() as running:
+        answers: list[tuple[int, Any]] = []
+        with connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
+            client.recv(20)
+            busy = running.busy()
+            asking = threading.Thread(
+                target=lambda: answers.append(running.ask("GET", "/work?seconds=2"))
+            )
+            asking.start()
+            while running.busy() == busy:
+                assert asking.is_alive()
+            running.process.send_signal(signal.SIGINT)
+            asking.join(20)
+            assert answers == [(200, {"message": "done, after 2 s of work"})]
+            assert running.process.wait(20) == 0
+            assert client.close_code is None or client.close_code == 1001
 
 
-def test_the_client_ends_with_the_conversation() -> None:
-    """What is typed is sent, what comes is shown, and either side may end it."""
-    ours, theirs = socket.socketpair()
-    read, write = os.pipe()
-    out = io.StringIO()
-    with ours, theirs, os.fdopen(read) as keyboard, os.fdopen(write, "w") as typist:
-        typist.write("hello\n")
-        typist.flush()
-        theirs.sendall(b"# bye\n")
-        theirs.shutdown(socket.SHUT_WR)
-        talk.converse(ours, keyboard, out)
-    assert out.getvalue() == "# bye\nthe service has hung up\n"
-
-
-def test_the_client_says_when_nobody_is_there(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without the service there is advice instead of a traceback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("HELLO__ADDRESS", f"tcp://127.0.0.1:{probe.getsockname()[1]}")
-        assert talk.main(["hello"]) == 1
-    assert "start `make demo` first" in capsys.readouterr().out
-
-
-def test_the_module_shows_one_of_each_kind() -> None:
-    """The demo's service has a coroutine, a stream, a thread and a question about health."""
-    assert set(service.service.declaration.handlers) == {"hello", "count", "work", "ready"}
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_every_line_of_the_welcome_works_as_it_is_typed() -> None:
+    """What a newcomer copies is answered, or refused where the welcome says so."""
+    with demo() as running:
+        lines = re.findall(r"^    (curl .*)$", running.welcome, re.MULTILINE)
+        assert len(lines) == 6
+        for line in lines:
+            seconds = 1 if "/feed" in line else 10
+            shown = ["sh", "-c", f"{line} -sS --max-time {seconds} -w '%{{http_code}}'"]
+            done = subprocess.run(shown, capture_output=True, text=True, check=False)
+            expected = {"stars": "422", "timeout": "504"}
+            status = next((code for word, code in expected.items() if word in line), "200")
+            assert done.stdout.endswith(status), (line, done)
+            assert done.returncode == (28 if "/feed" in line else 0)

@@ -84,3 +84,6 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
             "module level, and not only under TYPE_CHECKING"
         )
         raise WiringError(message) from None
+    except (TypeError, SyntaxError) as error:
+        message = f"{where(function)}: an annotation cannot be resolved: {error}"
+        raise WiringError(message) from None

@@ -1,6 +1,6 @@
 """A line protocol: the smallest transport that keeps every promise of a `Server`.
 
-What the lines mean: `examples.hello.grammar`. Answers come in the order of the requests, one call at a time on a connection. A client that closes
+What the lines mean: `examples.lines.grammar`. Answers come in the order of the requests, one call at a time on a connection. A client that closes
 its side has left, and its call is cancelled.
 
 How it works, step by step: docs/howto/write-a-transport.md.
@@ -13,7 +13,7 @@ import functools
 import logging
 from typing import Any, Final, cast
 
-from examples.hello.grammar import (
+from examples.lines.grammar import (
     INTERNAL,
     LINE_LIMIT,
     Request,

@@ -1,7 +1,7 @@
-"""A client for the demo.
+"""A client for the line protocol.
 
-``python -m examples.hello.talk`` sends what you type, a line at a time;
-``python -m examples.hello.talk hello Ada`` sends one line, prints the answer and ends with 0 if the
+``python -m examples.lines.talk`` sends what you type, a line at a time;
+``python -m examples.lines.talk hello Ada`` sends one line, prints the answer and ends with 0 if the
 call succeeded.
 """
 
@@ -67,11 +67,13 @@ def converse(sock: socket.socket, keyboard: TextIO, out: TextIO) -> None:
 
 def main(words: list[str]) -> int:
     """What the command does; returns its exit code."""
-    address = os.environ.get("HELLO__ADDRESS", DEFAULT)  # the variable that the service reads
+    address = os.environ.get("LINES__ADDRESS", DEFAULT)  # the variable that the service reads
     try:
         sock = connect(address)
     except OSError as error:
-        print(f"nobody answers at {address} ({error.strerror}); start `make demo` first")
+        print(
+            f"nobody answers at {address} ({error.strerror}); start `python -m examples.lines` first"
+        )
         return 1
     with sock:
         if words:
