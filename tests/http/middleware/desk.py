@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mainstay.core.call import Handler, Middleware, chain
@@ -40,7 +40,7 @@ class Desk:
     def __init__(
         self,
         middleware: Sequence[Middleware] = (),
-        routes: dict[str, Handler] | None = None,
+        routes: Mapping[str, Handler] | None = None,
         prefix: str = "",
     ) -> None:
         router: Router[Endpoint] = Router("redirect")
@@ -65,7 +65,7 @@ class Desk:
 
     async def ask(
         self,
-        target: str = "/",
+        target: str | bytes = "/",
         method: str = "GET",
         fields: Fields = (),
         *,
@@ -76,5 +76,6 @@ class Desk:
         exchange = MemoryExchange(
             method, target, fields, peer=Peer(peer, options.pop("identity", None)), **options
         )
-        self.app.begin(exchange)
+        # As a connection does it: in a callback, where no task is current.
+        asyncio.get_running_loop().call_soon(self.app.begin, exchange)
         return await exchange.wait_finished()

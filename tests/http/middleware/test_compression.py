@@ -158,11 +158,12 @@ async def test_each_part_of_a_slow_stream_arrives_in_time(coding: Coding) -> Non
     exchange = MemoryExchange("GET", "/", [("accept-encoding", coding)])
     desk.app.begin(exchange)
     await asyncio.sleep(1)
-    decompressor: Any = {
+    makers: dict[str, Any] = {
         "gzip": lambda: zlib.decompressobj(31).decompress,
         "br": lambda: brotli.Decompressor().process,
         "zstd": lambda: zstandard.ZstdDecompressor().decompressobj().decompress,
-    }[coding]()
+    }
+    decompressor = makers[coding]()
     assert decompressor(exchange.reply.body) == b"data: one\n\n"
     sent = len(exchange.reply.body)
     go.set()
