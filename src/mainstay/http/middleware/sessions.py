@@ -140,50 +140,77 @@ def sessions(
     if isinstance(keys, str | bytes) or not keys:
         raise UsageError("sessions: keys is a list of at least one key")
     signer = _Signer([secret_bytes(key, "sessions") for key in keys], cookie, max_age)
+    attributes = {"path": path, "domain": domain, "same_site": same_site}
+    writer = _Writer(signer, cookie, max_age, attributes, secure=secure, renew=renew)
 
     async def layer(call: HttpCall, next: HttpNext) -> Response:
-        scope, request = call.scope, call.request
+        scope = call.scope
         clock = scope.effects.clock
-        brought = request.cookies.get(cookie)
+        brought = call.request.cookies.get(cookie)
         session = Session(lambda: signer.read(brought, int(clock.time())))
         scope.set(SESSION, session)
         try:
             response = await next(call)
         except PeerError:
-            write(call, session, brought)
+            writer.write(call, session, brought)
             raise
-        write(call, session, brought)
+        writer.write(call, session, brought)
         return response
-
-    def write(call: HttpCall, session: Session, brought: str | None) -> None:
-        if session._values is None or call.begun:
-            return
-        headers = call.request.reply_headers
-        headers.vary("cookie")
-        is_secure = call.request.scheme == "https" if secure is None else secure
-        if not session._values:
-            if brought is not None:
-                delete_cookie(headers, cookie, path=path, domain=domain, secure=is_secure)
-            return
-        payload = _encode(session._values)
-        now = int(call.scope.effects.clock.time())
-        found = session._found
-        young = found is not None and (not renew or now - found.written < max_age / 2)
-        if young and found is not None and payload == found.payload:
-            return
-        set_cookie(
-            headers,
-            cookie,
-            signer.write(payload, now),
-            max_age=max_age,
-            path=path,
-            domain=domain,
-            secure=is_secure,
-            same_site=same_site,
-        )
 
     layer.__qualname__ = "sessions"
     return http_only(layer)
+
+
+class _Writer:
+    """Sends sessions back that were changed."""
+
+    def __init__(
+        self,
+        signer: _Signer,
+        cookie: str,
+        max_age: int,
+        attributes: dict[str, Any],
+        *,
+        secure: bool | None,
+        renew: bool,
+    ) -> None:
+        self._signer = signer
+        self._cookie = cookie
+        self._max_age = max_age
+        self._attributes = attributes
+        self._secure = secure
+        self._renew = renew
+
+    def write(self, call: HttpCall, session: Session, brought: str | None) -> None:
+        """Set or delete the cookie, if there is a reason."""
+        values = session._values
+        if values is None or call.begun:
+            return
+        request = call.request
+        headers = request.reply_headers
+        headers.vary("cookie")
+        secure = request.scheme == "https" if self._secure is None else self._secure
+        if not values:
+            if brought is not None:
+                kept = {name: self._attributes[name] for name in ("path", "domain")}
+                delete_cookie(headers, self._cookie, **kept, secure=secure)
+            return
+        payload = _encode(values)
+        now = int(call.scope.effects.clock.time())
+        found = session._found
+        if found is not None and payload == found.payload:
+            young = now - found.written < self._max_age / 2
+            if young or not self._renew:
+                return
+        value = self._signer.write(payload, now)
+        set_cookie(
+            headers,
+            self._cookie,
+            value,
+            max_age=self._max_age,
+            secure=secure,
+            **self._attributes,
+        )
 
 
 class _Signer:

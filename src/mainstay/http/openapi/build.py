@@ -192,7 +192,7 @@ class _Builder:
             schemes |= getattr(layer, "security_schemes", {})
             for requirement in getattr(layer, "security", ()):
                 # Of several that a route lists one is enough; what middleware asks is asked as well.
-                said = [{**requirement, **each} for each in said] or [requirement]
+                said = [_both(requirement, each) for each in said] or [requirement]
         for name in {name for requirement in said for name in requirement}:
             if name not in schemes:
                 message = (
@@ -202,6 +202,14 @@ class _Builder:
                 raise UsageError(message)
             self._schemes[name] = schemes[name]
         return [{name: list(scopes) for name, scopes in each.items()} for each in said]
+
+
+def _both(
+    one: Mapping[str, Sequence[str]], two: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """What satisfies both requirements: every scheme, with the scopes of each."""
+    names = [*two, *(name for name in one if name not in two)]
+    return {name: list(dict.fromkeys([*two.get(name, ()), *one.get(name, ())])) for name in names}
 
 
 def _sentence(name: str) -> str:
