@@ -12,9 +12,7 @@ from msgspec import Meta, Struct
 
 from examples.hello.guestbook import Guest, Guestbook, NewGuest
 from mainstay import Scope, Service
-from mainstay.http.request import Request
-from mainstay.http.sse import Event
-from mainstay.http.websocket import WebSocket
+from mainstay.http import Event, Request, WebSocket
 
 __all__ = ["service"]
 
