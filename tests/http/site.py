@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,6 +44,16 @@ class Site:
         body = await client.rest()
         await client.aclose()
         return status, found, body
+
+    async def wait_for(self, condition: Callable[[], Any]) -> None:
+        """Wait until `condition` holds, at most five real seconds."""
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - what it asks about has no event
+                await asyncio.sleep(0.005)
+
+    async def wait_in_flight(self, number: int = 1) -> None:
+        """Wait until so many calls are at work."""
+        await self.wait_for(lambda: self.server.statistics().in_flight == number)
 
     def counts(self, method_name: str) -> dict[int, int]:
         """The statuses that were counted of a route."""

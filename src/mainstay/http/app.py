@@ -221,6 +221,7 @@ class HttpApplication:
         started = self._monotonic()
         status = _LEFT
         response: Response | None = None
+        broken = True
         try:
             try:
                 response = await endpoint.handler(call)
@@ -230,9 +231,10 @@ class HttpApplication:
                     call.begun = True
                 else:
                     await self._stream(call, response)
+                broken = False
             finally:
                 if response is not None and response.after is not None:
-                    await self._after(call, response.after)
+                    await self._after(call, response.after, broken)
         except BaseException as error:
             status = self._fail(call, error, status)
         else:
@@ -242,12 +244,14 @@ class HttpApplication:
             call.end()
             endpoint.counts.add(status, self._monotonic() - started)
 
-    async def _after(self, call: HttpCall, after: Callable[[], Awaitable[Any]]) -> None:
+    async def _after(
+        self, call: HttpCall, after: Callable[[], Awaitable[Any]], broken: bool
+    ) -> None:
         """What the handler wants done once the reply is sent, or broken off: then it has a shield's
-        time, because the call is cancelled."""
+        time, because the call is cancelled, or will be as soon as the loss is told."""
         try:
-            if call._made is not None and call._made.cancelled:
-                with call._made.shield(AFTER):
+            if broken or (call._made is not None and call._made.cancelled):
+                with call.scope.shield(AFTER):
                     await after()
             else:
                 await after()
