@@ -130,7 +130,7 @@ async def test_an_adopted_task_is_cancelled_with_the_scope_and_told_why() -> Non
 
     async def work() -> None:
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(60)
         except BaseException as error:
             scope.__exit__(type(error), error, error.__traceback__)
             raise

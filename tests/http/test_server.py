@@ -142,11 +142,11 @@ async def test_a_drain_answers_what_is_under_way_and_ends() -> None:
         await idle.send(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n")
         await idle.reply()
         getting = asyncio.ensure_future(site.get("/"))
-        await asyncio.sleep(0.05)
+        await site.wait_in_flight()
         await site.server.stop_accepting()
         draining = asyncio.ensure_future(site.server.drain())
         assert await idle.rest() == b""
-        await asyncio.sleep(0.05)
+        await site.wait_for(lambda: site.server.statistics().connections == 1)
         assert not draining.done()
         assert site.server.statistics().in_flight == 1
         go.set()
@@ -169,7 +169,7 @@ async def test_closing_ends_calls_at_once() -> None:
     async with running({"GET /": wait}) as site:
         client = await site.connect()
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asyncio.sleep(0.05)
+        await site.wait_in_flight()
         await site.server.aclose()
         await asyncio.wait_for(ended.wait(), 1)
 
@@ -182,7 +182,10 @@ async def test_connections_have_a_limit() -> None:
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await first.reply())[0] == 200
         waiting = asyncio.ensure_future(second.reply())
-        await asyncio.sleep(0.1)
+        # Another round on the first: whatever could be accepted was, by then.
+        await first.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await first.reply())[0] == 200
+        assert site.server.statistics().connections == 1
         assert not waiting.done()
         await first.aclose()
         assert (await waiting)[0] == 200

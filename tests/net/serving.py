@@ -58,6 +58,12 @@ class Client:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def trickle(self, data: bytes, every: float) -> None:
+        """Send a byte each so many seconds: what a slow peer is made of."""
+        for byte in data:
+            await asyncio.sleep(every)
+            await self.send(bytes([byte]))
+
     async def until(self, end: bytes) -> bytes:
         return await asyncio.wait_for(self.reader.readuntil(end), 5)
 
