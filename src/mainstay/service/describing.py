@@ -11,10 +11,18 @@ from mainstay.service.endpoints import Endpoints
 __all__ = ["describe"]
 
 
-def describe(declaration: Declaration, endpoints: Endpoints | None) -> dict[str, Any]:
+def describe(
+    declaration: Declaration, endpoints: Endpoints | None, *, prefix: str = ""
+) -> dict[str, Any]:
     """The document of a service that is wired.
+
+    Args:
+        declaration: what the service is made of.
+        endpoints: its routes; None for none.
+        prefix: see `HttpSettings.prefix`.
 
     Raises: UsageError for a security scheme that nobody has described.
     """
+    servers = (prefix,) if prefix else ()
     documented = [] if endpoints is None else endpoints.documented()
-    return dict(build(documented, Info(title=declaration.name)))
+    return dict(build(documented, Info(title=declaration.name, servers=servers)))

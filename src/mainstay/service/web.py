@@ -150,7 +150,7 @@ class Web:
     def _document(self) -> dict[str, Any]:
         from mainstay.service.describing import describe  # noqa: PLC0415 - as above
 
-        return describe(self._declaration, self._endpoints)
+        return describe(self._declaration, self._endpoints, prefix=self._settings.http.prefix)
 
     def _around(self, handler: Handler) -> Handler:
         return chain(self._declaration.middleware, handler)

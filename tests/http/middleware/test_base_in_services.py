@@ -186,6 +186,8 @@ async def test_a_service_below_a_prefix() -> None:
         assert (await client.get("/shop/orders")).text == "/shop/orders"
         assert (await client.get("/orders")).text == "/orders"
         assert (await client.get("/livez")).status == 200
+        document: Any = (await client.get("/shop/openapi.json")).json()
+        assert document["servers"] == [{"url": "/shop"}]
 
 
 async def test_a_session_lives_in_the_browsers_cookies() -> None:
