@@ -9,8 +9,8 @@ that says 101 and has no body.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from ipaddress import IPv6Address, ip_address
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from mainstay.core.call import Call, Handler, Middleware
 from mainstay.core.metadata import Peer
@@ -38,8 +38,6 @@ HttpNext: TypeAlias = Callable[[HttpCall], Awaitable[Response]]
 
 HttpLayer: TypeAlias = Callable[[HttpCall, HttpNext], Awaitable[Response]]
 """A middleware that knows HTTP only."""
-
-_MAPPED: Final = "::ffff:"
 
 
 class SecretSource(Protocol):
@@ -89,9 +87,11 @@ def ip_of(peer: Peer | None) -> str:
     elif host.count(":") == 1:
         host = host.partition(":")[0]
     try:
-        return str(ip_address(host.partition("%")[0])).removeprefix(_MAPPED)
+        found = ip_address(host.partition("%")[0])
     except ValueError:
         return ""
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return str(mapped or found)
 
 
 def secret_bytes(secret: str | bytes | SecretSource, what: str, least: int = 16) -> bytes:
