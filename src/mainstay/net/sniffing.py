@@ -64,7 +64,9 @@ class Sniffer(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         tls = transport.get_extra_info("ssl_object")
         self._scheme = "http" if tls is None else "https"
-        self._peer = Peer(_address_of(self._transport), None if tls is None else identity_of(transport))
+        self._peer = Peer(
+            _address_of(self._transport), None if tls is None else identity_of(transport)
+        )
         if tls is not None and tls.selected_alpn_protocol() == "h2":
             self._become(2)
             return
@@ -78,7 +80,10 @@ class Sniffer(asyncio.Protocol):
         if self._seen:
             data = self._seen + data
         if data[:3] != b"PRI":
-            self._become(1, data)
+            if len(data) < 3 and _PREFACE.startswith(data):  # noqa: PLR2004 - as above
+                self._seen = data
+            else:
+                self._become(1, data)
         elif data.startswith(_PREFACE):
             self._become(2, data)
         elif _PREFACE.startswith(data):

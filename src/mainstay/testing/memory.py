@@ -149,10 +149,10 @@ class MemoryTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """See `asyncio.WriteTransport`."""
-        if self._eof:
-            raise RuntimeError("write after write_eof")
         if self._lost or self._closing or not data:
             return
+        if self._eof:
+            raise RuntimeError("write after write_eof")
         self._unsent += data
         self._send()
         self._pause_or_resume()
