@@ -16,7 +16,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "jinja2": frozenset({"http"}),
     "jwt": frozenset({"http"}),
     "brotli": frozenset({"http"}),
-    "msgspec": frozenset({"config", "http", "service"}),
+    "msgspec": frozenset({"config", "http", "service", "testing"}),
     "python_multipart": frozenset({"wire"}),
     "structlog": frozenset({"observe"}),
     "uvloop": frozenset({"service"}),

@@ -80,7 +80,7 @@ class Sniffer(asyncio.Protocol):
         if self._seen:
             data = self._seen + data
         if data[:3] != b"PRI":
-            if len(data) < 3 and _PREFACE.startswith(data):  # noqa: PLR2004 - as above
+            if len(data) < 3 and _PREFACE.startswith(data):  # noqa: PLR2004 - of "PRI"
                 self._seen = data
             else:
                 self._become(1, data)
