@@ -57,7 +57,7 @@ def shop(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([""], ["check", "completion", "config", "run", "version"]),
+        ([""], ["check", "completion", "config", "openapi", "routes", "run", "version"]),
         (["co"], ["completion", "config"]),
         (["run", ""], ["good", "shop"]),
         (["check", "g"], ["good"]),
