@@ -339,7 +339,9 @@ def _fields(call: HttpCall, response: Response) -> list[tuple[bytes, bytes]]:
     """The fields of the reply: its own, and those that were set for any reply."""
     request = call._request
     always = None if request is None else request._reply_headers
-    if always is not None:
+    if always is not None and response._headers is None:
+        response._headers = always
+    elif always is not None:
         headers = response.headers
         for name, value in always:
             if name == "vary":

@@ -92,6 +92,9 @@ class Headers:
 
     def vary(self, name: str) -> None:
         """Name a request field that the reply depends on, once, in ``vary``."""
+        if self.get("vary") is None:
+            self.add("vary", name.lower())
+            return
         listed = [each.strip().lower() for each in ",".join(self.get_all("vary")).split(",")]
         if name.lower() not in listed and "*" not in listed:
             self.set("vary", ", ".join([*filter(None, listed), name.lower()]))

@@ -67,11 +67,14 @@ def security_headers(
 
     async def layer(call: HttpCall, next: HttpNext) -> Response:
         request = call.request
-        reply = request.reply_headers
-        for name, value in fields:
-            reply.set(name, value)
+        if request._reply_headers is None:
+            # The usual case, in one step: these are the first.
+            request._reply_headers = Headers(fields)
+        else:
+            for name, value in fields:
+                request._reply_headers.set(name, value)
         if strict is not None and request.scheme == "https":
-            reply.set("strict-transport-security", strict)
+            request.reply_headers.set("strict-transport-security", strict)
         return await next(call)
 
     layer.__qualname__ = "security_headers"
