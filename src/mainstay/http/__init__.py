@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mainstay.http.middleware.security_headers import security_headers
     from mainstay.http.middleware.sessions import Session, session_of, sessions
     from mainstay.http.middleware.static_files import static_files
+    from mainstay.http.middleware.strip_prefix import strip_prefix
     from mainstay.http.middleware.timeout import timeout
     from mainstay.http.middleware.trusted_proxies import trusted_proxies
     from mainstay.http.problems import Problem, problem_of
@@ -123,6 +124,7 @@ _HOMES: Final = {
     "sessions": "mainstay.http.middleware.sessions",
     "set_cookie": "mainstay.http.cookies",
     "static_files": "mainstay.http.middleware.static_files",
+    "strip_prefix": "mainstay.http.middleware.strip_prefix",
     "timeout": "mainstay.http.middleware.timeout",
     "tokens": "mainstay.http.middleware.auth",
     "trusted_proxies": "mainstay.http.middleware.trusted_proxies",
@@ -195,6 +197,7 @@ __all__ = [
     "sessions",
     "set_cookie",
     "static_files",
+    "strip_prefix",
     "timeout",
     "tokens",
     "trusted_proxies",
