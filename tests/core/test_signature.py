@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 
-from mainstay.errors import WiringError
 from mainstay.core.signature import MISSING, parameters_of, returns_of, say_type, where
+from mainstay.errors import WiringError
 from tests.service.parts import Cache, Database
 
 if TYPE_CHECKING:

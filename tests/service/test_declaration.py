@@ -6,7 +6,7 @@ from mainstay.service.declaration import Declaration
 def test_routes_are_made_when_somebody_asks() -> None:
     """There is one group of them for the service; until then, there is none."""
     declaration = Declaration("shop")
-    assert not declaration.has_routes
+    before = declaration.has_routes
     routes = declaration.routes
-    assert declaration.has_routes
+    assert (before, declaration.has_routes) == (False, True)
     assert declaration.routes is routes
