@@ -22,7 +22,8 @@ from mainstay.net.exchange import Exchange
 from mainstay.net.http1 import Http1Connection
 from mainstay.net.limits import Limits
 from mainstay.net.port import Port
-from mainstay.wire.http1 import ChunkedReader, HeadParser, WireError
+from mainstay.wire.errors import WireError
+from mainstay.wire.http1 import ChunkedReader, HeadParser
 from tests.conformance.http1_bad import BAD
 from tests.conformance.http1_client import parse_replies
 from tests.conformance.http1_good import GOOD

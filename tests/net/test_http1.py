@@ -576,3 +576,23 @@ async def test_an_interim_reply_comes_first() -> None:
         await client.send(GET % b"x")
         assert (await client.head())[0] == 103
         assert (await client.reply())[2] == b"/x"
+
+
+async def test_a_stream_that_ends_in_a_drain_does_not_hold_it_up() -> None:
+    """Its head has promised to go on, and the connection is closed all the same, soon."""
+    go = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.open(200, ())
+        await exchange.send(b"one")
+        await go.wait()
+        exchange.finish()
+
+    async with serving(answer, lame_duck=0.05) as site:
+        client = await site.connect()
+        await client.send(GET % b"")
+        await client.until(b"one\r\n")
+        site.port.drain()
+        go.set()
+        await asyncio.wait_for(site.port.wait_empty(), 2)
+        assert await client.rest() == b"0\r\n\r\n"

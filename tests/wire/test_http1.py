@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from mainstay.wire.http1 import BytesReader, ChunkedReader, HeadParser, WireError, fields_of
+from mainstay.wire.errors import WireError
+from mainstay.wire.http1 import BytesReader, ChunkedReader, HeadParser, fields_of
 
 SIMPLE = b"GET /a?b=c HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\n\r\n"
 

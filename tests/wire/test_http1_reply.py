@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainstay.wire.http1 import WireError
+from mainstay.wire.errors import WireError
 from mainstay.wire.http1_reply import chunk, fields_block, head_of
 
 

@@ -30,13 +30,13 @@ from mainstay.net.http1_tunnel import Http1Tunnel
 from mainstay.net.inbox import Inbox
 from mainstay.net.line import Line
 from mainstay.net.port import Port
+from mainstay.wire.errors import WireError
 from mainstay.wire.http1 import (
     BodyReader,
     BytesReader,
     ChunkedReader,
     HeadParser,
     RequestHead,
-    WireError,
     fields_of,
 )
 from mainstay.wire.http1_reply import (
@@ -307,7 +307,7 @@ class Http1Connection(Line):
             self._end(body if unread else None)
             return
         self._body = None
-        self.due = due = port.now + port.keep_alive
+        self.due = due = port.now + (port.limits.lame_duck if port.draining else port.keep_alive)
         if due < self._armed:
             self.arm(due)
         if not self._reading:

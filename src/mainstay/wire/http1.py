@@ -18,13 +18,14 @@ from typing import Final, TypeAlias
 
 from httpunk._httpunk import H1Codec, H1RequestHead, HeaderMap, HTTPunkError
 
+from mainstay.wire.errors import WireError
+
 __all__ = [
     "BodyReader",
     "BytesReader",
     "ChunkedReader",
     "HeadParser",
     "RequestHead",
-    "WireError",
     "fields_of",
 ]
 
@@ -53,20 +54,6 @@ _IN_TARGET: Final = bytes(byte for byte in range(0x21, 0x7F) if chr(byte) not in
 """Bytes that the engine takes anywhere in a target, and as they are."""
 _HOSTS: Final = 1000
 """Checked values of Host that are remembered; nearly all requests of a server have the same."""
-
-
-class WireError(Exception):
-    """The peer sent what cannot be understood, or more than it may.
-
-    Args:
-        status: that tells it so: 400, 413, 414, 417, 431, 501 or 505.
-        message: what is wrong.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 RequestHead: TypeAlias = tuple[str, bytes, str, str, int | None, bool, bool, bool, HeaderMap]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
-from mainstay.wire.http1 import WireError
+from mainstay.wire.errors import WireError
 
 __all__ = [
     "CLOSE",
