@@ -27,6 +27,8 @@ print("\\n" + " ".join(sorted(set(sys.modules) - before)))
 # What a service runs on, beside itself and the standard library.
 VENDORS = {"click", "msgspec", "structlog", "uvloop"}
 ROOMS = {"cli", "config", "core", "errors", "interfaces", "observe", "service", "version"}
+# Of these the settings, and the types that any function may ask for; no engine, no server.
+SETTINGS = {"http", "net", "wire"}
 
 # What msgspec and structlog load if it happens to be there, what Cython makes, and what the
 # interpreter's site brings.
@@ -87,5 +89,7 @@ def test_run_loads_what_a_service_needs(tmp_path: Path) -> None:
         names = set(json.loads(process.wait_line("loaded").partition(" ")[2]))
         assert process.end(signal.SIGTERM) == 0
     assert of_others(names) == VENDORS
-    assert {name.split(".")[1] for name in ours(names) if "." in name} == ROOMS
+    assert {name.split(".")[1] for name in ours(names) if "." in name} == ROOMS | SETTINGS
     assert not names & {"mainstay.cli.dev", "mainstay.service.checking", "croniter", "yaml"}
+    assert not names & {"mainstay.http.server", "mainstay.http.app", "mainstay.service.endpoints"}
+    assert not names & {"mainstay.wire.http1", "mainstay.http.client", "mainstay.http.binding"}
