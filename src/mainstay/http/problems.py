@@ -24,6 +24,7 @@ from mainstay.errors import (
     PeerTooSlow,
     ShuttingDown,
     TooLarge,
+    UpstreamError,
     UsageError,
     ValidationFailed,
     Violation,
@@ -63,6 +64,7 @@ _OF_CLASS: Final[Mapping[type[Error], int]] = {
     DeadlineExceeded: 504,
     Overloaded: 503,
     ShuttingDown: 503,
+    UpstreamError: 502,
 }
 
 # Python's phrases differ between its versions here (RFC 9110 renamed them), or are missing.

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
 
 from mainstay.core.scope import Scope
 from mainstay.errors import UsageError
@@ -41,7 +41,11 @@ T = TypeVar("T")
 
 EVENTS: Final = "server-sent events"
 
-EventStream: TypeAlias = Annotated[AsyncIterator[T], EVENTS]
+if TYPE_CHECKING:
+    # An `Event` may be yielded beside the values that it carries.
+    EventStream: TypeAlias = AsyncIterator[T | Event]
+else:
+    EventStream = Annotated[AsyncIterator[T], EVENTS]
 """What a handler returns, or is as an async generator, to stream events with data of type T."""
 
 _COMMENT: Final = b":\n\n"
