@@ -43,7 +43,7 @@ EVENTS: Final = "server-sent events"
 
 if TYPE_CHECKING:
     # An `Event` may be yielded beside the values that it carries.
-    EventStream: TypeAlias = AsyncIterator[T | Event]
+    EventStream: TypeAlias = "AsyncIterator[T | Event]"
 else:
     EventStream = Annotated[AsyncIterator[T], EVENTS]
 """What a handler returns, or is as an async generator, to stream events with data of type T."""
