@@ -64,6 +64,7 @@ class HttpServer:
             for address in addresses
         ]
         self._port: Port | None = None
+        self._calls: Scope | None = None
 
     async def open(self, handler: Handler, scope: Scope) -> list[str]:
         """See `Server`."""
@@ -88,6 +89,7 @@ class HttpServer:
             raise
         self.application.open(port, scope, handler)
         self._port = port
+        self._calls = scope
         return [str(listener.address) for listener in self._listeners]
 
     def accept(self) -> None:
@@ -118,7 +120,8 @@ class HttpServer:
     async def drain(self) -> None:
         """See `Server`. Replies say goodbye from now on; idle connections are closed after
         `Limits.lame_duck` seconds."""
-        if self._port is not None:
+        if self._port is not None and self._calls is not None:
+            self._calls.drain()
             self._port.drain()
             await self._port.wait_empty()
 

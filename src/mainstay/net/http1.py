@@ -177,10 +177,10 @@ class Http1Connection(Line):
         elif self.closing:
             if self._body is not None:
                 self._drop(data)
-        elif self._ahead:
-            # What came before has not had its turn: `_go_on` is about to run.
+        elif self._ahead or self._writable is not None:
+            # What came before has not had its turn, or the peer does not take its replies.
             self._ahead += data
-            if len(self._ahead) > self.port.limits.read_buffer:
+            if len(self._ahead) > self.port.limits.read_buffer or self._writable is not None:
                 self.pause_reading()
         else:
             self._advance(data)
@@ -199,6 +199,12 @@ class Http1Connection(Line):
                     self.cork()  # more than one reply may leave in one write
                 data = self._start(head, data)
                 if not data or self._is_closing():
+                    break
+                self.flush_above(self.port.limits.write_buffer)
+                if self._writable is not None:
+                    # A peer that does not read its replies gets no more of them made.
+                    self._ahead = data
+                    self.pause_reading()
                     break
         except WireError as error:
             self._refuse(error)
@@ -292,6 +298,15 @@ class Http1Connection(Line):
         if len(self._ahead) <= self.port.limits.read_buffer:
             self.resume_reading()
 
+    def resume_writing(self) -> None:
+        """See `Line`."""
+        super().resume_writing()
+        if self._exchange is None and self._tunnel is None and not self.closing:
+            if self._ahead:
+                self.port.loop.call_soon(self._go_on)
+            else:
+                self.resume_reading()
+
     # --- between two exchanges ------------------------------------------------------------------
 
     def finished(self, exchange: Http1Exchange, last: bool) -> None:
@@ -317,7 +332,8 @@ class Http1Connection(Line):
             port.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self._exchange is None and self._ahead and not self.closing:
+        free = self._exchange is None and self._writable is None
+        if free and self._ahead and not self.closing:
             data, self._ahead = self._ahead, b""
             self.resume_reading()
             self._advance(data)

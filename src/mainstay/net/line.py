@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
+from typing import Final
 
 from mainstay.core.wheel import Timer
 from mainstay.errors import PeerGone
 from mainstay.net.port import Port
 
-__all__ = ["Line"]
+__all__ = ["FLUSH", "Line"]
+
+FLUSH: Final = 5.0
+"""Seconds without progress that a peer has to take what was written, when the server drains."""
 
 
 class Line(asyncio.Protocol):
@@ -181,5 +185,9 @@ class Line(asyncio.Protocol):
         transport.close()
         if transport.get_write_buffer_size():
             # `close` waits for the peer to take it all, and that may be never.
-            self.write_due = self.port.monotonic() + self.port.limits.write_timeout
+            limit = self.port.limits.write_timeout
+            if self.port.draining:
+                limit = min(limit, FLUSH)
+            self._unsent = transport.get_write_buffer_size()
+            self.write_due = min(self.write_due, self.port.monotonic() + limit)
             self.arm(self.write_due)
