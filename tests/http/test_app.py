@@ -461,3 +461,27 @@ async def test_work_after_a_stream_is_done_also_when_its_client_has_left() -> No
         await client.until(b"tick")
         await client.aclose()
         await asyncio.wait_for(done.wait(), 2)
+
+
+async def test_the_log_of_a_failure_has_the_calls_ids() -> None:
+    """Also when the handler has entered and left a scope of its own."""
+    seen = []
+
+    class Ids(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            scope = Scope.current_or_none()
+            seen.append(None if scope is None else scope.get(REQUEST_ID))
+
+    async def fail(call: Any) -> Response:
+        with Scope("part", timeout=3):
+            pass
+        raise ValueError("no")
+
+    logger = logging.getLogger("mainstay.http")
+    logger.addHandler(handler := Ids())
+    try:
+        async with running({"GET /": fail}) as site:
+            await site.get("/", fields="X-Request-Id: r1\r\n")
+    finally:
+        logger.removeHandler(handler)
+    assert seen == ["r1"]

@@ -318,6 +318,8 @@ class HttpApplication:
                 scope.__exit__(type(error), error, error.__traceback__)
             except Exception as cause:
                 error = cause
+            # Leaving it has left the context without a scope, and the log wants the call's ids.
+            stand_in(call)
         if not isinstance(error, Exception):
             call.exchange.reset()
             if isinstance(error, asyncio.CancelledError):
