@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
+from mainstay.errors import UsageError
+from mainstay.http.client.client import HttpClient
 from mainstay.http.client.reply import Reply
-from mainstay.http.client.verbs import RequestOptions, Verbs
+from mainstay.http.client.verbs import RequestOptions, Verbs, refuse_unknown
 
 
 class Recorded(Verbs):
@@ -48,3 +50,30 @@ async def test_any_method_and_streams() -> None:
     await client.request("PURGE", "/x")
     client.stream("GET", "/y", params={"a": 1})
     assert client.asked == [("PURGE", "/x", {}), ("GET", "/y", {"params": {"a": 1}})]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("data", "form=, and bytes or text are content="),
+        ("body", "content="),
+        ("auth", "'authorization'"),
+        ("cookies", "CookieJar"),
+        ("timout", "did you mean timeout="),
+        ("zzz", "there are content, "),
+    ],
+)
+async def test_an_option_that_does_not_exist_is_refused(name: str, hint: str) -> None:
+    """Before anything is asked, with the name of what is meant: it would be lost otherwise."""
+    wrong: Any = {name: "x"}
+    async with HttpClient("http://localhost") as client:
+        with pytest.raises(UsageError, match=f"takes no {name}=: .*{hint}"):
+            await client.post("/a", **wrong)
+        with pytest.raises(UsageError, match=f"takes no {name}="):
+            async with client.stream("GET", "/a", **wrong):
+                pass
+
+
+def test_what_exists_is_taken() -> None:
+    """Every option of `RequestOptions`."""
+    refuse_unknown(dict.fromkeys(RequestOptions.__annotations__))

@@ -21,7 +21,7 @@ from mainstay.http.client.reply import Reply
 from mainstay.http.client.request import ClientRequest
 from mainstay.http.client.sending import Sender
 from mainstay.http.client.urls import Url, join_base, parse_url, with_params
-from mainstay.http.client.verbs import ABSENT, RequestOptions, Verbs
+from mainstay.http.client.verbs import ABSENT, RequestOptions, Verbs, refuse_unknown
 from mainstay.http.headers import Headers, HeaderSource
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.dialing import Tls
@@ -163,6 +163,7 @@ class HttpClient(Verbs):
     def _request(
         self, method: str, url: str, options: RequestOptions, *, streamed: bool
     ) -> tuple[ClientRequest, float | None]:
+        refuse_unknown(options)
         text = with_params(join_base(self._base_url, urldefrag(url)[0]), options.get("params"))
         parsed = parse_url(text)
         own = self._base is None or parsed.same_origin(self._base)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from difflib import get_close_matches
 from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
 
+from mainstay.errors import UsageError
 from mainstay.http.client.bodies import Files, FormSource
 from mainstay.http.client.reply import Reply
 from mainstay.http.client.urls import Params
 from mainstay.http.headers import HeaderSource
 
-__all__ = ["ABSENT", "RequestOptions", "Verbs"]
+__all__ = ["ABSENT", "RequestOptions", "Verbs", "refuse_unknown"]
 
 T = TypeVar("T")
 
@@ -41,6 +43,33 @@ class RequestOptions(TypedDict, total=False):
     files: Files | None
     timeout: float | None
     follow_redirects: bool
+
+
+_OPTIONS: Final = frozenset(RequestOptions.__annotations__)
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "auth": "credentials are a header: headers={'authorization': …}",
+    "body": "what is sent is content= (bytes or text), json= or form=",
+    "cookies": (
+        "make the client with cookies=True, or with a CookieJar, or send headers={'cookie': …}"
+    ),
+    "data": "the fields of a form are form=, and bytes or text are content=",
+    "into": "the reply has no value here; it is for request, get, post, put, patch and delete",
+    "allow_redirects": "it is follow_redirects=",
+    "query": "what is added to the query is params=",
+}
+"""What other clients call something, or what is said in another place."""
+
+
+def refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Raise UsageError, with a hint, for an option that no request takes: it would be lost."""
+    if options.keys() <= _OPTIONS:
+        return
+    name = min(options.keys() - _OPTIONS)
+    hint = _ELSEWHERE.get(name)
+    if hint is None:
+        near = get_close_matches(name, _OPTIONS, 1)
+        hint = f"did you mean {near[0]}=?" if near else f"there are {', '.join(sorted(_OPTIONS))}"
+    raise UsageError(f"a request takes no {name}=: {hint}")
 
 
 class Verbs:
