@@ -78,3 +78,14 @@ def test_a_key_is_found_in_any_case() -> None:
     assert metadata.get_all("content-TYPE") == ["text/plain", "text/html"]
     assert "Content-type" in metadata
     assert 7 not in metadata
+
+
+def test_it_reads_like_a_mapping() -> None:
+    """Of every key, once, to its first value; a missing one is a KeyError with its name."""
+    assert PAIRS["X-Tag"] == "b"
+    with pytest.raises(KeyError, match="missing"):
+        _ = PAIRS["missing"]
+    assert list(PAIRS.keys()) == ["accept", "x-tag"]
+    assert list(PAIRS.values()) == ["text/html", "b"]
+    assert list(PAIRS.items()) == [("accept", "text/html"), ("x-tag", "b")]
+    assert dict(PAIRS) == {"accept": "text/html", "x-tag": "b"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Sequence, ValuesView
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +13,8 @@ class Metadata:
     """An immutable sequence of (key, value) pairs with lower-case keys; a key may come twice.
 
     It is what HTTP calls headers, gRPC metadata, and a broker message properties. Order is kept.
+    Iterating goes over every pair. ``[key]``, `keys`, `values` and `items` are those of a mapping:
+    every key once, with its first value; ``dict(metadata)`` is that mapping.
     """
 
     __slots__ = ("_decoded", "_raw")
@@ -52,6 +54,31 @@ class Metadata:
         """Every value of `key`, in order."""
         key = key.lower()
         return [value for name, value in self._pairs if name == key]
+
+    def keys(self) -> KeysView[str]:
+        """Every key once."""
+        return self._firsts().keys()
+
+    def values(self) -> ValuesView[str]:
+        """The first value of every key."""
+        return self._firsts().values()
+
+    def items(self) -> ItemsView[str, str]:
+        """Every key once, with its first value; iterate over the object itself for every pair."""
+        return self._firsts().items()
+
+    def _firsts(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in self._pairs:
+            found.setdefault(name, value)
+        return found
+
+    def __getitem__(self, key: str) -> str:
+        """The first value of `key`, in whatever case it is given. Raises: KeyError."""
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._pairs)
