@@ -165,3 +165,9 @@ async def test_how_long_to_wait(value: bytes, seconds: float | None) -> None:
     fields = [(b"retry-after", value), (b"date", b"Fri, 31 Dec 1999 23:59:50 GMT")]
     assert arriving(fields=fields).retry_after == seconds
     assert arriving().retry_after is None
+
+
+async def test_object_is_any_value() -> None:
+    """As in annotations of those who check types strictly, alone and in other types."""
+    reply = await received(b'{"a": [1]}')
+    assert reply.json(object) == reply.json(dict[str, object]) == {"a": [1]}

@@ -19,6 +19,12 @@ class Item(BaseModel):
     name: str = ""
 
 
+class Loose(Struct):
+    name: str
+    extra: object
+    address: IPv4Address | None = None
+
+
 class Node(BaseModel):
     next: Node | None = None
 
@@ -63,6 +69,18 @@ def test_what_nobody_can_describe_is_left_open() -> None:
     schemas.of(Any)
     schemas.finish()
     assert (odd, address, good) == ({}, {}, {"type": "integer"})
+
+
+def test_object_is_anything() -> None:
+    """Alone, in other types, and in the fields of a struct, which keeps its other fields."""
+    schemas = Schemas()
+    alone, values, loose = (schemas.of(each) for each in (object, dict[str, object], Loose))
+    schemas.finish()
+    assert (alone, values) == ({}, {"type": "object", "additionalProperties": {}})
+    assert loose == {"$ref": "#/components/schemas/Loose"}
+    properties = schemas.components["Loose"]["properties"]
+    assert (properties["name"], properties["extra"]) == ({"type": "string"}, {})
+    assert "x-open" not in str(schemas.components)
 
 
 def test_a_schema_of_ours_keeps_its_name() -> None:

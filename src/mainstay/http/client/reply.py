@@ -266,7 +266,7 @@ def _new_decoder(type: Any) -> Callable[[bytes], Any]:
     if is_model(type):
         validate: Callable[[bytes], Any] = type.model_validate_json
         return validate
-    if type is Any:
+    if type in (Any, object):
         return msgspec.json.decode
     return msgspec.json.Decoder(type, dec_hook=_convert).decode
 
@@ -275,6 +275,8 @@ _made: Final = lru_cache(maxsize=256)(_new_decoder)
 
 
 def _convert(type: Any, value: Any) -> Any:
+    if type is object:
+        return value
     if is_model(type):
         return type.model_validate(value)
     if isinstance(value, Mapping | list | str | int | float):

@@ -13,6 +13,7 @@ import msgspec
 
 from mainstay.core.signature import MISSING
 from mainstay.errors import Error
+from mainstay.http.openapi.formats import add_formats
 from mainstay.http.shapes import shape_of
 
 __all__ = ["Schema", "Schemas", "plain"]
@@ -20,6 +21,8 @@ __all__ = ["Schema", "Schemas", "plain"]
 Schema: TypeAlias = dict[str, Any]
 
 _PLACE: Final = "#/components/schemas/"
+_OPEN: Final = "x-open"
+"""Marks a schema that says nothing while msgspec works, which takes no empty one."""
 
 
 class Schemas:
@@ -42,7 +45,7 @@ class Schemas:
             sent: whether we send it, rather than receive it: pydantic's differ.
         """
         schema: Schema = {}
-        if annotation in (MISSING, Any):
+        if annotation in (MISSING, Any, object):
             return schema
         if _is_of_pydantic(annotation):
             mode = "serialization" if sent else "validation"
@@ -64,9 +67,14 @@ class Schemas:
 
     def _finish_msgspec(self) -> None:
         known = [(schema, each) for schema, each in self._wanted if _can_be_said(each)]
+        types = [each for _, each in known]
         made, components = msgspec.json.schema_components(
-            [each for _, each in known], schema_hook=_of_unknown, ref_template=_PLACE + "{name}"
+            types, schema_hook=_of_unknown, ref_template=_PLACE + "{name}"
         )
+        for info, one in zip(msgspec.inspect.multi_type_info(types), made, strict=True):
+            add_formats(info, one, components, _PLACE)
+        for each in (*made, *components.values()):
+            _open(each)
         renamed = self._take(components)
         for (schema, _), filled in zip(known, made, strict=True):
             schema.update(_renamed(filled, renamed))
@@ -129,8 +137,19 @@ def _can_be_said(annotation: Any) -> bool:
 
 
 def _of_unknown(kind: type) -> Schema:
-    """Whatever msgspec does not know is said as text (see `mainstay.http.encode`), or not at all."""
-    return {}
+    """Whatever msgspec does not know may be anything, as `object` is; nothing is said about it."""
+    return {_OPEN: True}
+
+
+def _open(schema: Any) -> None:
+    """Take the marks of `_of_unknown` off."""
+    if isinstance(schema, dict):
+        if schema.get(_OPEN) is True:
+            del schema[_OPEN]
+        schema = schema.values()
+    for each in schema:
+        if isinstance(each, dict | list | tuple):
+            _open(each)
 
 
 def _renamed(schema: Any, renamed: dict[str, str]) -> Any:
