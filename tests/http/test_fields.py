@@ -13,6 +13,7 @@ import pytest
 from mainstay.core.signature import MISSING
 from mainstay.http.fields import Field, holes_of
 from mainstay.http.forms import FormData
+from mainstay.http.middleware.principal import Principal
 from mainstay.http.request import Request
 from mainstay.http.route import Route
 from mainstay.http.sources import Cookie, Form, Header, Json, Path, Query, RawBody, Upload
@@ -215,3 +216,24 @@ def test_the_parameters_of_path_and_host() -> None:
         "b": "str",
         "c": "str",
     }
+
+
+class User(Principal):
+    """A principal of an application's own."""
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Principal,
+        Principal | None,
+        User,
+        list[Principal],
+        Annotated[Principal, Json],
+        Annotated[User | None, Query],
+    ],
+)
+def test_who_calls_is_never_taken_from_a_request(annotation: Any) -> None:
+    """Or every peer would say itself who it is, and what it may do."""
+    message = refused(asking(annotation), "/", "POST")
+    assert "is never taken from a request; write `Principal`" in message

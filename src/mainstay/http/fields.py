@@ -22,6 +22,7 @@ from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import UsageError, WiringError
 from mainstay.http.call import HttpCall
 from mainstay.http.forms import FormData, Part
+from mainstay.http.middleware.principal import Principal
 from mainstay.http.models import members_of
 from mainstay.http.pattern import Hole, parse_host, parse_path
 from mainstay.http.request import Request
@@ -127,6 +128,7 @@ class Reader:
             if parameter.name not in self.holes:
                 self._refuse(parameter, "it has no annotation, so nobody knows where it comes from")
             annotation = self.holes[parameter.name].converter.type
+        self._check_who(parameter, annotation)
         special = self._special(parameter, annotation)
         if special is not None:
             return special
@@ -174,6 +176,16 @@ class Reader:
         shape = Shape(plain, plain, nullable=True, kind=Kind.OTHER, pydantic=False, marker=marker)
         made = self._made(parameter, shape, marker or Marker(), source)
         return made if source == "file" else replace(made, key="")
+
+    def _check_who(self, parameter: Parameter, annotation: Any) -> None:
+        """Who calls is what they have proved, and never what a request says of itself."""
+        options = [unwrap(each) for each in (annotation, *get_args(unwrap(annotation)))]
+        if any(isinstance(each, type) and issubclass(each, Principal) for each in options):
+            self._refuse(
+                parameter,
+                f"{say_type(annotation)} is never taken from a request; write `Principal` or "
+                "`Principal | None` alone for who calls, as the service's authentication found it",
+            )
 
     def _by_kind(self, parameter: Parameter, shape: Shape) -> Source:
         body = self._has_body()

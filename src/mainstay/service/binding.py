@@ -2,7 +2,8 @@
 
 For each parameter, the first that fits:
 
-1. a type the call brings along: `Scope`, `Call`, the call's `Stream`, the HTTP `Request`;
+1. a type the call brings along: `Scope`, `Call`, the call's `Stream`, the HTTP `Request`, the
+   `Principal` who makes it;
 2. a type that somebody provides: configuration, resources, the service itself;
 3. for handlers, the one parameter left is the request (or, as an ``AsyncIterator``, the messages
    that the peer streams);
@@ -14,7 +15,7 @@ Anything else is a WiringError when the service starts, not when the first call 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import TracebackType, UnionType
@@ -26,8 +27,9 @@ from mainstay.core.signature import MISSING, Parameter, parameters_of, say_type,
 from mainstay.core.threads import to_thread
 from mainstay.errors import InvalidRequest, UsageError, WiringError
 from mainstay.http.call import HttpCall
+from mainstay.http.middleware.principal import PRINCIPAL, Principal, ask_who
 from mainstay.http.request import Request
-from mainstay.service.container import OF_A_CALL, Container
+from mainstay.service.container import OF_A_CALL, WHO_CALLS, Container, check_who
 from mainstay.service.provider import Provider
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "bind",
     "brought_by",
     "handler_of",
+    "sort_sources",
     "sources_of",
 ]
 
@@ -130,13 +133,26 @@ def sources_of(
     function: Callable[..., Any], container: Container, *, apart: Collection[str] = ()
 ) -> Sources:
     """Sort the parameters of `function` by who fills them; those named in `apart` are left."""
+    parameters = parameters_of(function)
+    for parameter in parameters:
+        if container.brings(parameter.annotation):
+            check_who(function, parameter)
+    return sort_sources(parameters, container, apart=apart)
+
+
+def sort_sources(
+    parameters: Iterable[Parameter], container: Container, *, apart: Collection[str] = ()
+) -> Sources:
+    """The same for some parameters of a function."""
     sources = Sources({}, {}, {}, [])
-    for parameter in parameters_of(function):
+    for parameter in parameters:
         annotation = _offered(parameter.annotation, container)
         provider = container.call_provider(annotation)
         if parameter.name in apart:
             sources.left.append(parameter)
-        elif annotation in OF_A_CALL or annotation is Stream:
+        elif container.brings(annotation) or annotation is Stream:
+            if parameter.default is None and annotation is Principal:
+                annotation = Principal | None
             sources.brought[parameter.name] = annotation
         elif provider is not None:
             sources.call[parameter.name] = provider
@@ -151,6 +167,8 @@ def sources_of(
 
 def _offered(annotation: Any, container: Container) -> Any:
     """The annotation, or `T` for ``T | None`` when somebody provides T."""
+    if annotation in WHO_CALLS and container.brings(annotation):
+        return annotation
     if get_origin(annotation) in (Union, UnionType):
         options = [each for each in get_args(annotation) if each is not type(None)]
         if len(options) == 1 and (container.provides(options[0]) or options[0] in OF_A_CALL):
@@ -257,13 +275,15 @@ def brought_by(call: Call, annotation: Any) -> Any:
     """What `call` brings along of this type.
 
     Raises: InvalidRequest for a stream of a call that has none; UsageError for the HTTP request of
-    a call that did not come by HTTP.
+    a call that did not come by HTTP; Unauthenticated for a `Principal` that nobody has proved to be.
     """
     if annotation is Scope:
         # The innermost scope, which a middleware may have made tighter than the call's own.
         return Scope.current()
     if annotation is Request:
         return _request(call)
+    if annotation in WHO_CALLS:
+        return ask_who(call) if annotation is Principal else call.scope.get(PRINCIPAL)
     return call if annotation is Call else _stream(call)
 
 
@@ -313,7 +333,18 @@ class CallResources:
                     await self._open(needed)
                 elif parameter.annotation is Request:
                     self._given[Request] = _request(self._call)
+                elif parameter.annotation in WHO_CALLS:
+                    self._bring_who(parameter)
             arguments = self._container.arguments(provider, self._given)
             value = await self._stack.enter_async_context(provider.open(**arguments))
             self._given[provider.provides] = value
         return self._given[provider.provides]
+
+    def _bring_who(self, parameter: Parameter) -> None:
+        annotation = parameter.annotation
+        if not self._container.brings(annotation):
+            return
+        required = annotation is Principal and parameter.default is MISSING
+        who = ask_who(self._call) if required else self._call.scope.get(PRINCIPAL)
+        if who is not None or annotation is not Principal:
+            self._given[annotation] = who

@@ -15,15 +15,18 @@ from mainstay.core.call import Call
 from mainstay.core.scope import Scope
 from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import ShuttingDown, WiringError
+from mainstay.http.middleware.principal import Principal
 from mainstay.http.request import Request
 from mainstay.service.builtin import builtin_provider
 from mainstay.service.living import Living
 from mainstay.service.provider import Provider
 from mainstay.service.starting import step
 
-__all__ = ["OF_A_CALL", "Container"]
+__all__ = ["OF_A_CALL", "WHO_CALLS", "Container", "check_who"]
 
-OF_A_CALL: Final = frozenset({Call, Request, Scope})
+WHO_CALLS: Final = frozenset({Principal, Principal | None})
+"""Types of who makes a call, which the service may provide in another way too."""
+OF_A_CALL: Final = frozenset({Call, Request, Scope, *WHO_CALLS})
 """Types that each call brings along."""
 
 
@@ -75,6 +78,12 @@ class Container:
         """The provider of this type if it lives for one call."""
         provider = self._provider(annotation)
         return provider if provider is not None and provider.lifetime == "call" else None
+
+    def brings(self, annotation: Any) -> bool:
+        """Whether each call brings something of this type along."""
+        if annotation in WHO_CALLS:
+            return not self.provides(Principal)
+        return annotation in OF_A_CALL
 
     def want(self, annotation: Any) -> None:
         """Note that a function asks for this type: its resource is opened for that alone."""
@@ -197,9 +206,11 @@ class Container:
 
     def _check(self, provider: Provider, parameter: Parameter) -> None:
         annotation = parameter.annotation
-        if annotation is Scope or (provider.lifetime == "call" and annotation in OF_A_CALL):
+        brought = self.brings(annotation)
+        if annotation is Scope or (provider.lifetime == "call" and brought):
+            check_who(provider.origin, parameter)
             return
-        of_a_call = annotation in OF_A_CALL or self.call_provider(annotation) is not None
+        of_a_call = brought or self.call_provider(annotation) is not None
         if not of_a_call and not self.provides(annotation):
             if parameter.default is MISSING:
                 raise self.missing(provider.origin, parameter)
@@ -213,6 +224,18 @@ class Container:
 
     def _offer(self) -> str:
         return ", ".join(sorted({say_type(key) for key in (*self._values, *self._providers)}))
+
+
+def check_who(function: Callable[..., Any], parameter: Parameter) -> None:
+    """Refuse a principal that stands in for a caller who has not proved who they are.
+
+    Raises: WiringError.
+    """
+    if parameter.annotation in WHO_CALLS and parameter.default not in (MISSING, None):
+        raise WiringError(
+            f"{where(function)}: parameter {parameter.name!r}: who calls has no default but None; "
+            "write `Principal | None`, and say in the function what holds for None"
+        )
 
 
 def _by_type(providers: Iterable[Provider]) -> dict[Any, Provider]:

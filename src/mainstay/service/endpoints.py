@@ -245,19 +245,14 @@ def _run_of(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Awaitabl
 def _fetch_of(plan: Plan, fixed: Mapping[str, Any], brought: Mapping[str, Any]) -> Fetch:
     """What finds the arguments; a coroutine only if there is something to wait for."""
 
-    def complete(call: HttpCall, found: dict[str, Any]) -> dict[str, Any]:
-        for name, annotation in brought.items():
-            found[name] = brought_by(call, annotation)
-        found.update(fixed)
-        return found
-
-    async def later(call: HttpCall) -> dict[str, Any]:
-        return complete(call, await plan.arguments_async(call))
+    async def later(call: HttpCall, given: dict[str, Any]) -> dict[str, Any]:
+        return {**await plan.arguments_async(call), **given}
 
     def fetch(call: HttpCall) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         if plan.ready(call):
-            return complete(call, plan.arguments(call))
-        return later(call)
+            given.update(plan.arguments(call))
+            return given
+        return later(call, given)
 
     return fetch
 
@@ -268,6 +263,9 @@ def _socket_handler(
     if not sources.call:
         return socket.handler(fetch)
 
+        # First, so that who has not proved who they are learns nothing of what is expected.
+        given = {name: brought_by(call, annotation) for name, annotation in brought.items()}
+        given.update(fixed)
     async def handle(call: Any) -> Any:
         async with Held(CallResources(call, container)) as held:
 

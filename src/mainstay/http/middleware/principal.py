@@ -12,7 +12,7 @@ from mainstay.errors import PermissionDenied, Unauthenticated
 from mainstay.http.call import HttpCall
 from mainstay.http.middleware.base import add_challenge
 
-__all__ = ["CHALLENGES", "PRINCIPAL", "Principal", "Require", "principal_of", "require"]
+__all__ = ["CHALLENGES", "PRINCIPAL", "Principal", "Require", "ask_who", "principal_of", "require"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,20 @@ def principal_of(where: Call | Scope | None = None) -> Principal:
     return principal
 
 
+def ask_who(call: Call) -> Principal:
+    """Who makes `call`; the reply to a peer that has not proved it says how it may.
+
+    Raises: Unauthenticated.
+    """
+    principal = call.scope.get(PRINCIPAL)
+    if principal is None:
+        if isinstance(call, HttpCall):
+            for challenge in call.scope.get(CHALLENGES) or ("Bearer",):
+                add_challenge(call, challenge)
+        raise Unauthenticated("say who you are")
+    return principal
+
+
 class Require:
     """A middleware that lets in who has all of some scopes; see `require`.
 
@@ -68,12 +82,7 @@ class Require:
         """The middleware."""
         if call.transport == "local":
             return await next(call)
-        principal = call.scope.get(PRINCIPAL)
-        if principal is None:
-            if isinstance(call, HttpCall):
-                for challenge in call.scope.get(CHALLENGES) or ("Bearer",):
-                    add_challenge(call, challenge)
-            raise Unauthenticated("say who you are")
+        principal = ask_who(call)
         missing = self._scopes - principal.scopes
         if missing:
             if isinstance(call, HttpCall):
