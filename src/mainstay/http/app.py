@@ -24,7 +24,7 @@ from mainstay.core.eager import EagerStarter
 from mainstay.core.ids import identify
 from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Scope, stand_in
-from mainstay.errors import HttpError, NotFound, Overloaded, PeerError, PolicyError
+from mainstay.errors import BugError, HttpError, NotFound, Overloaded, PeerError, PolicyError
 from mainstay.http.budget import budget_of
 from mainstay.http.call import HttpCall
 from mainstay.http.endpoint import Endpoint
@@ -173,7 +173,13 @@ class HttpApplication:
         """The call did not end in its first step."""
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        call.wait_with(task)
+        try:
+            call.wait_with(task)
+        except Exception:  # `begin` must not raise, and no call goes on without a scope
+            _log.exception("%s was given up: its scope could not be made", call.method)
+            task.cancel()
+            call.exchange.reset()
+            return
         if not endpoint.detached:
             call.exchange.gone = call.left
 
@@ -320,6 +326,10 @@ class HttpApplication:
                 error = cause
             # Leaving it has left the context without a scope, and the log wants the call's ids.
             stand_in(call)
+        if isinstance(error, asyncio.CancelledError) and not _is_cancelled(scope):
+            # The handler awaited something that was cancelled: a failure like any other.
+            cancelled, error = error, BugError("the handler awaited what had been cancelled")
+            error.__cause__ = cancelled
         if not isinstance(error, Exception):
             call.exchange.reset()
             if isinstance(error, asyncio.CancelledError):
@@ -333,8 +343,19 @@ class HttpApplication:
         if response.status >= _OURS:
             _tell(call, error)
         gone = call.exchange.gone is None and scope is not None and scope.cancelled
-        self._respond(call, response)
+        try:
+            self._respond(call, response)
+        except Exception as cause:  # such as a field for any reply that cannot be sent
+            _tell(call, cause)
+            call.exchange.reset()
         return _LEFT if gone and not isinstance(error, PolicyError) else response.status
+
+
+def _is_cancelled(scope: Scope | None) -> bool:
+    """Whether somebody has asked the running task, or its scope, to stop."""
+    task = asyncio.current_task()
+    asked = task is not None and task.cancelling() > 0
+    return asked or (scope is not None and scope.cancelled)
 
 
 def _fields(call: HttpCall, response: Response) -> list[tuple[bytes, bytes]]:
@@ -356,6 +377,7 @@ def _fields(call: HttpCall, response: Response) -> list[tuple[bytes, bytes]]:
         return []
     headers = response.headers
     if headers.framed and response.status != _UPGRADE_REQUIRED:
+        response.content_type = headers.get("content-type", response.content_type)
         if "close" in (headers.get("connection") or "").lower():
             call.exchange.close_after()
         return [field for field in headers.fields() if field[0].decode() not in FRAMING]

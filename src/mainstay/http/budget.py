@@ -19,6 +19,8 @@ REQUEST_TIMEOUT: Final = "x-request-timeout"
 _ENVOY: Final = "x-envoy-expected-rq-timeout-ms"
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,12}")
+
 
 def budget_of(metadata: Metadata) -> float | None:
     """Seconds that the caller gives; None when it says nothing that can be understood."""
@@ -26,7 +28,7 @@ def budget_of(metadata: Metadata) -> float | None:
     if value is not None:
         return float(value) if _SECONDS.fullmatch(value) else None
     value = metadata.get(_ENVOY)
-    return int(value) / 1000 if value is not None and value.isdecimal() else None
+    return int(value) / 1000 if value is not None and _MILLISECONDS.fullmatch(value) else None
 
 
 def say_budget(seconds: float) -> str:

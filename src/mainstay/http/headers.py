@@ -17,6 +17,7 @@ FRAMING: Final = frozenset(
     {
         "connection",
         "content-length",
+        "content-type",
         "date",
         "keep-alive",
         "proxy-connection",
@@ -24,7 +25,7 @@ FRAMING: Final = frozenset(
         "upgrade",
     }
 )
-"""Fields that say how a message is sent rather than what it is: the connection writes them."""
+"""Fields that are written elsewhere: by the connection, or from `Response.content_type`."""
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE: Final = re.compile(r"[\0\r\n]")
@@ -42,7 +43,7 @@ class Headers:
     __slots__ = ("_pairs", "framed")
 
     framed: bool
-    """Whether a field was added that is the connection's own affair: see `FRAMING`."""
+    """Whether a field was added that is written elsewhere: see `FRAMING`."""
 
     def __init__(self, source: HeaderSource = ()) -> None:
         self._pairs: list[tuple[str, str]] = []

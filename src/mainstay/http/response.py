@@ -50,6 +50,10 @@ class Response:
         length: int | None = None,
         after: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
+        fields = None if headers is None else Headers(headers)
+        if fields is not None and "content-type" in fields:
+            content_type = content_type or fields.get("content-type")
+            fields.remove("content-type")  # one home, so that no reply has two
         if isinstance(body, str):
             body = body.encode()
             content_type = content_type or "text/plain; charset=utf-8"
@@ -58,7 +62,7 @@ class Response:
         self.content_type = content_type
         self.length = length
         self.after = after
-        self._headers = None if headers is None else Headers(headers)
+        self._headers = fields
 
     @property
     def headers(self) -> Headers:

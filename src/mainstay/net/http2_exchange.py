@@ -78,6 +78,7 @@ class Http2Exchange(Exchange):
         "_left",
         "_opened",
         "_out",
+        "_out_at",
         "_received",
         "_request_trailers",
         "_room",
@@ -112,6 +113,7 @@ class Http2Exchange(Exchange):
         self._end = False
         self._room: asyncio.Future[None] | None = None
         self._out = b""
+        self._out_at = 0  # where what is left of it begins: cutting it would copy it each time
         if head.ended:
             self.length = 0
             self.body = b""
@@ -263,7 +265,8 @@ class Http2Exchange(Exchange):
         if not empty:
             sent = engine.send(stream, body, 0, True) if connection.has_room(len(body)) else 0
             if sent < len(body):
-                self._out = body[sent:]
+                self._out = body
+                self._out_at = sent
                 self._end = True
                 self._trailers: Fields = ()
                 connection.block(self)
@@ -323,14 +326,19 @@ class Http2Exchange(Exchange):
         connection = self._connection
         if connection is None:
             return
-        if self._out or not connection.has_room(len(data)):
-            self._out += data
+        if self._out:
+            self._out = self._out[self._out_at :] + data
+            self._out_at = 0
+        elif not connection.has_room(len(data)):
+            self._out = data
+            self._out_at = 0
         else:
             sent = connection.engine.send(self.stream, data, 0, False)
             connection.flush_soon()
             if sent == len(data):
                 return
-            self._out = data[sent:]
+            self._out = data
+            self._out_at = sent
         connection.block(self)
 
     async def wait_writable(self) -> None:
@@ -355,8 +363,11 @@ class Http2Exchange(Exchange):
         went = 0
         if out:
             last = self._end and not self._trailers
-            went = connection.engine.send(self.stream, out, 0, last)
-            self._out = out[went:]
+            went = connection.engine.send(self.stream, out, self._out_at, last)
+            self._out_at += went
+            if self._out_at >= len(out):
+                self._out = b""
+                self._out_at = 0
         if self._out:
             return went
         if not self._end:

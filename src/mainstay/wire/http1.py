@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 from httpunk._httpunk import H1Codec, H1RequestHead, HeaderMap, HTTPunkError
 
+from mainstay.wire.authority import HOST
 from mainstay.wire.errors import WireError
 
 __all__ = [
@@ -30,9 +31,6 @@ __all__ = [
 ]
 
 _END: Final = b"\r\n\r\n"
-_HOST: Final = re.compile(
-    rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.ASCII
-)
 _LEAST_BUFFER: Final = 8192
 """Bytes; the engine takes no smaller bound for its own buffer."""
 _LONGEST_METHOD: Final = 32
@@ -215,7 +213,7 @@ class HeadParser:
         return (found.method, target.encode("latin-1"), *after)
 
     def _checked_host(self, value: bytes) -> str:
-        if not _HOST.fullmatch(value):
+        if not HOST.fullmatch(value):
             raise WireError(400, "its Host field is no host")
         if len(self._hosts) >= _HOSTS:
             self._hosts.clear()
@@ -258,7 +256,7 @@ def _other_form(method: str, target: str, host: str) -> tuple[str, str]:
     end = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
     authority, path = rest[:end], rest[end:]
     known = separator and scheme.lower() in ("http", "https")
-    if not known or not authority or not _HOST.fullmatch(authority.encode("latin-1")):
+    if not known or not authority or not HOST.fullmatch(authority.encode("latin-1")):
         raise WireError(400, "the target is neither a path nor an address")
     # The address in the target wins over the Host field (RFC 9112 §3.2.2).
     return authority, path if path.startswith("/") else "/" + path

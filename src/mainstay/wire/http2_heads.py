@@ -10,6 +10,7 @@ from itertools import chain
 from string import ascii_lowercase, digits
 from typing import Final
 
+from mainstay.wire.authority import HOST
 from mainstay.wire.http2 import CONNECTION_FIELDS, Fields, RequestHead
 
 __all__ = [
@@ -111,7 +112,7 @@ def request_head(
         if len(hosts) > 1 or (authority and host.lower() != authority.lower()):
             return None
         authority = authority or host
-    if not method or (authority and "@" in authority):
+    if not method or (authority and not HOST.fullmatch(authority.encode("latin-1"))):
         return None
     # All at once, because it runs for each request: an authority that is missing reads None.
     if not _is_visible(f"{method}{authority}{path}"):
