@@ -10,6 +10,8 @@ tasks an error. Which loop, in this order:
 * asyncio's own, in real time, if the test is marked ``real_loop``;
 * otherwise a `VirtualLoop`.
 
+Async fixtures of such a test are opened and closed in its task: see `mainstay.testing.fixtures`.
+
 Tests that hang are ended after a while of real time, with the stack of every thread.
 """
 
@@ -26,9 +28,16 @@ from types import FrameType
 from typing import Any, Final
 
 from mainstay.testing.clock import VirtualLoop
+from mainstay.testing.fixtures import call_with, pytest_fixture_setup
 from mainstay.testing.running import run
 
-__all__ = ["TIMEOUT", "TestHung", "pytest_configure", "pytest_pyfunc_call"]
+__all__ = [
+    "TIMEOUT",
+    "TestHung",
+    "pytest_configure",
+    "pytest_fixture_setup",
+    "pytest_pyfunc_call",
+]
 
 TIMEOUT: Final = 20.0
 """Seconds of real time for a coroutine test; ``real_loop(timeout=…)`` gives another number.
@@ -51,7 +60,7 @@ def pytest_configure(config: Any) -> None:
 def pytest_pyfunc_call(pyfuncitem: Any) -> bool | None:
     """Run the test if it is a coroutine function; pytest runs the others.
 
-    Raises: what the test raises; TestHung.
+    Raises: what the test and its async fixtures raise; TestHung.
     """
     function = pyfuncitem.obj
     if not inspect.iscoroutinefunction(function):
@@ -63,7 +72,8 @@ def pytest_pyfunc_call(pyfuncitem: Any) -> bool | None:
     factory = arguments.get("loop_factory", factory)
     timeout = TIMEOUT if real is None else float(real.kwargs.get("timeout", TIMEOUT))
     with _bounded(timeout):
-        run(function(**arguments), name=pyfuncitem.name, loop_factory=factory)
+        main = call_with(pyfuncitem.funcargs, function, arguments)
+        run(main, name=pyfuncitem.name, loop_factory=factory)
     return True
 
 
