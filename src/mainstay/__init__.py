@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mainstay.core.effects import Effects
     from mainstay.core.group import Group
     from mainstay.core.metadata import Metadata, Peer
+    from mainstay.core.middleware import configured
     from mainstay.core.scope import Key, Scope
     from mainstay.core.threads import to_thread
     from mainstay.errors import Error, HttpError
@@ -61,6 +62,7 @@ _HOMES: Final = {
     "StreamMiddleware": "mainstay.core.call",
     "WebSocket": "mainstay.http.websocket",
     "chain": "mainstay.core.call",
+    "configured": "mainstay.core.middleware",
     "to_thread": "mainstay.core.threads",
 }
 
@@ -91,6 +93,7 @@ __all__ = [
     "StreamMiddleware",
     "WebSocket",
     "chain",
+    "configured",
     "to_thread",
 ]
 

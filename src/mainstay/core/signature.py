@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from mainstay.errors import WiringError
 
-__all__ = ["MISSING", "Parameter", "parameters_of", "returns_of", "say_type", "where"]
+__all__ = ["MISSING", "Parameter", "hints_of", "parameters_of", "returns_of", "say_type", "where"]
 
 MISSING = inspect.Parameter.empty
 
@@ -48,7 +48,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
 
     Raises: WiringError if they cannot be passed by keyword or an annotation does not resolve.
     """
-    hints = _hints(function)
+    hints = hints_of(function)
     found = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -69,10 +69,14 @@ def returns_of(function: Callable[..., Any]) -> Any:
     """The resolved return annotation of `function`; the class itself for a class; else MISSING."""
     if inspect.isclass(function):
         return function
-    return _hints(function).get("return", MISSING)
+    return hints_of(function).get("return", MISSING)
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The resolved annotations of `function`, or of the constructor if it is a class.
+
+    Raises: WiringError for one that does not resolve.
+    """
     target = function.__init__ if inspect.isclass(function) else function
     if not hasattr(target, "__annotations__"):
         return {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, TypedDict
 
-from mainstay.core.call import Middleware
+from mainstay.core.middleware import Layer
 from mainstay.errors import WiringError
 from mainstay.http.websocket_options import WebSocketOptions
 
@@ -21,7 +21,7 @@ class GroupOptions(TypedDict, total=False):
     """
 
     host: str | None
-    middleware: Sequence[Middleware]
+    middleware: Sequence[Layer]
     tags: Sequence[str]
     deprecated: bool
     documented: bool

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from mainstay.core.call import Middleware
+from mainstay.core.middleware import Layer
 from mainstay.http.websocket_options import WebSocketOptions
 
 __all__ = ["METHODS", "Route", "RouteKind"]
@@ -48,7 +48,7 @@ class Route:
     kind: RouteKind = "http"
     host: str | None = None
     name: str = ""
-    middleware: tuple[Middleware, ...] = ()
+    middleware: tuple[Layer, ...] = ()
     tags: tuple[str, ...] = ()
     summary: str | None = None
     description: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from mainstay.core.call import Middleware
+from mainstay.core.middleware import Layer
 from mainstay.interfaces.server import Server
 from mainstay.service.probes import ProbeKind
 from mainstay.service.provider import Provider
@@ -41,7 +41,7 @@ class Declaration:
 
     name: str
     config: type | None = None
-    middleware: list[Middleware] = field(default_factory=list)
+    middleware: list[Layer] = field(default_factory=list)
     handlers: dict[str, Function] = field(default_factory=dict)
     resources: list[Provider] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)

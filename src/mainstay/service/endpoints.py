@@ -13,11 +13,12 @@ needed once is done once: the usual handler costs one dict of arguments and two 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Handler, chain
+from mainstay.core.middleware import Layer
 from mainstay.core.signature import returns_of, where
 from mainstay.core.threads import to_thread
 from mainstay.errors import WiringError
@@ -34,6 +35,7 @@ from mainstay.net.limits import Limits
 from mainstay.service.binding import CallResources, Sources, brought_by, sources_of
 from mainstay.service.container import Container
 from mainstay.service.held import Held
+from mainstay.service.layers import Layers
 from mainstay.service.mounts import Mounts
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Endpoints:
     Args:
         routes: all of them, with the middleware of the service as an option of their groups.
         container: what parameters can ask for; it need not be open yet.
+        layers: binds the middleware.
         mounts: the lives of mounted applications.
         slashes: see `Slashes`.
 
@@ -61,10 +64,12 @@ class Endpoints:
         self,
         routes: Routes,
         container: Container,
+        layers: Layers,
         mounts: Mounts,
         slashes: Slashes = "redirect",
     ) -> None:
         self._container = container
+        self._layers = layers
         self._mounts = mounts
         self._bound: list[_Bound] = []
         faults = []
@@ -87,10 +92,16 @@ class Endpoints:
             limits: of the server, for WebSockets; the defaults unless given.
         """
         for endpoint, bound in zip(self._compiled.endpoints, self._bound, strict=True):
-            endpoint.handler = bound.handler(self._container, self._mounts, limits or Limits())
+            endpoint.handler = bound.handler(
+                self._container, self._layers, self._mounts, limits or Limits()
+            )
             if endpoint.kind == "mount":
                 endpoint.timeout = endpoint.timeout or inf  # it keeps its own time
         return self._compiled
+
+    def around(self, middleware: Sequence[Layer], handler: Handler) -> Handler:
+        """A handler that is of no route in `middleware`; once the container is open."""
+        return self._layers.chain(middleware, handler)
 
     def documented(self) -> list[Documented]:
         """The routes with what their signatures say, for OpenAPI."""
@@ -144,7 +155,9 @@ class _Bound:
             route, self._plan.fields, incoming=socket.incoming, outgoing=socket.outgoing
         )
 
-    def handler(self, container: Container, mounts: Mounts, limits: Limits) -> Handler:
+    def handler(
+        self, container: Container, layers: Layers, mounts: Mounts, limits: Limits
+    ) -> Handler:
         """The handler in its middleware; once the container is open."""
         route = self._route
         if route.kind == "mount":
@@ -152,7 +165,7 @@ class _Bound:
 
             state = mounts.state(route.function, container)
             app = AsgiMount(route.function, route.path, state, limits)
-            return chain(route.middleware, app)
+            return layers.chain(route.middleware, app)
         service = self._sources.service
         fixed = {name: container.get(annotation) for name, annotation in service.items()}
         fixed.update(self._given)
@@ -160,8 +173,8 @@ class _Bound:
         if self._socket is not None:
             self._socket.limits = limits
             inner = _socket_handler(self._socket, fetch, self._sources, container)
-            return chain([self._socket.serve, *route.middleware], inner)
-        return chain(route.middleware, self._http_handler(fetch, fixed, container))
+            return chain([self._socket.serve], layers.chain(route.middleware, inner))
+        return layers.chain(route.middleware, self._http_handler(fetch, fixed, container))
 
     def _http_handler(
         self, fetch: Fetch, fixed: Mapping[str, Any], container: Container
@@ -249,6 +262,9 @@ def _fetch_of(plan: Plan, fixed: Mapping[str, Any], brought: Mapping[str, Any]) 
         return {**await plan.arguments_async(call), **given}
 
     def fetch(call: HttpCall) -> dict[str, Any] | Awaitable[dict[str, Any]]:
+        # First, so that who has not proved who they are learns nothing of what is expected.
+        given = {name: brought_by(call, annotation) for name, annotation in brought.items()}
+        given.update(fixed)
         if plan.ready(call):
             given.update(plan.arguments(call))
             return given
@@ -263,9 +279,6 @@ def _socket_handler(
     if not sources.call:
         return socket.handler(fetch)
 
-        # First, so that who has not proved who they are learns nothing of what is expected.
-        given = {name: brought_by(call, annotation) for name, annotation in brought.items()}
-        given.update(fixed)
     async def handle(call: Any) -> Any:
         async with Held(CallResources(call, container)) as held:
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from mainstay.core.backoff import Backoff
-from mainstay.core.call import Middleware
 from mainstay.core.effects import Effects
+from mainstay.core.middleware import Layer
 from mainstay.core.signature import where
 from mainstay.errors import WiringError
 from mainstay.interfaces.server import Server
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Service"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+L = TypeVar("L", bound=Layer)
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -54,13 +55,14 @@ class Service(Answering):
             file (``hello.toml``) and the environment variables (``HELLO__…``).
         config: the type of the service's own configuration, which handlers and resources can ask
             for; a `msgspec.Struct`, dataclass or pydantic model.
-        middleware: around every handler; the first listed runs first.
+        middleware: around every handler; the first listed runs first. Its parameters beyond the
+            call and the next handler are filled by type, and `configured` makes some at start.
 
     Raises: WiringError for a name that cannot be one.
     """
 
     def __init__(
-        self, name: str, *, config: type | None = None, middleware: Sequence[Middleware] = ()
+        self, name: str, *, config: type | None = None, middleware: Sequence[Layer] = ()
     ) -> None:
         if not _NAME.fullmatch(name):
             message = (
@@ -104,7 +106,7 @@ class Service(Answering):
 
         return add
 
-    def middleware(self, function: Middleware) -> Middleware:
+    def middleware(self, function: L) -> L:
         """Put the decorated function around every handler, inside those listed before it."""
         self.declaration.middleware.append(function)
         return function

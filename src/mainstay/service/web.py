@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mainstay.core.call import Handler, chain
+from mainstay.core.call import Handler
 from mainstay.interfaces.server import Server
 from mainstay.service.declaration import Declaration
 from mainstay.service.operations import Ask, operations
@@ -153,7 +153,8 @@ class Web:
         return describe(self._declaration, self._endpoints, prefix=self._settings.http.prefix)
 
     def _around(self, handler: Handler) -> Handler:
-        return chain(self._declaration.middleware, handler)
+        assert self._endpoints is not None
+        return self._endpoints.around(self._declaration.middleware, handler)
 
     @property
     def in_flight(self) -> int:

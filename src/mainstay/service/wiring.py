@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
-from mainstay.core.call import Handler, chain
+from mainstay.core.call import Handler
 from mainstay.core.scope import Scope
 from mainstay.core.signature import where
 from mainstay.core.threads import to_thread
@@ -20,6 +20,7 @@ from mainstay.interfaces.server import Server
 from mainstay.service.binding import Binding, bind, handler_of
 from mainstay.service.container import Container
 from mainstay.service.declaration import Declaration, Function, HookKind
+from mainstay.service.layers import Layers
 from mainstay.service.probes import Check, ProbeKind
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ class Wiring:
         providers = [*declaration.resources, *(mounts.providers if mounts is not None else ())]
         self.container = Container(providers, values, overrides)
         self._declaration = declaration
-        faults: list[WiringError] = []
+        self._layers = Layers(self.container)
+        faults = self._layer_faults(routes)
         self.endpoints: Endpoints | None = None
         if routes is not None and mounts is not None:
             from mainstay.service.endpoints import Endpoints  # noqa: PLC0415 - not without routes
 
             try:
-                self.endpoints = Endpoints(routes, self.container, mounts, slashes)
+                self.endpoints = Endpoints(routes, self.container, self._layers, mounts, slashes)
             except WiringError as fault:
                 faults.append(fault)
         self._handlers = _bound(
@@ -91,7 +93,7 @@ class Wiring:
         """Every handler in its middleware, by method; once the container is open."""
         middleware = self._declaration.middleware
         return {
-            method: chain(middleware, handler_of(binding, self.container))
+            method: self._layers.chain(middleware, handler_of(binding, self.container))
             for method, binding in self._handlers.items()
         }
 
@@ -130,6 +132,19 @@ class Wiring:
             for function in self._declaration.probes[kind]
         ]
         return checks
+
+    def _layer_faults(self, routes: Routes | None) -> list[WiringError]:
+        """What is wrong with the middleware, each named once wherever it is listed."""
+        listed = [*self._declaration.middleware]
+        for route in () if routes is None else routes.routes():
+            listed += route.middleware
+        faults = []
+        for layer in {id(each): each for each in listed}.values():
+            try:
+                self._layers.bind(layer)
+            except WiringError as fault:
+                faults.append(fault)
+        return faults
 
     def _bind(self, function: Function) -> Binding:
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
