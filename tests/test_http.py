@@ -38,6 +38,13 @@ def test_a_name_loads_what_it_needs_and_no_more() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
+def test_the_errors_of_handlers_stand_beside_the_rest() -> None:
+    """What a handler raises most is imported where its other names are."""
+    names = {"Conflict", "InvalidRequest", "NotFound", "PermissionDenied", "Unauthenticated"}
+    assert names <= set(http.__all__)
+    assert http.NotFound is importlib.import_module("mainstay.errors").NotFound
+
+
 def test_it_answers_as_any_module_does() -> None:
     """An unknown name is an AttributeError; `dir` lists the known ones."""
     name = "no_such_name"
