@@ -24,11 +24,10 @@ from math import inf
 from typing import Final
 
 from mainstay.core.metadata import Peer
-from mainstay.errors import InvalidRequest, PeerGone, PeerTooSlow, TooLarge, UsageError
-from mainstay.net.exchange import Exchange, Fields, Tunnel
+from mainstay.errors import InvalidRequest, PeerTooSlow
+from mainstay.net.http1_exchange import Http1Exchange, RequestLine
 from mainstay.net.http1_tunnel import Http1Tunnel
 from mainstay.net.inbox import Inbox
-from mainstay.net.line import Line
 from mainstay.net.port import Port
 from mainstay.wire.errors import WireError
 from mainstay.wire.http1 import (
@@ -37,20 +36,12 @@ from mainstay.wire.http1 import (
     ChunkedReader,
     HeadParser,
     RequestHead,
-    fields_of,
 )
 from mainstay.wire.http1_reply import (
-    CLOSE,
-    CONTINUE,
-    HEADS,
-    KEEP_ALIVE,
-    LAST_CHUNK,
-    chunk,
-    fields_block,
     head_of,
 )
 
-__all__ = ["Http1Connection", "Http1Exchange"]
+__all__ = ["Http1Connection"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +51,14 @@ _DISCARD: Final = 256 * 1024
 _LINGER: Final = 2.0
 """Seconds for which a peer may go on sending what nobody reads, before the connection is closed."""
 
-_BREATH: Final = 32
-"""Parts of a reply after which a producer that never waits lets others have a turn."""
+_TURN: Final = 64
+"""Requests sent ahead that are answered in one callback, before other connections have a turn."""
 
-_NO_BODY: Final = frozenset({204, 304})
+_TUNNEL_TURN: Final = 32 * 1024
+"""Bytes of a tunnel read at once, after which other connections have a turn: libuv would read on."""
 
 
-class Http1Connection(Line):
+class Http1Connection(RequestLine):
     """One connection; `begin` starts it on a transport that is connected already.
 
     Args:
@@ -81,16 +73,12 @@ class Http1Connection(Line):
     __slots__ = (
         "_advancing",
         "_ahead",
-        "_body",
         "_dropped",
         "_exchange",
         "_on_lost",
         "_parser",
         "_seen",
-        "_served",
         "_tunnel",
-        "peer",
-        "scheme",
     )
 
     def __init__(
@@ -110,10 +98,10 @@ class Http1Connection(Line):
         self._seen = b""
         self._ahead = b""
         self._exchange: Http1Exchange | None = None
-        self._body: BodyReader | None = None
+        self.body: BodyReader | None = None
         self._tunnel: Http1Tunnel | None = None
         self._advancing = False
-        self._served = 0
+        self.served = 0
         self._dropped = 0
 
     # --- its life -------------------------------------------------------------------------------
@@ -174,8 +162,11 @@ class Http1Connection(Line):
             self._arrived(data)
         elif self._tunnel is not None:
             self._tunnel.arrived(data)
+            if len(data) > _TUNNEL_TURN and self._reading and not self.transport.is_closing():
+                self.transport.pause_reading()
+                self.port.loop.call_soon(self._read_on)
         elif self.closing:
-            if self._body is not None:
+            if self.body is not None:
                 self._drop(data)
         elif self._ahead or self._writable is not None:
             # What came before has not had its turn, or the peer does not take its replies.
@@ -185,9 +176,14 @@ class Http1Connection(Line):
         else:
             self._advance(data)
 
+    def _read_on(self) -> None:
+        if self._reading and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _advance(self, data: bytes) -> None:
         """Begin the exchanges of all requests in `data`, as far as each is answered at once."""
         self._advancing = True
+        left = _TURN
         try:
             while True:
                 head, data = self._parser.feed(self._seen, data)
@@ -201,10 +197,14 @@ class Http1Connection(Line):
                 if not data or self._is_closing():
                     break
                 self.flush_above(self.port.limits.write_buffer)
-                if self._writable is not None:
-                    # A peer that does not read its replies gets no more of them made.
+                left -= 1
+                if self._writable is not None or not left:
+                    # A peer that does not read its replies gets no more of them made; one that
+                    # asks for many lets others have a turn.
                     self._ahead = data
                     self.pause_reading()
+                    if self._writable is None:
+                        self.port.loop.call_soon(self._go_on)
                     break
         except WireError as error:
             self._refuse(error)
@@ -232,19 +232,19 @@ class Http1Connection(Line):
         length = exchange.length
         if length == 0:
             exchange.body = b""
-            self._body = None
+            self.body = None
         else:
             if length is None:
                 body: BodyReader = ChunkedReader()
             else:
                 body = BytesReader(length)
-            self._body = body
+            self.body = body
             rest = self._first_bytes(exchange, body, rest)
         self.due = inf
         self._exchange = exchange
         port.in_flight += 1
         port.requests += 1
-        self._served += 1
+        self.served += 1
         self._ahead = rest
         port.application.begin(exchange)
         if self._is_free():
@@ -272,7 +272,7 @@ class Http1Connection(Line):
         """Bytes while an exchange is not finished: of its body, or of the next request."""
         exchange = self._exchange
         assert exchange is not None
-        body = self._body
+        body = self.body
         inbox = exchange.inbox
         waiting = 0
         if body is not None and not body.done:
@@ -316,12 +316,12 @@ class Http1Connection(Line):
         self._exchange = None
         port = self.port
         port.in_flight -= 1
-        body = self._body
+        body = self.body
         unread = body is not None and not body.done
         if last or unread:
             self._end(body if unread else None)
             return
-        self._body = None
+        self.body = None
         self.due = due = port.now + (port.limits.lame_duck if port.draining else port.keep_alive)
         if due < self._armed:
             self.arm(due)
@@ -335,14 +335,15 @@ class Http1Connection(Line):
         free = self._exchange is None and self._writable is None
         if free and self._ahead and not self.closing:
             data, self._ahead = self._ahead, b""
-            self.resume_reading()
             self._advance(data)
+            if not self._ahead and self._exchange is None:
+                self.resume_reading()
 
     def _end(self, unread: BodyReader | None) -> None:
         """Close after the reply; first drop what the peer still sends, or it would lose the reply
         to the reset that unread bytes provoke (RFC 9112 §9.6)."""
         self.closing = True
-        self._body = unread
+        self.body = unread
         self.flush()
         if unread is None or self.transport.is_closing():
             self.close()
@@ -356,7 +357,7 @@ class Http1Connection(Line):
 
     def _drop(self, data: bytes) -> None:
         self._dropped += len(data)
-        body = self._body
+        body = self.body
         assert body is not None
         try:
             body.feed(data)
@@ -374,8 +375,8 @@ class Http1Connection(Line):
             b"%bcontent-length: %d\r\ndate: %b\r\nconnection: close\r\n\r\n%b"
             % (head_of(error.status, b"text/plain"), len(text), self.port.date(), text)
         )
-        self._body = BytesReader(_DISCARD)
-        self._end(self._body)
+        self.body = BytesReader(_DISCARD)
+        self._end(self.body)
 
     def overdue(self) -> None:
         """See `Line`."""
@@ -405,296 +406,6 @@ class Http1Connection(Line):
         return tunnel
 
 
-class Http1Exchange(Exchange):
-    """One request on an `Http1Connection`."""
-
-    __slots__ = (
-        "_breath",
-        "_connection",
-        "_framing",
-        "_headers",
-        "_left",
-        "inbox",
-        "keep_alive",
-        "received",
-        "upgrades",
-        "waits_for_go",
-    )
-
-    _connection: Http1Connection | None
-    keep_alive: bool
-    received: int
-    """Bytes of the body that were read; set when there is one."""
-    waits_for_go: bool
-    """Whether the peer sends its body only after a 100."""
-
-    def __init__(self, connection: Http1Connection, head: RequestHead) -> None:
-        (
-            self.method,
-            self.target,
-            self.authority,
-            self.version,
-            self.length,
-            self.keep_alive,
-            self.waits_for_go,
-            self.upgrades,
-            self._headers,
-        ) = head
-        self._connection = connection
-        self.scheme = connection.scheme
-        self.peer = connection.peer
-        self.body = None
-        self.body_limit = connection.port.limits.body_size
-        self.gone = None
-        self._framing = _NOT_OPEN
-        self.inbox: Inbox | None = None
-        self.protocol = "" if not self.upgrades else self._wanted_protocol()
-
-    @property
-    def fields(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
-        """See `Exchange`."""
-        return fields_of(self._headers)
-
-    def _wanted_protocol(self) -> str:
-        upgrade = self._headers.get("upgrade")
-        if self.method != "GET" or upgrade is None or upgrade.lower() != b"websocket":
-            return ""
-        # Without the option it is a field that some proxy has forgotten (RFC 9110 §7.8).
-        options = b",".join(self._headers.get_all("connection")).lower().split(b",")
-        return "websocket" if b"upgrade" in map(bytes.strip, options) else ""
-
-    # --- the body -------------------------------------------------------------------------------
-
-    def lose(self, reason: str) -> None:
-        """The peer has left; for the connection."""
-        self._connection = None
-        if self.inbox is not None:
-            self.inbox.fail(PeerGone(f"{reason} before the end of its body"))
-        gone, self.gone = self.gone, None
-        if gone is not None:
-            gone(reason)
-
-    async def receive(self) -> bytes:
-        """See `Exchange`."""
-        if self.body is not None:
-            part, self.body = self.body, b""
-            return part
-        inbox = self.inbox
-        assert inbox is not None
-        while (part := inbox.take()) is None:  # type: ignore[assignment]
-            connection = self._connection
-            assert connection is not None
-            self._counted(b"")
-            if self.waits_for_go:
-                self.waits_for_go = False
-                connection.write(CONTINUE)
-            connection.go_on_reading()
-            connection.arm_body()
-            await inbox.wait()
-            connection.due = inf
-        if self._connection is not None:
-            self._connection.go_on_reading()
-        return self._counted(part)
-
-    def _counted(self, part: bytes) -> bytes:
-        limit = self.body_limit
-        self.received += len(part)
-        if limit is not None and max(self.received, self.length or 0) > limit:
-            raise TooLarge(f"the body is longer than the {limit} bytes that are allowed here")
-        return part
-
-    def trailers(self) -> Fields:
-        """See `Exchange`."""
-        body = None if self._connection is None else self._connection._body
-        return () if body is None or not body.done else body.trailers()
-
-    # --- the reply ------------------------------------------------------------------------------
-
-    def inform(self, status: int, fields: Fields = ()) -> None:
-        """See `Exchange`."""
-        if self._connection is not None and self.version != "1.0":
-            self._connection.write(head_of(status) + fields_block(fields) + b"\r\n")
-
-    def respond(self, status: int, content_type: bytes | None, fields: Fields, body: bytes) -> None:
-        """See `Exchange`."""
-        connection = self._connection
-        if connection is None:
-            return
-        if self._framing is not _NOT_OPEN:
-            self._refuse_twice()
-        extra = fields_block(fields) if fields else b""
-        self._framing = _DONE
-        port = connection.port
-        body_reader = connection._body
-        if (
-            self.keep_alive
-            and self.version == "1.1"
-            and not port.draining
-            and not connection.closing
-            and port.requests_limit is None
-            and (body_reader is None or body_reader.done)
-        ):
-            last = False  # nearly always, so it is asked in one place
-        else:
-            last = self._is_last(connection)
-            extra += CLOSE if last else KEEP_ALIVE if self.version == "1.0" else b""
-        head = HEADS.get((status, content_type)) or head_of(status, content_type)
-        if status in _NO_BODY or self.method == "HEAD":
-            length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
-            data = b"%b%b%bdate: %b\r\n\r\n" % (
-                head,
-                length,
-                extra,
-                port.date(),
-            )
-        else:
-            data = b"%b%bcontent-length: %d\r\ndate: %b\r\n\r\n%b" % (
-                head,
-                extra,
-                len(body),
-                port.date(),
-                body,
-            )
-        out = connection._out
-        if out is not None:
-            out.append(data)
-        elif not connection.transport.is_closing():
-            connection.transport.write(data)
-        connection.finished(self, last)
-
-    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
-        """See `Exchange`."""
-        connection = self._connection
-        if connection is None:
-            return
-        self._refuse_twice()
-        block = fields_block(fields)
-        self._left = length or 0
-        self._breath = 0
-        if status in _NO_BODY or self.method == "HEAD":
-            self._framing = _NOTHING
-            if length is not None and status not in _NO_BODY:
-                block += b"content-length: %d\r\n" % length
-        elif length is not None:
-            self._framing = _LENGTH
-            block += b"content-length: %d\r\n" % length
-        elif self.version == "1.0":
-            self._framing = _TO_THE_END
-            self.keep_alive = False
-        else:
-            self._framing = _CHUNKED
-            block += b"transfer-encoding: chunked\r\n"
-        if self._is_last(connection):
-            block += CLOSE
-            self.keep_alive = False
-        elif self.version == "1.0":
-            block += KEEP_ALIVE
-        connection.cork()
-        date = connection.port.date()
-        connection.write(b"%b%bdate: %b\r\n\r\n" % (head_of(status), block, date))
-
-    async def send(self, data: bytes) -> None:
-        """See `Exchange`.
-
-        Raises: also UsageError when it is more than the length that was given to `open`.
-        """
-        connection = self._connection
-        if connection is None or connection.transport.is_closing():
-            raise PeerGone("the peer is gone; nobody takes the rest of the reply")
-        framing = self._framing
-        if not data or framing is _NOTHING:
-            return
-        if framing is _LENGTH:
-            self._left -= len(data)
-            if self._left < 0:
-                raise UsageError("the body is longer than its declared length")
-        elif framing is _CHUNKED:
-            data = chunk(data)
-        elif framing is not _TO_THE_END:
-            raise UsageError("`send` comes after `open`, and before `finish`")
-        connection.cork()
-        connection.write(data)
-        connection.flush_above(connection.port.limits.write_buffer)
-        if connection._writable is not None:
-            await connection.wait_writable()
-            self._breath = 0
-        self._breath += 1
-        if self._breath >= _BREATH:
-            self._breath = 0
-            await asyncio.sleep(0)
-
-    def finish(self, trailers: Fields = ()) -> None:
-        """See `Exchange`."""
-        connection = self._connection
-        if connection is None:
-            return
-        framing = self._framing
-        if framing is _LENGTH and self._left > 0:
-            # The peer has to see that it is not whole.
-            self.reset()
-            return
-        self._framing = _DONE
-        if framing is _CHUNKED:
-            if trailers:
-                connection.write(b"0\r\n%b\r\n" % fields_block(trailers))
-            else:
-                connection.write(LAST_CHUNK)
-        connection.finished(self, not self.keep_alive)
-
-    def close_after(self) -> None:
-        """See `Exchange`."""
-        self.keep_alive = False
-
-    def reset(self) -> None:
-        """See `Exchange`."""
-        connection = self._connection
-        if connection is not None and self._framing is not _DONE:
-            self.gone = None
-            connection.flush()
-            connection.abort()
-
-    def upgrade(self, fields: Fields = ()) -> Tunnel:
-        """See `Exchange`."""
-        connection = self._connection
-        if connection is None:
-            raise PeerGone("the peer left before the connection was upgraded")
-        if self.protocol != "websocket":
-            raise UsageError("the peer did not ask for a WebSocket")
-        self._refuse_twice()
-        self._framing = _DONE
-        connection.write(
-            head_of(101)
-            + b"connection: upgrade\r\nupgrade: websocket\r\n"
-            + fields_block(fields)
-            + b"\r\n"
-        )
-        return connection.become_tunnel(self)
-
-    def _refuse_twice(self) -> None:
-        if self._framing is not _NOT_OPEN:
-            raise UsageError("this request was answered already")
-
-    def _is_last(self, connection: Http1Connection) -> bool:
-        """Whether the connection closes after this reply."""
-        port = connection.port
-        if not self.keep_alive or port.draining or connection.closing:
-            return True
-        limit = port.limits.requests
-        if limit is not None and connection._served >= limit:
-            return True
-        body = connection._body
-        # What is left of a body that nobody reads, a client would have to send for nothing.
-        return body is not None and not body.done
-
-
 def _is_whole(body: BodyReader) -> bool:
     # Read anew: a type checker believes that `feed` changes nothing.
     return body.done
-
-
-_NOT_OPEN: Final = "not open"
-_NOTHING: Final = "nothing"
-_LENGTH: Final = "length"
-_CHUNKED: Final = "chunked"
-_TO_THE_END: Final = "to the end"
-_DONE: Final = "done"

@@ -60,6 +60,9 @@ _LARGEST_WINDOW: Final = 2**31 - 1
 _FAREWELL: Final = 1.0
 """Seconds that a peer has to acknowledge the first GOAWAY."""
 
+_TURN: Final = 32 * 1024
+"""Bytes read at once after which other connections have a turn: libuv would read on."""
+
 _NO_FLOOD: Final = frozenset({ErrorCode.REFUSED_STREAM, ErrorCode.STREAM_CLOSED})
 """Resets that a peer may provoke before it has read what we sent: our settings, or our reset."""
 
@@ -270,6 +273,13 @@ class Http2Connection(asyncio.Protocol):
             self._start(exchange)
         self._corked = False
         self._flush()
+        if len(data) > _TURN and self._reading and not self._closing:
+            self.transport.pause_reading()
+            port.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._reading and not self._closing:
+            self.transport.resume_reading()
 
     def _understood(self, data: bytes, now: float, begun: list[Http2Exchange]) -> bool:
         """Take in what came, and gather what begins; False if the connection is over for it."""

@@ -1,0 +1,76 @@
+"""Facts about one request on a connection of HTTP/1.1 and its reply; the others: `test_http1`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mainstay.net.exchange import Exchange
+from mainstay.wire.errors import WireError
+from tests.net.serving import serving
+
+pytestmark = pytest.mark.real_loop
+
+GET = b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"content_type": b"a\r\nb: c", "fields": ()},
+        {"content_type": None, "fields": [(b"a", b"b\nc")]},
+    ],
+    ids=["content type", "field"],
+)
+async def test_a_reply_that_cannot_be_sent_can_be_replaced(broken: dict[str, object]) -> None:
+    """Nothing of it is on the wire, so the application may answer with something else."""
+
+    def answer(exchange: Exchange) -> None:
+        with pytest.raises(WireError):
+            exchange.respond(200, broken["content_type"], broken["fields"], b"")  # type: ignore[arg-type]
+        exchange.respond(500, None, (), b"no")
+
+    async with serving(answer) as site:
+        client = await site.connect()
+        await client.send(GET % b"")
+        status, _, body = await client.reply()
+        assert (status, body) == (500, b"no")
+
+
+async def test_the_idle_timeout_counts_from_the_end_of_a_stream() -> None:
+    """However long the stream was, and however quiet the server."""
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.open(200, ())
+        await exchange.send(b"one")
+        later = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.3, later.set)
+        await later.wait()
+        exchange.finish()
+
+    async with serving(answer, keep_alive=0.25) as site:
+        client = await site.connect()
+        await client.send(GET % b"")
+        await client.until(b"0\r\n\r\n")
+        await client.send(GET % b"")
+        await client.until(b"0\r\n\r\n")
+
+
+async def test_one_that_pipelines_without_end_lets_others_have_a_turn() -> None:
+    """Between two of its bursts, another connection is answered."""
+    order = []
+
+    def answer(exchange: Exchange) -> None:
+        order.append(exchange.target)
+        exchange.respond(200, None, (), b"")
+
+    async with serving(answer) as site:
+        flood, other = await site.connect(), await site.connect()
+        await other.send(GET % b"first")
+        await other.reply()
+        await asyncio.gather(flood.send(GET % b"x" * 5000), other.send(GET % b"other"))
+        await other.reply()
+        assert order.index(b"/other") < 4500
+        for _ in range(5000):
+            await flood.reply()
