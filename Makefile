@@ -5,7 +5,7 @@
 help: ## print this list
 	@scripts/help
 
-demo: ## start the example service; Ctrl-C stops it
+demo: ## start the example service on PORT, or 8000; Ctrl-C stops it
 	@scripts/demo
 
 test: ## run the whole test suite on one interpreter, in .venv

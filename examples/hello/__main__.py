@@ -1,8 +1,11 @@
-"""Run the demo: ``make demo``, or ``python -m examples.hello``; PORT=8001 for another port."""
+"""Run the demo: ``make demo``, or ``python -m examples.hello``; ``PORT=8001 make demo`` for another
+port.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 from examples.hello.service import service
@@ -34,7 +37,21 @@ Then stop the service while it is busy: there
 and Ctrl-C here. The call is finished and answered first; Ctrl-C twice cuts it short.
 """
 
+
+def is_free(port: str) -> bool:
+    """Whether nobody listens there, so that the welcome promises nothing that somebody else has."""
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except OSError:
+        return False
+    except (ValueError, OverflowError):
+        return True  # no port at all: the service says what is wrong with it
+    return True
+
+
 if __name__ == "__main__":
     port = os.environ.get("PORT", "8000")
+    if not is_free(port):
+        sys.exit(f"port {port} is taken; choose another one: PORT=8001 make demo")
     print(WELCOME.format(port=port), flush=True)
     sys.exit(service.run(flags=[f'mainstay.http.listen=["tcp://127.0.0.1:{port}"]']))

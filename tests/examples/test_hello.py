@@ -164,6 +164,23 @@ def test_ctrl_c_finishes_the_call_under_way() -> None:
             assert client.close_code is None or client.close_code == 1001
 
 
+def test_a_port_that_is_taken_is_said_before_anything_else() -> None:
+    """There is no welcome to somebody else's server, but the way to another port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "examples.hello"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": port, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    said = f"port {port} is taken; choose another one: PORT=8001 make demo\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_every_line_of_the_welcome_works_as_it_is_typed() -> None:
     """What a newcomer copies is answered, or refused where the welcome says so."""
