@@ -13,7 +13,7 @@ import pytest
 from mainstay.core.scope import Scope
 from mainstay.core.signature import MISSING, returns_of
 from mainstay.errors import UsageError, WiringError
-from mainstay.http.replies import Html, Redirect
+from mainstay.http.replies import Created, Html, Redirect
 from mainstay.http.response import Response
 from mainstay.http.results import ContentType, alternatives_of, responder, yields_of
 from mainstay.http.route import Route
@@ -297,3 +297,20 @@ def test_a_union_is_taken_apart(annotation: Any, found: tuple[Any, ...]) -> None
 def test_an_iterator_says_what_it_yields(annotation: Any, item: Any) -> None:
     """None is for what is no async iterator."""
     assert yields_of(annotation) is item
+
+
+def test_a_generic_response_is_checked_by_what_it_carries() -> None:
+    """`Created[…]` and `Event[…]` are what they are without their type; one that cannot be said in
+    JSON is found at the start."""
+
+    async def create() -> Created[User]: ...  # type: ignore[empty-body]
+
+    async def opaque() -> Created[complex]: ...  # type: ignore[empty-body]
+
+    made = Created(User(1), "/users/1")
+    assert wire(create)(made) is made
+    with pytest.raises(
+        WiringError, match=r"opaque.* returns complex, which cannot be said in JSON"
+    ):
+        wire(opaque)
+    assert yields_of(AsyncIterator[Event[User]]) is EVENTS

@@ -219,3 +219,8 @@ async def test_an_idle_generator_is_cancelled_after_a_grace() -> None:
         began = loop.time()
         assert [part async for part in stream(idle())] == []
         assert loop.time() - began == pytest.approx(3 + DRAIN_GRACE, abs=0.01)
+
+
+def test_an_event_may_say_what_it_carries() -> None:
+    """`Event[T]` makes the same event on every Python."""
+    assert Event[int](1) == Event(1)

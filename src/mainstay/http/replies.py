@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from mainstay.errors import UsageError
@@ -11,6 +11,12 @@ from mainstay.http.headers import HeaderSource
 from mainstay.http.response import Response
 
 __all__ = ["Created", "Html", "NoContent", "Redirect"]
+
+if TYPE_CHECKING:
+    # Python itself knows the default from 3.13 on.
+    T_co = TypeVar("T_co", covariant=True, default=Any)
+else:
+    T_co = TypeVar("T_co", covariant=True)
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 # What RFC 3986 lets stand in a URI, and the percent of what is escaped already.
@@ -55,8 +61,9 @@ class Redirect(Response):
         self.headers.set("location", quote(url, safe=_URI))
 
 
-class Created(Response):
-    """201: something new exists (RFC 9110 §15.3.2).
+class Created(Response, Generic[T_co]):
+    """201: something new exists (RFC 9110 §15.3.2). ``-> Created[Item]`` says what, for the
+    description of the interface and for type checkers; ``-> Created`` leaves it open.
 
     Args:
         value: what was made, as JSON; None for no body.
@@ -69,7 +76,10 @@ class Created(Response):
     __slots__ = ()
 
     def __init__(
-        self, value: Any = None, location: str | None = None, headers: HeaderSource | None = None
+        self,
+        value: T_co | None = None,
+        location: str | None = None,
+        headers: HeaderSource | None = None,
     ) -> None:
         if value is None:
             super().__init__(b"", 201, headers)

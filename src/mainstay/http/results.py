@@ -89,7 +89,7 @@ def yields_of(annotation: Any) -> Any:
         return None
     item = get_args(annotation)[0]
     members = [each for each in alternatives_of(item) if each is not type(None)]
-    return EVENTS if any(each is Event for each in members) else item
+    return EVENTS if any((get_origin(each) or each) is Event for each in members) else item
 
 
 def responder(annotation: Any, route: Route) -> Callable[[Any], Response]:
@@ -274,9 +274,10 @@ def _check_one(annotation: Any, place: str) -> None:
         raise WiringError(f"{place} returns {say_type(annotation)}: {_SAY_WHAT}")
     if (get_origin(annotation) or annotation) in _BLOCKING:
         raise WiringError(f"{place} returns {say_type(annotation)}: {_NO_BLOCKING}")
-    if annotation is MISSING or _is_response(annotation) or item is EVENTS:
+    if annotation is MISSING or item is EVENTS:
         return
-    wrong = unsayable(annotation if item is None else item)
+    said = get_args(annotation) if _is_response(annotation) else (item or annotation,)
+    wrong = next(filter(None, map(unsayable, said)), None)
     if wrong is not None:
         message = (
             f"{place} returns {wrong}, which cannot be said in JSON: return a msgspec Struct, a "
@@ -286,4 +287,5 @@ def _check_one(annotation: Any, place: str) -> None:
 
 
 def _is_response(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Response)
+    plain = get_origin(annotation) or annotation
+    return isinstance(plain, type) and issubclass(plain, Response)

@@ -19,7 +19,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 from mainstay.core.scope import Scope
 from mainstay.errors import UsageError
@@ -42,9 +43,12 @@ T = TypeVar("T")
 EVENTS: Final = "server-sent events"
 
 if TYPE_CHECKING:
+    # Python itself knows the default from 3.13 on.
+    D_co = TypeVar("D_co", covariant=True, default=Any)
     # An `Event` may be yielded beside the values that it carries.
     EventStream: TypeAlias = "AsyncIterator[T | Event]"
 else:
+    D_co = TypeVar("D_co", covariant=True)
     EventStream = Annotated[AsyncIterator[T], EVENTS]
 """What a handler returns, or is as an async generator, to stream events with data of type T."""
 
@@ -52,8 +56,8 @@ _COMMENT: Final = b":\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One event.
+class Event(Generic[D_co]):
+    """One event; ``Event[Sample]`` says of what type its data is.
 
     Attributes:
         data: text as it is, of any number of lines; anything else as JSON.
@@ -64,10 +68,15 @@ class Event:
     Raises: UsageError for a line break in `event` or `id`, for NUL in `id`, for a negative `retry`.
     """
 
-    data: Any
+    data: D_co
     event: str | None = None
     id: str | None = None
     retry: float | None = None
+
+    if not TYPE_CHECKING:
+        # `Generic`'s own would let ``Event[int](1)`` fail before Python 3.13: it writes to what is
+        # made, and a frozen class with slots answers that with an error it does not expect.
+        __class_getitem__ = classmethod(GenericAlias)
 
     def __post_init__(self) -> None:
         for name, value in (("event", self.event), ("id", self.id)):

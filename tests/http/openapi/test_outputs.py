@@ -55,6 +55,8 @@ ITEM = {"$ref": "#/components/schemas/Item"}
         (dict[str, Any], "200", {"application/json": {"schema": {"type": "object"}}}),
         (Redirect, "303", None),
         (Created, "201", {"application/json": {"schema": {}}}),
+        (Created[Item], "201", {"application/json": {"schema": ITEM}}),
+        (Created[None], "201", None),
         (NoContent, "204", None),
         (Html, "200", {"text/html": {"schema": {"type": "string"}}}),
         (Response, "200", {"*/*": {"schema": {}}}),
@@ -77,6 +79,21 @@ ITEM = {"$ref": "#/components/schemas/Item"}
             EventStream[Item],
             "200",
             {"text/event-stream": {"schema": {"type": "string"}, "x-item-schema": ITEM}},
+        ),
+        (
+            AsyncIterator[Event[Item]],
+            "200",
+            {"text/event-stream": {"schema": {"type": "string"}, "x-item-schema": ITEM}},
+        ),
+        (
+            AsyncIterator[Event[Item] | Event[int]],
+            "200",
+            {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "x-item-schema": {"anyOf": [{"type": "integer"}, ITEM]},
+                }
+            },
         ),
         (
             AsyncIterator[Event],

@@ -193,6 +193,12 @@ class _Builder:
             for requirement in getattr(layer, "security", ()):
                 # Of several that a route lists one is enough; what middleware asks is asked as well.
                 said = [_both(requirement, each) for each in said] or [requirement]
+            if scopes := getattr(layer, "security_scopes", ()):
+                # Of several schemes nobody knows which of them gives the scopes.
+                said = [
+                    _both(dict.fromkeys(each, scopes), each) if len(each) == 1 else each
+                    for each in said
+                ]
         for name in {name for requirement in said for name in requirement}:
             if name not in schemes:
                 message = (

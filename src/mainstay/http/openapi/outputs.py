@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import NoneType
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from mainstay.core.signature import MISSING
 from mainstay.http.fields import Field
@@ -160,8 +160,9 @@ def _reply(
     if annotation in (None, NoneType):
         return route.status or 204, None, {}
     status = route.status or 200
-    if isinstance(annotation, type) and issubclass(annotation, Response):
-        return _of_class(annotation, named)
+    plain = get_origin(annotation) or annotation
+    if isinstance(plain, type) and issubclass(plain, Response):
+        return _of_class(plain, get_args(annotation), named, schemas)
     item = yields_of(annotation)
     if item is not None:
         if item is EVENTS:
@@ -180,9 +181,15 @@ def _reply(
     return status, JSON, schemas.of(annotation, sent=True)
 
 
-def _of_class(annotation: type, named: str | None) -> tuple[int, str | None, Schema]:
+def _of_class(
+    annotation: type, arguments: tuple[Any, ...], named: str | None, schemas: Schemas
+) -> tuple[int, str | None, Schema]:
     for known, (status, media) in _OF_CLASS.items():
         if issubclass(annotation, known):
+            if arguments in ((None,), (NoneType,)):
+                return status, None, {}
+            if arguments:
+                return status, media, schemas.of(arguments[0], sent=True)
             return status, media, dict(_TEXT) if media == "text/html" else {}
     return 200, named or "*/*", {}
 
@@ -192,7 +199,13 @@ def _item(annotation: Any) -> Any:
     if get_origin(annotation) is Annotated:
         annotation = annotation.__origin__
     (item,) = get_args(annotation)[:1] or (MISSING,)
-    return MISSING if Event in alternatives_of(item) else item
+    members = alternatives_of(item)
+    if Event in members:
+        return MISSING
+    if not any(get_origin(each) is Event for each in members):
+        return item
+    said = tuple(get_args(each)[0] if get_origin(each) is Event else each for each in members)
+    return Union[said]  # noqa: UP007 - `|` does not take a tuple
 
 
 def _phrase(status: int) -> str:
