@@ -37,6 +37,13 @@ def test_it_is_written_to_stdout(shop: Path) -> None:
     assert done.out.endswith("}\n")
 
 
+def test_the_prefix_of_the_configuration_is_in_it(shop: Path) -> None:
+    """As in what the service answers itself."""
+    (shop / "shop.toml").write_text('[mainstay.http]\nprefix = "/v1"\n')
+    done = mainstay("openapi", "shop", cwd=shop)
+    assert json.loads(done.out)["servers"] == [{"url": "/v1"}]
+
+
 def test_a_file_is_written_and_compared(shop: Path) -> None:
     """What was just written is what is checked for; a change of the service is found."""
     written = mainstay("openapi", "shop", "-o", "api.json", cwd=shop)

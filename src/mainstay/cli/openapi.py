@@ -10,8 +10,7 @@ import click
 
 from mainstay.cli.exits import Command, Exit, Failure
 from mainstay.cli.target import find_service, target_options
-from mainstay.service.checking import wired
-from mainstay.service.describing import describe
+from mainstay.service.checking import document
 
 __all__ = ["command"]
 
@@ -35,9 +34,8 @@ def command(
     if check and output is None:
         raise click.UsageError("--check needs the file to compare with: -o FILE")
     declaration = find_service(target).declaration
-    wiring = wired(declaration, files=files or None, flags=flags, environ=os.environ)
-    document = describe(declaration, wiring.endpoints)
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    said = document(declaration, files=files or None, flags=flags, environ=os.environ)
+    text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
     if output is None:
         click.echo(text, nl=False)
     elif not check:

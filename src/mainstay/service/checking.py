@@ -10,6 +10,7 @@ from mainstay.core.effects import Effects
 from mainstay.errors import BugError
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
+from mainstay.service.describing import describe
 from mainstay.service.loading import FRAMEWORK, OWN, configuration
 from mainstay.service.probes import ProbeKind, ProbeResult
 from mainstay.service.running import Running
@@ -17,7 +18,7 @@ from mainstay.service.settings import Settings
 from mainstay.service.web import Web
 from mainstay.service.wiring import Wiring
 
-__all__ = ["check", "wired"]
+__all__ = ["check", "document", "wired"]
 
 
 def check(
@@ -53,6 +54,30 @@ def wired(
 
     Raises: ConfigError, WiringError.
     """
+    return _wired(declaration, files, flags, environ)[0]
+
+
+def document(
+    declaration: Declaration,
+    *,
+    files: Sequence[Path | str] | None = None,
+    flags: Sequence[str] = (),
+    environ: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the service answers at ``/openapi.json`` with this configuration.
+
+    Raises: ConfigError, WiringError; UsageError as `describe`.
+    """
+    wiring, settings = _wired(declaration, files, flags, environ)
+    return describe(declaration, wiring.endpoints, prefix=settings.http.prefix)
+
+
+def _wired(
+    declaration: Declaration,
+    files: Sequence[Path | str] | None,
+    flags: Sequence[str],
+    environ: Mapping[str, str],
+) -> tuple[Wiring, Settings]:
     loaded = configuration(declaration, files=files, flags=flags, environ=environ)
     # Wiring looks at types only; what stands behind the last two is made at the start.
     settings: Settings = loaded.get(FRAMEWORK)
@@ -65,7 +90,8 @@ def wired(
     if declaration.config is not None:
         values[declaration.config] = loaded.get(OWN)
     beside = Web(declaration, settings, _no_probe).beside
-    return Wiring(declaration, values, beside=beside, slashes=settings.http.slashes)
+    wiring = Wiring(declaration, values, beside=beside, slashes=settings.http.slashes)
+    return wiring, settings
 
 
 async def _no_probe(kind: ProbeKind) -> ProbeResult:

@@ -37,6 +37,9 @@ class Declaration:
         hooks: by the moment they run at, in the order of declaration.
         probes: extra checks, by probe.
         servers: what accepts calls from outside: ready ones, and functions that make one.
+        title: for people; the name unless given.
+        version: of its interface.
+        description: of its interface, in CommonMark.
     """
 
     name: str
@@ -53,6 +56,9 @@ class Declaration:
         default_factory=lambda: {"live": [], "ready": [], "started": []}
     )
     servers: list[Server | Function] = field(default_factory=list)
+    title: str = ""
+    version: str = "0.0.0"
+    description: str = ""
 
     @cached_property
     def routes(self) -> Routes:

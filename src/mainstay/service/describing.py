@@ -23,6 +23,11 @@ def describe(
 
     Raises: UsageError for a security scheme that nobody has described.
     """
-    servers = (prefix,) if prefix else ()
+    info = Info(
+        title=declaration.title or declaration.name,
+        version=declaration.version,
+        description=declaration.description,
+        servers=(prefix,) if prefix else (),
+    )
     documented = [] if endpoints is None else endpoints.documented()
-    return dict(build(documented, Info(title=declaration.name, servers=servers)))
+    return dict(build(documented, info))

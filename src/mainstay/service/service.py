@@ -57,12 +57,22 @@ class Service(Answering):
             for; a `msgspec.Struct`, dataclass or pydantic model.
         middleware: around every handler; the first listed runs first. Its parameters beyond the
             call and the next handler are filled by type, and `configured` makes some at start.
+        title: what people call it, in the description of its interface; the name unless given.
+        version: of that interface.
+        description: of that interface, in CommonMark.
 
     Raises: WiringError for a name that cannot be one.
     """
 
     def __init__(
-        self, name: str, *, config: type | None = None, middleware: Sequence[Layer] = ()
+        self,
+        name: str,
+        *,
+        config: type | None = None,
+        middleware: Sequence[Layer] = (),
+        title: str = "",
+        version: str = "0.0.0",
+        description: str = "",
     ) -> None:
         if not _NAME.fullmatch(name):
             message = (
@@ -70,7 +80,14 @@ class Service(Answering):
                 "dashes, a letter first"
             )
             raise WiringError(message)
-        self.declaration = Declaration(name, config, list(middleware))
+        self.declaration = Declaration(
+            name,
+            config,
+            list(middleware),
+            title=title,
+            version=version,
+            description=description,
+        )
         self._asgi: ServiceAsgi | None = None
 
     @property
