@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from enum import Enum
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -237,3 +238,57 @@ def test_who_calls_is_never_taken_from_a_request(annotation: Any) -> None:
     """Or every peer would say itself who it is, and what it may do."""
     message = refused(asking(annotation), "/", "POST")
     assert "is never taken from a request; write `Principal`" in message
+
+
+class Colour(Enum):
+    """Two of them."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, "1"),
+        (int, ...),
+        (str, 1),
+        (str, object()),
+        (bool, 1),
+        (float, True),
+        (Colour, "red"),
+        (Literal["a", "b"], "c"),
+        (Literal[1], True),
+        (int | UUID, "x"),
+        (Annotated[int, Query], "1"),
+        (Annotated[int, msgspec.Meta(ge=0)] | None, "1"),
+        (str, None),
+    ],
+)
+def test_a_default_is_of_the_type(annotation: Any, default: Any) -> None:
+    """Or the handler would get what its signature rules out."""
+    message = refused(asking(annotation, default))
+    assert f"parameter 'a' of GET /: its default {default!r} is no " in message
+    assert ("| None`" in message) == (default is None)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, 1),
+        (int, True),
+        (float, 1),
+        (Colour, Colour.RED),
+        (Literal["a", "b"], "b"),
+        (int | UUID, UUID(int=1)),
+        (Annotated[int, msgspec.Meta(ge=0)], 1),
+        (int | None, None),
+        (pydantic.SecretStr, pydantic.SecretStr("x")),
+        (Annotated[int, pydantic.Field(gt=0)], 1),
+        (list[int], ()),
+    ],
+)
+def test_a_default_that_fits_is_kept(annotation: Any, default: Any) -> None:
+    """A whole number is as good as a float, and what pydantic checks is left to it."""
+    (field,) = planned(asking(annotation, default)).fields
+    assert field.default == default

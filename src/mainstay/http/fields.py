@@ -27,7 +27,7 @@ from mainstay.http.models import members_of
 from mainstay.http.pattern import Hole, parse_host, parse_path
 from mainstay.http.request import Request
 from mainstay.http.route import Route
-from mainstay.http.shapes import Kind, Shape, shape_of, unwrap
+from mainstay.http.shapes import Kind, Shape, is_default_of, shape_of, unwrap
 from mainstay.http.sources import Json, Marker, RawBody, Source, Upload, marker_of
 from mainstay.http.uploads import UploadFile
 
@@ -251,6 +251,13 @@ class Reader:
     def _made(self, parameter: Parameter, shape: Shape, marker: Marker, source: Source) -> Field:
         name = marker.name or parameter.name
         default, factory = parameter.default, marker.default_factory
+        if (
+            default is not MISSING
+            and shape.kind is Kind.SCALAR
+            and not is_default_of(shape, default)
+        ):
+            none = f"; write `{say_type(shape.core)} | None`" if default is None else ""
+            self._refuse(parameter, f"its default {default!r} is no {say_type(shape.core)}{none}")
         if default is not MISSING and factory is not None:
             self._refuse(parameter, "it has a default and a default_factory; leave one out")
         if source == "path":

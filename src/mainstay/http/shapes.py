@@ -29,7 +29,16 @@ from mainstay.core.signature import say_type
 from mainstay.errors import UsageError
 from mainstay.http.sources import Marker, marker_of
 
-__all__ = ["Kind", "Shape", "is_model", "is_pydantic", "item_of", "shape_of", "unwrap"]
+__all__ = [
+    "Kind",
+    "Shape",
+    "is_default_of",
+    "is_model",
+    "is_pydantic",
+    "item_of",
+    "shape_of",
+    "unwrap",
+]
 
 _SCALARS: Final = frozenset({str, int, float, bool, Decimal, UUID, datetime, date, time, timedelta})
 _SEQUENCES: Final = frozenset(
@@ -143,6 +152,25 @@ def is_model(annotation: Any) -> bool:
         or typing.is_typeddict(origin)
         or is_pydantic(origin)
     )
+
+
+def is_default_of(shape: Shape, value: Any) -> bool:
+    """Whether `value` is an instance of a scalar type; of types that classes of others check,
+    anything may be."""
+    if value is None:
+        return shape.nullable
+    return shape.pydantic or _is_instance(shape.core, value)
+
+
+def _is_instance(annotation: Any, value: Any) -> bool:
+    plain = unwrap(annotation)
+    if get_origin(plain) in (Union, UnionType):
+        return any(_is_instance(each, value) for each in get_args(plain))
+    if get_origin(plain) is Literal:
+        return any(value == each and type(value) is type(each) for each in get_args(plain))
+    if plain is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return not isinstance(plain, type) or isinstance(value, plain)
 
 
 def item_of(annotation: Any) -> Any:

@@ -27,6 +27,7 @@ from mainstay.core.signature import MISSING, Parameter, parameters_of, say_type,
 from mainstay.core.threads import to_thread
 from mainstay.errors import InvalidRequest, UsageError, WiringError
 from mainstay.http.call import HttpCall
+from mainstay.http.foreign import refuse_foreign
 from mainstay.http.middleware.principal import PRINCIPAL, Principal, ask_who
 from mainstay.http.request import Request
 from mainstay.service.container import OF_A_CALL, WHO_CALLS, Container, check_who
@@ -134,6 +135,7 @@ def sources_of(
 ) -> Sources:
     """Sort the parameters of `function` by who fills them; those named in `apart` are left."""
     parameters = parameters_of(function)
+    refuse_foreign(function, parameters)
     for parameter in parameters:
         if container.brings(parameter.annotation):
             check_who(function, parameter)

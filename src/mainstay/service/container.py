@@ -15,6 +15,7 @@ from mainstay.core.call import Call
 from mainstay.core.scope import Scope
 from mainstay.core.signature import MISSING, Parameter, say_type, where
 from mainstay.errors import ShuttingDown, WiringError
+from mainstay.http.foreign import refuse_foreign
 from mainstay.http.middleware.principal import Principal
 from mainstay.http.request import Request
 from mainstay.service.builtin import builtin_provider
@@ -174,6 +175,7 @@ class Container:
     def _draw(self) -> None:
         """Find what each provider needs of others."""
         for provider in tuple(self._providers.values()):
+            refuse_foreign(provider.origin, provider.needs)
             for parameter in provider.needs:
                 self._check(provider, parameter)
             self._graph[provider] = [
