@@ -58,8 +58,9 @@ async def test_what_no_route_matches_goes_through_the_services_middleware() -> N
         assert (status, fields[b"x-seen"]) == (404, b"yes")
         assert fields[b"content-type"] == b"application/problem+json"
         assert json.loads(body)["detail"] == "there is nothing at /nope"
-        status, fields, _ = await site.get("/a", "DELETE")
+        status, fields, body = await site.get("/a", "DELETE")
         assert (status, fields[b"allow"]) == (405, b"GET, HEAD, OPTIONS")
+        assert json.loads(body)["reason"] == "METHOD_NOT_ALLOWED"
         status, fields, _ = await site.get("/a", "OPTIONS")
         assert (status, fields[b"allow"]) == (204, b"GET, HEAD, OPTIONS")
         status, fields, _ = await site.get("/a/?x=y")

@@ -136,6 +136,7 @@ async def test_files_are_for_reading(folder: Path) -> None:
     with pytest.raises(HttpError) as caught:
         await get(Static(folder), "index.html", method="POST")
     assert (caught.value.status, caught.value.headers) == (405, {"allow": "GET, HEAD"})
+    assert caught.value.reason == "METHOD_NOT_ALLOWED"
     assert (await get(Static(folder), "index.html", method="HEAD")).status == 200
 
 

@@ -78,7 +78,7 @@ async def test_a_request_that_is_none_is_told_what_is_spoken_here() -> None:
     async with talking(greet, protocol="") as peer:
         with pytest.raises(HttpError, match="WebSockets only") as caught:
             await peer.done()
-    assert caught.value.status == 426
+    assert (caught.value.status, caught.value.reason) == (426, "UPGRADE_REQUIRED")
     assert caught.value.headers == {"upgrade": "websocket", "connection": "upgrade"}
 
 

@@ -40,7 +40,7 @@ def test_another_version_is_told_which_one_is_spoken(versions: list[bytes]) -> N
     fields = [(b"sec-websocket-version", version) for version in versions]
     with pytest.raises(HttpError) as caught:
         verify_request([*fields, (b"sec-websocket-key", KEY)], "1.1")
-    assert caught.value.status == 426
+    assert (caught.value.status, caught.value.reason) == (426, "UPGRADE_REQUIRED")
     assert caught.value.headers["sec-websocket-version"] == "13"
 
 

@@ -430,9 +430,10 @@ def missed_with(call: HttpCall, miss: Miss) -> Response:
         return Response(b"", 204, {"allow": allowed})
     if not miss.allowed:
         headers = {"upgrade": "websocket", "connection": "upgrade"}
-        raise HttpError(426, "this address takes WebSockets only", headers=headers)
+        message = "this address takes WebSockets only"
+        raise HttpError(426, message, headers=headers, reason="UPGRADE_REQUIRED")
     message = f"{exchange.method} is not allowed here; {allowed} are"
-    raise HttpError(405, message, headers={"allow": allowed})
+    raise HttpError(405, message, headers={"allow": allowed}, reason="METHOD_NOT_ALLOWED")
 
 
 async def missed(call: Any) -> Response:

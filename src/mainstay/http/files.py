@@ -102,14 +102,16 @@ class File(Prepared):
         if plan.coding is not None:
             headers.set("content-encoding", plan.coding)
         if plan.verdict is Verdict.FAILED:
-            raise HttpError(412, "the file is not in the state that the request is for")
+            message = "the file is not in the state that the request is for"
+            raise HttpError(412, message, reason="PRECONDITION_FAILED")
         if plan.verdict is Verdict.NOT_MODIFIED:
             response.status = 304
             response.content_type = None
             return response
         if plan.ranges == []:
             message = "none of the ranges asked for is in the file"
-            raise HttpError(416, message, headers={"content-range": f"bytes */{plan.size}"})
+            whole = {"content-range": f"bytes */{plan.size}"}
+            raise HttpError(416, message, headers=whole, reason="RANGE_NOT_SATISFIABLE")
         _fill(response, plan, request.method)
         return response
 

@@ -321,4 +321,5 @@ def _fields_too_large(limits: FormLimits) -> TooLarge:
 
 
 def _unsupported(kind: str, wanted: str) -> HttpError:
-    return HttpError(415, f"the body is {kind or 'of no type'}; send a form, as {wanted}")
+    message = f"the body is {kind or 'of no type'}; send a form, as {wanted}"
+    return HttpError(415, message, reason="UNSUPPORTED_MEDIA_TYPE")

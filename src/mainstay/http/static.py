@@ -74,7 +74,8 @@ class Static:
         """
         if request.method not in _METHODS:
             message = "files are for reading: use GET or HEAD"
-            raise HttpError(405, message, headers={"allow": ", ".join(_METHODS)})
+            allow = {"allow": ", ".join(_METHODS)}
+            raise HttpError(405, message, headers=allow, reason="METHOD_NOT_ALLOWED")
         try:
             return await _Below(self, path, request.path.endswith("/")).prepare(request)
         except _SlashWantedError:

@@ -125,7 +125,8 @@ class WebSocketPlan:
         """
         if call.exchange.protocol != "websocket":
             headers = {"upgrade": "websocket", "connection": "upgrade"}
-            raise HttpError(426, "this address takes WebSockets only", headers=headers)
+            message = "this address takes WebSockets only"
+            raise HttpError(426, message, headers=headers, reason="UPGRADE_REQUIRED")
         deaf = self.parameter is None
         stream = self._stream(
             call, self._options, self.limits, self._decode, self._encode, deaf=deaf

@@ -79,7 +79,10 @@ def verify_request(fields: Fields, version: str) -> bytes | None:
     if versions != [VERSION]:
         message = "this server speaks version 13 of WebSocket (RFC 6455)"
         raise HttpError(
-            426, message, headers={"sec-websocket-version": "13", "upgrade": "websocket"}
+            426,
+            message,
+            headers={"sec-websocket-version": "13", "upgrade": "websocket"},
+            reason="UPGRADE_REQUIRED",
         )
     if version != "1.1":
         return None

@@ -11,6 +11,7 @@ import pytest
 
 from mainstay.errors import NotFound, UsageError
 from mainstay.http.middleware.access_log import access_log
+from mainstay.http.middleware.request_id import request_id
 from mainstay.http.response import Response
 from mainstay.testing.exchange import MemoryExchange
 from tests.http.middleware.desk import Desk, ok
@@ -70,6 +71,14 @@ async def test_errors_are_records_too(caplog: pytest.LogCaptureFixture) -> None:
         (500, logging.WARNING, "GET /bug"),
         (404, logging.INFO, "unmatched"),
     ]
+
+
+async def test_the_size_of_a_problem_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Though it is made of an exception further out; without a body it is zero."""
+    desk = Desk([request_id(), access_log()])
+    sent = [len((await desk.ask("/nope", method)).body) for method in ("GET", "DELETE", "HEAD")]
+    assert [each["bytes"] for each in records(caplog)] == sent
+    assert min(sent[:2]) > sent[2] == 0
 
 
 async def test_a_peer_that_left_and_a_deadline_that_passed(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from mainstay.errors import NotFound, UsageError
+from mainstay.http.middleware.auth import bearer, tokens
 from mainstay.http.middleware.cors import cors
 from mainstay.http.response import Response
 from mainstay.testing.exchange import Reply
@@ -59,13 +61,13 @@ async def test_errors_can_be_read_as_well() -> None:
 @pytest.mark.parametrize("target", ["/", "/nope"])
 async def test_a_preflight_is_answered_for_every_path(target: str) -> None:
     """What exists is not its question."""
-    desk = Desk([cors(origins=[APP], headers=["x-a", "content-type"], max_age=60)])
+    desk = Desk([cors(origins=[APP], headers=["x-a", "Content-Type"], max_age=60)])
     reply = await desk.ask(target, "OPTIONS", preflight(APP, headers="x-a"))
     assert reply.status == 204
     assert told(reply) == {
         "allow-origin": APP,
         "allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-        "allow-headers": "x-a, content-type",
+        "allow-headers": "x-a, content-type, accept, accept-language, content-language",
         "max-age": "60",
     }
     assert varies(reply) == {
@@ -80,7 +82,30 @@ async def test_a_preflight_of_another_origin_is_refused() -> None:
     desk = Desk([cors(origins=[APP])])
     reply = await desk.ask("/", "OPTIONS", preflight("https://evil.example"))
     assert (reply.status, told(reply)) == (403, {})
+    assert json.loads(reply.body)["reason"] == "ORIGIN_NOT_ALLOWED"
     assert "origin" in varies(reply)
+
+
+async def test_a_page_may_always_send_json() -> None:
+    """``content-type`` is allowed without being named; credentials in ``authorization`` are not."""
+    for headers, known in ((), False), (["Authorization"], True):
+        desk = Desk([cors(origins=[APP], headers=headers)])
+        reply = await desk.ask("/", "OPTIONS", preflight(APP, "POST", "authorization,content-type"))
+        allowed = told(reply)["allow-headers"].lower().split(", ")
+        assert "content-type" in allowed
+        assert ("authorization" in allowed) is known
+
+
+async def test_a_page_with_a_token_gets_through_to_its_reply() -> None:
+    """What a browser does: it asks first, without the token; and may read a 401, too."""
+    shared = cors(origins=[APP], headers=["authorization"])
+    desk = Desk([shared, bearer(tokens({"t-1": "ada"}))])
+    asked = await desk.ask("/", "OPTIONS", preflight(APP, "POST", "authorization"))
+    assert (asked.status, told(asked)["allow-origin"]) == (204, APP)
+    for token, status in (("t-1", 200), ("t-2", 401)):
+        fields = [("origin", APP), ("authorization", f"Bearer {token}")]
+        reply = await desk.ask("/", "POST", fields)
+        assert (reply.status, told(reply)["allow-origin"]) == (status, APP)
 
 
 async def test_an_options_that_asks_nothing_is_a_call() -> None:
@@ -96,6 +121,13 @@ async def test_everybody_is_the_same_reply_for_all() -> None:
     reply = await desk.ask(fields=[("origin", "null")])
     assert told(reply) == {"allow-origin": "*"}
     assert "vary" not in reply.headers
+
+
+def test_what_is_no_name_is_refused() -> None:
+    """Of a method or a field."""
+    for given in ({"methods": ["GET,PUT"]}, {"headers": ["x a"]}):
+        with pytest.raises(UsageError, match="not all names of"):
+            cors(origins=[APP], **given)  # type: ignore[arg-type]
 
 
 def test_everybody_and_credentials_exclude_each_other() -> None:

@@ -132,6 +132,24 @@ async def test_a_changed_token_does_not_hold() -> None:
     assert b"root" not in reply.body
 
 
+async def test_what_is_told_is_in_words() -> None:
+    """Not the name of an exception; enough to mend an honest client."""
+    layer = jwt(SECRET, algorithms=["HS256"], audience="shop")
+    head, body, _ = signed(aud="shop").split(".")
+    told = {
+        f"{head}.{body}.AAAA": "the token's signature does not fit",
+        raw({"alg": "HS512"}, claims(aud="shop"), SECRET.encode()): "algorithm",
+        "e30.e30": "the token cannot be read",
+        signed(aud="bank"): "the token is for another audience",
+        signed(): "the token lacks a claim",
+    }
+    for token, words in told.items():
+        reply = await ask(layer, token)
+        assert reply.status == 401
+        assert words in json.loads(reply.body)["detail"]
+        assert b"Error" not in reply.body
+
+
 async def test_a_token_has_its_time() -> None:
     """By the clock of the service, with some leeway for others' clocks."""
     layer = jwt(SECRET, algorithms=["HS256"], leeway=5)

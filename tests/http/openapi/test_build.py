@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from mainstay.core.call import Call, Handler
 from mainstay.errors import UsageError
+from mainstay.http.middleware.auth import bearer, tokens
+from mainstay.http.middleware.principal import require
 from mainstay.http.openapi.build import Documented, Info, build
 from mainstay.http.routes import Routes
 from mainstay.http.websocket import WebSocket
@@ -151,6 +153,19 @@ def test_middleware_says_how_it_secures() -> None:
     made = document(routes)
     assert made["paths"]["/"]["get"]["security"] == [{"key": [], "bearer": []}]
     assert set(made["components"]["securitySchemes"]) == {"key", "bearer"}
+
+
+def test_required_scopes_are_shown_with_the_scheme_around_them() -> None:
+    """Of the one authentication that the route stands in; of several, nobody knows whose."""
+    routes = Routes(middleware=[bearer(tokens({"t": "ada"}))])
+    routes.get("/one", middleware=[require("read"), require("list")])(ping)
+    routes.get("/two", security=[{"basic": []}], middleware=[require("read")])(ping)
+    paths = document(routes)["paths"]
+    assert paths["/one"]["get"]["security"] == [{"bearer": ["read", "list"]}]
+    assert paths["/two"]["get"]["security"] == [{"basic": [], "bearer": []}]
+    alone = empty()
+    alone.get("/", middleware=[require("read")])(ping)
+    assert "security" not in document(alone)["paths"]["/"]["get"]
 
 
 def test_a_scheme_that_nobody_described_is_refused() -> None:

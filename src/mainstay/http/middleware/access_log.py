@@ -19,7 +19,7 @@ from mainstay.core.redact import MASK, is_credential
 from mainstay.errors import PeerGone, UsageError
 from mainstay.http.call import HttpCall
 from mainstay.http.middleware.base import HttpNext, http_only
-from mainstay.http.problems import status_of
+from mainstay.http.problems import problem_response, status_of
 from mainstay.http.response import Response
 
 __all__ = ["access_log"]
@@ -69,7 +69,10 @@ def access_log(
             )
             raise
         except Exception as error:
-            record.write(_LEFT if isinstance(error, PeerGone) else status_of(error))
+            if isinstance(error, PeerGone):
+                record.write(_LEFT)
+            else:
+                record.write(status_of(error), _size_of(error, call))
             raise
         body = response.body
         if isinstance(body, bytes):
@@ -82,6 +85,14 @@ def access_log(
 
     layer.__qualname__ = "access_log"
     return http_only(layer)
+
+
+def _size_of(error: Exception, call: HttpCall) -> int:
+    """Bytes of the problem that the outermost will make of it; zero where it will not be sent."""
+    if call.begun or call.exchange.method == "HEAD":
+        return 0
+    body = problem_response(error, call.request).body
+    return len(body) if isinstance(body, bytes) else 0
 
 
 class _Record:

@@ -29,6 +29,9 @@ __all__ = ["cors"]
 
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,]+")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ALWAYS: Final = ("accept", "accept-language", "content-language", "content-type")
+"""Allowed in any case. Their harmless values need no leave, but JSON is none of these, and a
+service that lets a page send a body seldom means forms only."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -51,7 +54,9 @@ def cors(
         origins: such as ``https://app.example.org``; ``["*"]`` for all.
         origin_regex: matches the whole of further origins; escape the dots.
         methods: that pages may use; ``["*"]`` for the one that is asked for.
-        headers: that pages may send beside the harmless ones; ``["*"]`` for those asked for.
+        headers: that pages may send beside ``content-type`` and the harmless ones, such as
+            ``authorization``, which no ``*`` of a browser includes; ``["*"]`` here allows all that
+            are asked for.
         expose: fields of the reply that scripts may read beside the harmless ones.
         credentials: whether cookies and other credentials may come along, and the reply be read.
         max_age: seconds that a browser may remember the answer; they take two hours at most.
@@ -89,6 +94,8 @@ class _Cors:
         for name, given in [("origins", origins), ("methods", methods), ("headers", headers)]:
             if isinstance(given, str):
                 raise UsageError(f"cors: {name} is a list, such as [{given!r}]")
+            if name != "origins" and not all(map(_TOKEN.fullmatch, given)):
+                raise UsageError(f"cors: {list(given)} are not all names of {name}")
         self._any = "*" in origins
         if self._any and credentials:
             raise UsageError(
@@ -106,7 +113,8 @@ class _Cors:
         self._mirror_method = "*" in methods
         self._methods = ", ".join(methods)
         self._mirror = "*" in headers
-        self._headers = ", ".join(headers)
+        named = {each.lower(): each for each in (*headers, *_ALWAYS)}
+        self._headers = ", ".join(named.values())
         self._expose = ", ".join(expose)
         self._credentials = credentials
         self._max_age = str(max_age)
@@ -157,7 +165,8 @@ class _Cors:
         reply.vary("access-control-request-method")
         reply.vary("access-control-request-headers")
         if origin is None:
-            raise HttpError(403, "pages of this origin may not use this service")
+            message = "pages of this origin may not use this service"
+            raise HttpError(403, message, reason="ORIGIN_NOT_ALLOWED")
         self._allow(reply, origin)
         mirrored = method if self._mirror_method and _TOKEN.fullmatch(method) else ""
         headers = self._headers

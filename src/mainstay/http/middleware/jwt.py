@@ -191,8 +191,7 @@ class _Tokens:
                 options=options,
             )
         except self._error as error:
-            # Of the library's words only the kind: some quote the token.
-            raise Unauthenticated(f"the token does not hold: {type(error).__name__}") from None
+            raise Unauthenticated(_why(error)) from None
         except (ValueError, TypeError, KeyError, RecursionError):
             raise Unauthenticated("the token cannot be read") from None
         if self._issuers is not None:
@@ -200,6 +199,23 @@ class _Tokens:
             if not isinstance(issuer, str) or issuer not in self._issuers:
                 raise Unauthenticated("the token is of another issuer")
         return dict(claims)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a token, in words of ours: those of the library may quote it."""
+    import jwt as pyjwt  # noqa: PLC0415 - an optional package
+
+    # The more special ones first.
+    for kind, words in (
+        (pyjwt.InvalidSignatureError, "the token's signature does not fit"),
+        (pyjwt.InvalidAlgorithmError, "the token is signed with an algorithm that counts not here"),
+        (pyjwt.DecodeError, "the token cannot be read"),
+        (pyjwt.InvalidAudienceError, "the token is for another audience"),
+        (pyjwt.MissingRequiredClaimError, "the token lacks a claim that is needed here"),
+    ):
+        if isinstance(error, kind):
+            return words
+    return "the token does not hold"
 
 
 def _check_time(claims: Mapping[str, Any], now: float, leeway: float, *, expires: bool) -> None:

@@ -69,9 +69,12 @@ class Require:
 
     Attributes:
         security: for OpenAPI.
+        security_scopes: for OpenAPI, those of the scheme that a middleware outside of this one
+            asks for; none if `security` names a scheme.
     """
 
     def __init__(self, scopes: Sequence[str], scheme: str | None) -> None:
+        self.security_scopes = tuple(scopes) if scheme is None else ()
         self._scopes = frozenset(scopes)
         self._challenge = f'Bearer error="insufficient_scope", scope="{" ".join(scopes)}"'
         self.security: tuple[Mapping[str, Sequence[str]], ...] = ()
@@ -102,6 +105,7 @@ def require(*scopes: str, scheme: str | None = None) -> Require:
 
     Args:
         scopes: such as ``orders:write``.
-        scheme: the security scheme that OpenAPI shows them with, such as ``bearer``.
+        scheme: the security scheme that OpenAPI shows them with, such as ``bearer``; that of the
+            authentication it stands in unless given.
     """
     return Require(scopes, scheme)
