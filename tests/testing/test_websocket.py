@@ -41,7 +41,20 @@ def make() -> Service:
     async def secret(socket: WebSocket[str, str]) -> None:
         raise PermissionDenied("not for you")
 
+    @service.websocket("/named")
+    async def named(socket: WebSocket[str, dict[str, str]], name: str) -> None:
+        await socket.send({"name": name})
+
     return service
+
+
+async def test_a_query_and_plain_values() -> None:
+    """Parameters of the query are given as with any request; JSON needs no type."""
+    async with (
+        http_client(make()) as client,
+        client.websocket("/named", params={"name": "Ada & Bob"}) as socket,
+    ):
+        assert await socket.receive_json() == {"name": "Ada & Bob"}
 
 
 async def test_messages_go_both_ways() -> None:

@@ -27,7 +27,8 @@ from mainstay.core.wheel import Wheel
 from mainstay.errors import BrokenError, UsageError
 from mainstay.http.app import HttpApplication
 from mainstay.http.client import HttpClient
-from mainstay.http.client.urls import parse_url
+from mainstay.http.client.urls import Params, parse_url
+from mainstay.http.client.verbs import RequestOptions
 from mainstay.http.headers import HeaderSource
 from mainstay.interfaces.server import ServerStatistics
 from mainstay.net.client_http1 import Http1Connection
@@ -176,6 +177,7 @@ class ServiceClient(HttpClient):
         self,
         url: str,
         *,
+        params: Params | None = None,
         subprotocols: Sequence[str] = (),
         headers: HeaderSource = (),
         compress: bool = False,
@@ -186,6 +188,7 @@ class ServiceClient(HttpClient):
 
         Args:
             url: path and query.
+            params: added to the query.
             subprotocols: offered, by preference.
             headers: of the request.
             compress: whether to offer permessage-deflate.
@@ -194,7 +197,8 @@ class ServiceClient(HttpClient):
         """
         base = self._base
         assert base is not None
-        request = self._request("GET", url, {"headers": headers}, streamed=True)[0]
+        options: RequestOptions = {"headers": headers, "params": params}
+        request = self._request("GET", url, options, streamed=True)[0]
         socket = TestSocket(asyncio.get_running_loop())
         if self._server is not None:
             self._server.connect(socket)

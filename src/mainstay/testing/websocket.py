@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random as randomness
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast, overload
 
 import msgspec
 
@@ -84,8 +84,12 @@ class TestSocket(asyncio.Protocol):
             if event is None:
                 wire.receive_data(await self.read())
 
-    async def receive_json(self, into: type[T]) -> T:
-        """The next message, which is JSON, as a value of the type."""
+    @overload
+    async def receive_json(self) -> Any: ...
+    @overload
+    async def receive_json(self, into: type[T]) -> T: ...
+    async def receive_json(self, into: Any = Any) -> Any:
+        """The next message, which is JSON, as a value of the type; as plain values without one."""
         return msgspec.json.decode(await self.receive(), type=into)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
