@@ -1,8 +1,11 @@
 """The HTTP client of a service: its settings, and what travels with its requests."""
 
+from typing import Any
+
 import pytest
 
 from mainstay.core.scope import Scope
+from mainstay.errors import NotFound
 from mainstay.http.client import ClientLimits, HttpClient
 from mainstay.http.client_settings import ClientSettings
 from mainstay.http.request import Request
@@ -75,3 +78,36 @@ async def test_a_handler_of_http_asks_for_it_by_type() -> None:
 
     async with http_client(service) as client:
         assert (await client.get("/kind")).text == "HttpClient"
+
+
+async def test_a_failure_of_another_server_is_a_bad_gateway() -> None:
+    """Uncaught, an error of theirs is 502, and so is a reply that is no JSON or of another type;
+    nothing of it is told."""
+    other = Service("other")
+
+    @other.get("/error")
+    async def error() -> None:
+        raise NotFound("their secret")
+
+    @other.get("/text")
+    async def text() -> str:
+        return "their secret"
+
+    @other.get("/type")
+    async def of_another_type() -> dict[str, str]:
+        return {"name": "their secret"}
+
+    ours = Service("ours")
+
+    @ours.get("/{page}")
+    async def relay(page: str, client: HttpClient) -> Any:
+        return await client.get(f"/{page}", into=dict[str, int])
+
+    async with (
+        http_client(other) as theirs,
+        http_client(ours, overrides={HttpClient: theirs}) as client,
+    ):
+        for page in ("error", "text", "type"):
+            reply = await client.get(f"/{page}")
+            assert (reply.status, reply.problem is not None) == (502, True), page
+            assert "secret" not in reply.text
