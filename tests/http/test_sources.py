@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
+from mainstay.errors import UsageError
 from mainstay.http.sources import (
     Body,
     Cookie,
@@ -50,3 +53,30 @@ def test_a_body_is_json() -> None:
 def test_every_marker_means_another_place() -> None:
     """No two are the same."""
     assert len({kind.source for kind in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda q: q(1), "Query(1) says no name of what it gives: a default stands behind the"),
+        (lambda q: q("user-id"), "another name is Query(name=…)"),
+        (lambda q: q(default=1), "as in `x: Annotated[int, Query] = 1`"),
+        (lambda q: q(alias="Q"), "Query has no option 'alias'; write Query(name=…)"),
+        (lambda q: q(ge=1), "`Annotated[int, Query, msgspec.Meta(ge=1)]`"),
+        (lambda q: q(nam="x"), "did you mean 'name'?"),
+        (lambda q: q(zzz="x"), "it has name, description, examples"),
+    ],
+)
+def test_what_other_frameworks_take_is_told_what_to_write(make: Any, says: str) -> None:
+    """At the line where it stands: a marker has names only, and no default."""
+    with pytest.raises(UsageError) as caught:
+        make(Query)
+    assert says in caught.value.message
+
+
+def test_the_options_of_a_body_are_its_own() -> None:
+    """`media_types` is one of a JSON body, and none of a query."""
+    assert Json(media_types=("text/json",)).media_types == ("text/json",)
+    with pytest.raises(UsageError, match="Query has no option 'media_types'"):
+        cast("Any", Query)(media_types=())
+    assert replace(Query(name="a"), name="b") == copy(Query(name="b"))

@@ -14,9 +14,12 @@ class itself stands for one without arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
+
+from mainstay.errors import UsageError
 
 __all__ = [
     "Body",
@@ -50,6 +53,8 @@ class Marker:
         deprecated: for OpenAPI.
         documented: whether OpenAPI lists it.
         default_factory: makes the value for a request without one.
+
+    Raises: UsageError for a value without a name, and for an option that it has not.
     """
 
     source: ClassVar[Source]
@@ -60,6 +65,46 @@ class Marker:
     deprecated: bool = False
     documented: bool = True
     default_factory: Callable[[], Any] | None = None
+
+    def __new__(cls, *values: Any, **options: Any) -> Self:
+        """Say what to write instead of what other frameworks take here."""
+        if values:
+            raise UsageError(
+                f"{cls.__name__}({values[0]!r}) says no name of what it gives: "
+                f"{_DEFAULT.format(cls.__name__)}; another name is {cls.__name__}(name=…)"
+            )
+        known = [each.name for each in fields(cls)]
+        for option in options:
+            if option not in known:
+                hint = _hint(option, cls.__name__, known)
+                raise UsageError(f"{cls.__name__} has no option {option!r}; {hint}")
+        return object.__new__(cls)
+
+
+_DEFAULT: Final = "a default stands behind the parameter, as in `x: Annotated[int, {0}] = 1`"
+_CONSTRAINT: Final = (
+    "constraints stand beside the marker, as in `Annotated[int, {0}, msgspec.Meta(ge=1)]`"
+)
+_INSTEAD: Final = {
+    "alias": "write {0}(name=…)",
+    "validation_alias": "write {0}(name=…)",
+    "default": _DEFAULT,
+    "title": "write {0}(description=…)",
+    "example": "write {0}(examples=(…,))",
+    "include_in_schema": "write {0}(documented=False)",
+    **dict.fromkeys(
+        ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", "regex"),
+        _CONSTRAINT,
+    ),
+}
+
+
+def _hint(option: str, marker: str, known: Sequence[str]) -> str:
+    instead = _INSTEAD.get(option)
+    if instead is not None:
+        return instead.format(marker)
+    near = get_close_matches(option, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
 
 
 class Path(Marker):
