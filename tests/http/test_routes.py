@@ -183,6 +183,8 @@ def test_a_mount_has_a_prefix_and_no_name() -> None:
         (lambda r: r.get(len), r"@get needs a path, such as @get\('/users/\{id\}'\)"),
         (lambda r: r.get("/a")(None), r"get\('/a'\): None cannot be called"),
         (lambda r: r.get("a")(len), "begins with a slash"),
+        (lambda r: Routes("/h").get("a")(len), "the route 'a' cannot be: .* begins with a slash"),
+        (lambda r: Routes("/h").websocket("a")(len), "begins with a slash"),
         (lambda r: r.get("/a", tag=[]), "no option 'tag'; did you mean 'tags'"),
         (lambda r: r.get("/a", host="a:80")(len), "leave the port out"),
         (lambda r: r.route("/a", "GET"), "methods is a list"),

@@ -347,4 +347,7 @@ def _check_path(path: str, decorator: str) -> str:
     if not isinstance(cast("object", path), str):
         message = f"@{decorator} needs a path, such as @{decorator}('/users/{{id}}'), not {path!r}"
         raise WiringError(message)
+    if path:
+        # Behind a prefix as well, where "a" would make "/users" answer at "/usersa".
+        parse_path(path)
     return f"{decorator}({path!r})"
