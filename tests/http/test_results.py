@@ -314,3 +314,34 @@ def test_a_generic_response_is_checked_by_what_it_carries() -> None:
     ):
         wire(opaque)
     assert yields_of(AsyncIterator[Event[User]]) is EVENTS
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        tuple[dict[str, int], int],
+        tuple[str, int],
+        tuple[Any, int] | None,
+        tuple[None, Annotated[int, "status"]],
+    ],
+)
+def test_a_body_with_a_status_is_refused_at_the_start(annotation: Any) -> None:
+    """It would be answered 200 with an array."""
+    with pytest.raises(WiringError, match="a tuple is a JSON array, and never a body with a statu"):
+        respond(None, annotation)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "body"),
+    [
+        (tuple[int, int], (1, 2), b"[1,2]"),
+        (tuple[float, int], (1.5, 2), b"[1.5,2]"),
+        (tuple[str, ...], ("a",), b'["a"]'),
+        (tuple[int, str], (1, "a"), b'[1,"a"]'),
+        (tuple[str, int, int], ("a", 1, 2), b'["a",1,2]'),
+        (list[tuple[str, int]], [("a", 1)], b'[["a",1]]'),
+    ],
+)
+def test_other_tuples_are_arrays(annotation: Any, value: Any, body: bytes) -> None:
+    """Pairs of numbers, and pairs inside of something else, too."""
+    assert respond(value, annotation).body == body

@@ -258,6 +258,7 @@ def _check(annotation: Any, alternatives: tuple[Any, ...], route: Route, place: 
         raise WiringError(f"{place} is an async generator: {_SAY_WHAT}")
     for each in alternatives:
         _check_one(each, place)
+        _check_pair(each, place)
     if route.status in _BODILESS and not says_nothing:
         for each in alternatives:
             if each not in (None, types.NoneType) and not _is_response(each):
@@ -284,6 +285,23 @@ def _check_one(annotation: Any, place: str) -> None:
             "dataclass, a TypedDict, an attrs or pydantic class, plain values, or a Response"
         )
         raise WiringError(message)
+
+
+def _check_pair(annotation: Any, place: str) -> None:
+    """A body and a status, as other frameworks take them; pairs of numbers are what they are."""
+    if get_origin(annotation) is not tuple:
+        return
+    match [
+        kind.__origin__ if get_origin(kind) is Annotated else kind for kind in get_args(annotation)
+    ]:
+        case [body, status] if status is int and body not in (int, float):
+            message = (
+                f"{place} returns {say_type(annotation)}: a tuple is a JSON array, and never a body "
+                "with a status. What decides about a status at run time returns a Response, or "
+                "raises an error; one that is known is the route's status=. If an array is meant, "
+                "write list[…] or a NamedTuple"
+            )
+            raise WiringError(message)
 
 
 def _is_response(annotation: Any) -> bool:
