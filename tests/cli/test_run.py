@@ -330,3 +330,23 @@ def test_listen_without_routes_is_a_mistake(tmp_path: Path) -> None:
     done = mainstay("run", "good", "--listen", "8000", cwd=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert "good has no routes, so there is nothing to --listen for" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--port", "8000"], "no such option --port; write --listen PORT"),
+        (["--host=0.0.0.0"], "no such option --host; say it with the port: --listen HOST:PORT"),
+        (["--reload"], "no such option --reload; write --dev"),
+        (["--workers", "4"], "no such option --workers; a service runs in one process so far"),
+        (["--devv"], "--dev"),
+    ],
+)
+def test_options_of_other_servers_are_told_what_they_are_here(
+    tmp_path: Path, options: list[str], told: str
+) -> None:
+    """And are no options all the same."""
+    done = mainstay("run", "nowhere", *options, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "Traceback" not in done.err

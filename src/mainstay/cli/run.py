@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,6 +17,31 @@ from mainstay.net.address import Address
 from mainstay.service.service import Service
 
 __all__ = ["command"]
+
+
+_HINTS: Final = {
+    "--host": "say it with the port: --listen HOST:PORT",
+    "--bind": "write --listen ADDRESS",
+    "--port": "write --listen PORT for this machine only, or --listen :PORT for every interface",
+    "--reload": "write --dev",
+    "--workers": "a service runs in one process so far; start it several times, each with its own "
+    "--listen",
+}
+
+
+class _Run(Command):
+    """Knows what the options of other servers are called here."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say what to write for an option of others."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = _HINTS.get(error.option_name)
+            if hint is None:
+                raise
+            message = f"no such option {error.option_name}; {hint}"
+            raise click.UsageError(message, ctx) from None
 
 
 def _addresses(
@@ -33,7 +59,7 @@ def _addresses(
 
 @click.command(
     "run",
-    cls=Command,
+    cls=_Run,
     exits=[
         Exit.NOT_STARTED,
         Exit.NOT_IMPORTED,
