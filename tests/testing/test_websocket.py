@@ -144,6 +144,26 @@ async def _send_all(socket: TestSocket) -> None:
         await socket.send(b"x" * 100_000)
 
 
+async def test_a_service_waits_for_a_test_that_does_not_receive() -> None:
+    """It is held back after some messages, as by any slow client, and goes on when they are read."""
+    service, sent = Service("flood"), 0
+
+    @service.websocket("/flood")
+    async def flood(socket: WebSocket[str, bytes]) -> None:
+        nonlocal sent
+        for _ in range(100):
+            await socket.send(bytes(10_000))
+            sent += 1
+
+    async with (
+        http_client(service) as client,
+        client.websocket("/flood", compress=False) as socket,
+    ):
+        await asyncio.sleep(1)
+        assert 0 < sent < 50
+        assert len([message async for message in socket]) == 100
+
+
 async def test_one_that_is_not_open_cannot_be_used() -> None:
     """A socket without a handshake has nobody to talk to."""
     with pytest.raises(ClosedError):

@@ -23,6 +23,8 @@ _END: Final = b"\r\n\r\n"
 _SWITCHING: Final = 101
 _PATIENCE: Final = 10.0
 """Seconds for the service to answer our goodbye."""
+_HELD: Final = 1 << 16
+"""Bytes that the test has not received; beyond, the service has to wait, as for any client."""
 
 
 class TestSocket(asyncio.Protocol):
@@ -46,6 +48,7 @@ class TestSocket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._room = asyncio.Event()
         self._room.set()
+        self._paused = False
         self._gone: asyncio.Future[None] = loop.create_future()
 
     # --- messages -------------------------------------------------------------------------------
@@ -156,6 +159,9 @@ class TestSocket(asyncio.Protocol):
         """What has arrived; waits for it; ``b""`` at the end."""
         while (data := self._inbox.take()) is None:
             await self._inbox.wait()
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
         return data
 
     async def aclose(self) -> None:
@@ -171,6 +177,9 @@ class TestSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         self._inbox.add(data)
+        if self._inbox.buffered >= _HELD and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
 
     def eof_received(self) -> None:
         """See `asyncio.Protocol`."""
