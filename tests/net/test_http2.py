@@ -18,6 +18,7 @@ from tests.wire.http2_world import (
     HEADERS,
     PING,
     POST,
+    SETTINGS,
     hello,
     reset,
     window,
@@ -271,6 +272,39 @@ async def test_resets_that_the_peer_provokes_are_calmed() -> None:
     for stream in range(1, 203, 2):
         wire.say(wire.peer.head(stream, GET[1:]))
     assert codes(await wire.settled())[-1] == 11
+    assert wire.lost == 1
+
+
+@pytest.mark.parametrize("knows", [True, False])
+async def test_refused_streams_are_calmed(knows: bool) -> None:
+    """A peer that knows how many it may open has no more than resets to spend."""
+    wire = Wire(never, streams=5, resets=20)
+    if knows:
+        wire.say(frame(SETTINGS, ACK, 0, b""))
+    for stream in range(1, 81, 2):
+        if not wire.transport.closed:
+            wire.say(wire.peer.head(stream, GET))
+    assert codes(await wire.settled()) == [7] * (21 if knows else 26) + [11]
+    assert wire.lost == 1
+
+
+async def test_window_updates_of_the_connection_wake_who_waits_once() -> None:
+    """However many come in one read; and crumbs of it are a flood."""
+    wire = Wire(lambda exchange: exchange.respond(200, None, (), bytes(70_000)))
+    wire.say(b"".join(wire.peer.head(stream, GET) for stream in range(1, 101, 2)))
+    woken = 0
+
+    class Counted(dict[int, Any]):
+        def update(self, *args: Any, **more: Any) -> None:
+            nonlocal woken
+            woken += 1
+            super().update(*args, **more)
+
+    wire.connection._ready = Counted(wire.connection._ready)
+    wire.say(window(0, 2000) * 50)
+    assert woken == 1
+    wire.say(window(0, 1) * 700)
+    assert codes(await wire.settled())[-1:] == [11]
     assert wire.lost == 1
 
 

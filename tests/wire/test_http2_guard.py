@@ -6,7 +6,7 @@ import pytest
 
 from mainstay.wire.http2 import PREFACE, ErrorCode
 from mainstay.wire.http2_frames import frame
-from mainstay.wire.http2_guard import FrameGuard, Violation
+from mainstay.wire.http2_guard import SMALL, FrameGuard, Violation
 from tests.wire.http2_world import (
     ACK,
     CONTINUATION,
@@ -51,6 +51,7 @@ def violation(made: FrameGuard, data: bytes, now: float = 100.0) -> ErrorCode:
         frame(DATA, 0, 1, b""),
         frame(GOAWAY, 0, 0, bytes(8)),
         reset(1),
+        window(0, SMALL - 1),
     ],
     ids=lambda flood: str(flood[3]),
 )
@@ -77,7 +78,7 @@ def test_what_serves_the_transfer_is_not_counted() -> None:
     """Requests, data, its end, and windows."""
     made = guard()
     request = frame(HEADERS, END_HEADERS, 1, bytes(20)) + frame(DATA, 0, 1, b"x")
-    made.feed((request + frame(DATA, END_STREAM, 1, b"") + window(0, 1)) * 1000, 100.0)
+    made.feed((request + frame(DATA, END_STREAM, 1, b"") + window(0, 1024)) * 1000, 100.0)
 
 
 def test_resets_that_the_peer_provokes_count_as_its_own() -> None:
@@ -87,6 +88,41 @@ def test_resets_that_the_peer_provokes_count_as_its_own() -> None:
         made.count_reset(100.0)
     with pytest.raises(Violation):
         made.count_reset(100.0)
+
+
+def test_small_updates_may_answer_small_replies() -> None:
+    """Two for each part that was written, of its stream and of the connection."""
+    made = guard()
+    for _ in range(100):
+        made.wrote()
+    made.feed(window(0, 5) * 209, 100.0)
+    assert violation(made, window(1, 5)) == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_a_server_may_update_in_crumbs() -> None:
+    """It is asked for what it does, and uploads may be small."""
+    made = FrameGuard(server=False, resets=9, control_frames=9, window=1, block=99)
+    made.feed(frame(SETTINGS, 0, 0, b"") + window(0, 1) * 1000, 100.0)
+
+
+def test_refused_streams_count_once_the_peer_knows_the_bound() -> None:
+    """What it sent with the acknowledgement was sent before; and it cannot wait for ever."""
+    made = guard()
+    for _ in range(50):
+        made.count_refused(50, 100.0)
+    made.feed(frame(SETTINGS, ACK, 0, b""), 106.0)
+    for _ in range(50):
+        made.count_refused(50, 106.0)
+    made.feed(b"", 106.0)
+    for _ in range(10):
+        made.count_refused(50, 106.0)
+    with pytest.raises(Violation, match="reset"):
+        made.count_refused(50, 106.0)
+    slow = guard()
+    for _ in range(60):
+        slow.count_refused(50, 100.0)
+    with pytest.raises(Violation, match="reset"):
+        slow.count_refused(50, 100.0)
 
 
 def test_a_header_block_has_a_size() -> None:

@@ -63,9 +63,6 @@ _FAREWELL: Final = 1.0
 _TURN: Final = 32 * 1024
 """Bytes read at once after which other connections have a turn: libuv would read on."""
 
-_NO_FLOOD: Final = frozenset({ErrorCode.REFUSED_STREAM, ErrorCode.STREAM_CLOSED})
-"""Resets that a peer may provoke before it has read what we sent: our settings, or our reset."""
-
 _PAYLOAD: Final = b"mainstay"
 
 
@@ -103,6 +100,7 @@ class Http2Connection(asyncio.Protocol):
         "_draining",
         "_exchanges",
         "_gathered",
+        "_grown",
         "_guard",
         "_head_due",
         "_heard",
@@ -154,6 +152,7 @@ class Http2Connection(asyncio.Protocol):
         self._waiting: dict[int, Http2Exchange] = {}
         self._closing = False
         self._corked = False
+        self._grown = False  # the window of all streams, by what is being read
         self._reading = True
         self._served = 0
         self._unsent = 0
@@ -295,6 +294,9 @@ class Http2Connection(asyncio.Protocol):
                         exchange.arrived(event.data, event.ended)  # type: ignore[union-attr]
                 else:
                     self._told(event, now)
+            if self._grown:
+                self._grown = False
+                self._ready.update(self._blocked)
         except Violation as violation:
             self.engine.fail(violation.code)
             self._break(violation.message)
@@ -327,8 +329,8 @@ class Http2Connection(asyncio.Protocol):
     def _told(self, event: Event, now: float) -> None:
         """What is not a request, nor its body."""
         if isinstance(event, Reset):
-            if event.ours and event.code not in _NO_FLOOD:
-                self._guard.count_reset(now)
+            if event.ours:
+                self._provoked(event.code, now)
             self._drop(event)
         elif isinstance(event, Trailers):
             exchange = self._exchanges.get(event.stream)
@@ -338,11 +340,18 @@ class Http2Connection(asyncio.Protocol):
             self._break(event.message)
         elif isinstance(event, Writable):
             if not event.stream:
-                self._ready.update(self._blocked)
+                self._grown = True
             elif event.stream in self._blocked:
                 self._ready[event.stream] = self._blocked[event.stream]
         elif isinstance(event, Goaway):
             self.drain()
+
+    def _provoked(self, code: int, now: float) -> None:
+        """The peer made us reset a stream: to be counted, unless it can not have known."""
+        if code == ErrorCode.REFUSED_STREAM:
+            self._guard.count_refused(self.port.limits.streams, now)
+        elif code != ErrorCode.STREAM_CLOSED:  # for which it may not have read our reset yet
+            self._guard.count_reset(now)
 
     def _drop(self, reset: Reset) -> None:
         exchange = self._exchanges.get(reset.stream)
@@ -399,6 +408,7 @@ class Http2Connection(asyncio.Protocol):
     def has_room(self, size: int) -> bool:
         """See `Carrier`."""
         self._gathered += size
+        self._guard.wrote()
         if self._gathered > self.port.limits.write_buffer:
             self._write()  # else nobody would see that the transport is full
             self._gathered = size

@@ -4,8 +4,11 @@ The guard looks at the headers of frames, before an engine spends anything on th
 nothing else of the protocol. It answers for:
 
 * rapid resets (CVE-2023-44487), and streams that the peer makes us reset (CVE-2025-8671);
+* streams beyond those that our SETTINGS allow, from a peer that has acknowledged them;
 * SETTINGS, PING, PRIORITY, empty DATA and frames of unknown kind (CVE-2019-9512, 9515, 9518): each
   costs us work or an answer, and brings nothing;
+* WINDOW_UPDATE of less than `SMALL` bytes to a server (CVE-2019-9511): a reply would go in crumbs.
+  Replies that are small themselves may be answered so, see `FrameGuard.wrote`;
 * endless or huge header blocks (CVE-2024-27316): those are counted as they come, encoded, because
   a decoder that is given them has to decode them all;
 * a first frame that is not SETTINGS (RFC 9113 §3.4), and GOAWAY on a stream (§6.8).
@@ -20,9 +23,13 @@ from typing import Final
 
 from mainstay.wire.http2 import PREFACE, ErrorCode
 
-__all__ = ["FrameGuard", "Violation"]
+__all__ = ["SMALL", "FrameGuard", "Violation"]
+
+SMALL: Final = 1024
+"""Bytes; clients that give windows back in smaller parts than this are hard to find."""
 
 _HEADER: Final = 9
+_UPDATE: Final = 4
 _DATA: Final = 0
 _HEADERS: Final = 1
 _RST_STREAM: Final = 3
@@ -30,6 +37,7 @@ _SETTINGS: Final = 4
 _GOAWAY: Final = 7
 _WINDOW_UPDATE: Final = 8
 _CONTINUATION: Final = 9
+_SIZE: Final = 2**31 - 1
 _END_STREAM: Final = 1
 _ACK: Final = 1
 _END_HEADERS: Final = 4
@@ -64,10 +72,15 @@ class FrameGuard:
         "_first",
         "_most_control",
         "_most_resets",
+        "_owed",
+        "_refused",
         "_resets",
+        "_settled",
         "_since",
         "_skip",
+        "_small",
         "_window",
+        "acknowledged",
         "in_head",
     )
 
@@ -83,17 +96,24 @@ class FrameGuard:
         self._first = True
         self._since = 0.0
         self._resets = 0
+        self._refused = 0
         self._control = 0
+        self._small = SMALL if server else 0
+        self._owed = 0  # small updates that what we wrote may bring
+        self._settled = False  # whether `acknowledged` held before the bytes that came last
         self._block_size = 0
         self._block_is_open = False
         self.in_head = True
         """Whether the peer has begun a header block, or the connection, and not ended it."""
+        self.acknowledged = False
+        """Whether the peer has acknowledged our SETTINGS."""
 
     def feed(self, data: bytes, now: float) -> None:
         """Look at what came, at monotonic second `now`, before the engine does.
 
         Raises: Violation.
         """
+        self._settled = self.acknowledged
         if self._carry:
             data = self._carry + data
             self._carry = b""
@@ -114,11 +134,16 @@ class FrameGuard:
                 self._grow(length, data[at + 4], now)
             elif kind == _RST_STREAM:
                 self.count_reset(now)
-            elif kind != _WINDOW_UPDATE and (
-                kind != _DATA or (length == 0 and not data[at + 4] & _END_STREAM)
-            ):
+            elif kind == _WINDOW_UPDATE:
+                if length == _UPDATE:
+                    if at + _HEADER + _UPDATE > end:
+                        break  # looked at once it is whole
+                    self._updated(int.from_bytes(data[at + 9 : at + 13], "big"), now)
+            elif kind != _DATA or (length == 0 and not data[at + 4] & _END_STREAM):
                 self._count_control(now)
-                if kind == _GOAWAY and any(data[at + 5 : at + 9]):
+                if kind == _SETTINGS:
+                    self.acknowledged = self.acknowledged or bool(data[at + 4] & _ACK)
+                elif kind == _GOAWAY and any(data[at + 5 : at + 9]):
                     raise Violation(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
             at += _HEADER + length
         if at <= end:
@@ -138,6 +163,29 @@ class FrameGuard:
         if self._block_is_open and not length:
             self._count_control(now)
 
+    def _updated(self, size: int, now: float) -> None:
+        if size & _SIZE >= self._small:
+            return
+        if self._owed:
+            self._owed -= 1
+        else:
+            self._count_control(now)
+
+    def wrote(self) -> None:
+        """A part of a body was written: the peer may give it back, for its stream and for all."""
+        self._owed += 2
+
+    def count_refused(self, streams: int, now: float) -> None:
+        """A stream beyond `streams` was refused.
+
+        It counts as reset once the peer knows the bound, and if it takes its time to know, from as
+        many on. Raises: Violation.
+        """
+        self._turn(now)
+        self._refused += 1
+        if self._settled or self._refused > streams:
+            self.count_reset(now)
+
     def count_reset(self, now: float) -> None:
         """A stream was reset, by the peer or because of it. Raises: Violation."""
         self._turn(now)
@@ -154,4 +202,4 @@ class FrameGuard:
     def _turn(self, now: float) -> None:
         if now - self._since > self._window:
             self._since = now
-            self._resets = self._control = 0
+            self._resets = self._refused = self._control = 0
