@@ -12,7 +12,8 @@ from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_options import WebSocketOptions
 from mainstay.http.websocket_stream import FAREWELL
 from mainstay.net.limits import Limits
-from mainstay.wire.websocket import Closed
+from mainstay.wire.websocket import SLICE, Closed
+from mainstay.wire.websocket_handshake import offer
 from tests.http.conversation import SOON, talking
 
 Text = WebSocket[str, str]
@@ -150,6 +151,78 @@ async def test_a_peer_that_leaves_with_pongs_untaken_is_gone() -> None:
         peer.tunnel.leave("it takes nothing")
         await peer.done()
         assert peer.stream.closed == Closed(1006, "", clean=False)
+
+
+# --- floods -------------------------------------------------------------------------------------
+
+PING, PONG, PART = (bytes([first, 0x80, 0, 0, 0, 0]) for first in (0x89, 0x8A, 0x00))
+BEGIN = b"\x01\x80" + bytes(4)
+
+
+@pytest.mark.parametrize("frame", [PING, PONG, PART], ids=["ping", "pong", "part"])
+@pytest.mark.parametrize("version", ["1.1", "2"])
+async def test_frames_that_bring_nothing_end_it(frame: bytes, version: str) -> None:
+    """Beyond `control_frames` it is closed with 1008, and the handler hears why."""
+    heard: list[str] = []
+
+    async def talk(socket: Text) -> None:
+        with pytest.raises(PeerGone) as caught:
+            await socket.receive()
+        heard.append(str(caught.value))
+
+    fields = offer(b"", ["chat"]) if version == "2" else None
+    limits = Limits(control_frames=50)
+    async with talking(talk, limits=limits, version=version, fields=fields) as peer:
+        peer.tunnel.feed(BEGIN + frame * 50)
+        await asyncio.sleep(SOON)
+        assert b"too many" not in peer.tunnel.take()
+        peer.tunnel.feed(frame)
+        await asyncio.sleep(SOON)
+        reason = "too many frames that bring nothing"
+        assert peer.stream.closed == Closed(1008, reason, clean=False)
+        sent = peer.tunnel.take()
+        assert sent.endswith((1008).to_bytes(2, "big") + reason.encode())
+        assert peer.tunnel.closed
+        await peer.done()
+    assert heard == [f"the peer broke the protocol (1008 {reason})"]
+
+
+async def test_a_flood_is_counted_for_its_time() -> None:
+    """Who pings now and then does so for ever, and messages are none, empty or not."""
+    received = []
+
+    async def count(socket: Text) -> None:
+        received.extend([message async for message in socket])
+
+    async with talking(count, limits=Limits(control_frames=50, flood_window=5.0)) as peer:
+        for _ in range(20):
+            peer.tunnel.feed(PING * 50)
+            await asyncio.sleep(5.1)
+        peer.say(*[""] * 200)
+        peer.goodbye()
+        await peer.done()
+        assert peer.stream.closed == Closed(1000, "", clean=True)
+    assert received == [""] * 200
+
+
+@pytest.mark.parametrize("frame", [PING, PONG, PART, b"\x81\x80" + bytes(4)])
+async def test_others_have_turns_between_many_frames(frame: bytes) -> None:
+    """What came at once is parsed in parts, and no more is read meanwhile."""
+    async with talking(listen, limits=Limits(control_frames=10**9)) as peer:
+        peer.tunnel.feed((BEGIN if frame == PART else b"") + frame * 10_000)
+        turns = 0
+        while peer.held_back:
+            left = len(peer.stream._wire._data)
+            await asyncio.sleep(0)
+            assert left - len(peer.stream._wire._data) <= SLICE
+            turns += 1
+        assert turns > 25
+        assert not peer.stream._wire.unparsed
+        if frame == PART:
+            peer.tunnel.feed(b"\x80\x80" + bytes(4))
+        peer.goodbye()
+        await peer.done()
+        assert peer.stream.closed.clean
 
 
 # --- messages -----------------------------------------------------------------------------------

@@ -311,6 +311,30 @@ def test_no_more_is_decompressed_than_is_asked_for() -> None:
     assert len(events(ours)) == each * 10 - 1
 
 
+def test_frames_that_bring_nothing_are_counted() -> None:
+    """Pings, pongs and empty parts in the middle of a message; nothing that belongs to one."""
+    wire = server()
+    heard(wire, frame(9, b"x"), frame(10, b""))
+    assert wire.idle == 2
+    heard(wire, frame(1, b"", fin=False), frame(0, b"", fin=False), frame(0, b"a", fin=False))
+    assert wire.idle == 3
+    heard(wire, frame(0, b""), frame(1, b""), frame(2, b"b"))
+    assert wire.idle == 3
+
+
+def test_the_work_of_one_turn_can_be_bounded() -> None:
+    """`frames_left` ends it after the slice in which they were used up, and setting it goes on."""
+    wire = server()
+    wire.receive_data(frame(9, b"") * 2000)
+    wire.frames_left = 10
+    assert wire.next_event() is None
+    assert wire.unparsed
+    assert 10 <= wire.idle <= SLICE // 6 + 1
+    wire.frames_left = None
+    assert wire.next_event() is None
+    assert (wire.idle, wire.unparsed) == (2000, False)
+
+
 def test_the_bytes_of_pongs_are_counted() -> None:
     """Whoever writes can see what the peer makes us send."""
     wire = server()

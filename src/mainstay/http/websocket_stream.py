@@ -7,6 +7,8 @@ Rules this file keeps:
 * **Backpressure both ways.** What the handler has not received counts, and from
   `Limits.read_buffer` on the peer has to wait; so do answers to pings that it does not take.
   `send` returns when there is room.
+* **Others have their turns.** After `_TURN` frames the loop does something else before it goes on,
+  and `Limits.control_frames` that bring nothing within `Limits.flood_window` end it with 1008.
 * **The peer's end is told once.** When it has said goodbye or is gone, messages that came before
   are still received; then `receive` raises, and so does `send`, and the handler ends in its own
   way. One that asks for neither is cancelled: at once if it never received and nothing waits for
@@ -46,6 +48,9 @@ FAREWELL: Final = 1.0
 """Seconds that a handler which never receives has for last words when the service drains."""
 
 _ABNORMAL: Final = 1006
+_POLICY: Final = 1008
+_TURN: Final = 64
+"""Frames that are parsed before other connections have a turn."""
 _EACH: Final = 64
 """Bytes that a waiting message counts beside its own: one without content costs something, too."""
 
@@ -103,6 +108,10 @@ class WebSocketStream:
         self._paused = False
         self._breath = 0  # bytes sent without letting others work
         self._unread = 0  # bytes of answers to pings since there was room last
+        self._tired = False  # whether the rest is parsed in the next turn of the loop
+        self._flooded = False  # whether nothing more is parsed
+        self._idle = 0  # frames that brought nothing
+        self._idle_since = 0.0
         self._asked = False  # whether the handler has ever wanted to receive
         self._waiter: asyncio.Future[None] | None = None
         self._said_goodbye = False
@@ -174,7 +183,7 @@ class WebSocketStream:
             self._lose_patience()
         message = self._inbox.popleft()
         self._held -= len(message) + _EACH
-        if self._paused and self._held * 2 <= self._limits.read_buffer:
+        if self._paused and not self._tired and self._held * 2 <= self._limits.read_buffer:
             self._parse()
         return self._decode(message)
 
@@ -294,6 +303,8 @@ class WebSocketStream:
     def _arrived(self, data: bytes) -> None:
         self._heard = self._loop.time()
         self._pinged = None
+        if self._flooded:
+            return
         self._wire.receive_data(data)
         if not data:
             self._call.exchange.gone = None
@@ -305,28 +316,64 @@ class WebSocketStream:
         return self._held >= self._limits.read_buffer
 
     def _parse(self) -> None:
-        """Take events until there are none, or the handler has enough."""
+        """Take events until there are none, the handler has enough, or others have a turn."""
         tunnel = self._tunnel
         assert tunnel is not None
+        if self._tired or self._flooded:
+            return
+        wire = self._wire
+        wire.frames_left = _TURN
         while not self._full():
-            event = self._wire.next_event()
+            event = wire.next_event()
             if event is None:
+                self._tired = wire.unparsed
                 break
             if isinstance(event, Closed):
                 self._closed_by(event)
             elif not isinstance(event, Pong):
                 self._take(event)
-        answers = self._wire.pending
+        if wire.idle and self._floods():
+            return
+        answers = wire.pending
         if answers:
-            tunnel.write(self._wire.data_to_send())
+            tunnel.write(wire.data_to_send())
             self._unread += answers
-        if self._wire.ended:
+        if wire.ended:
             self._stop_timer()
             tunnel.close()
+        if self._tired:
+            self._loop.call_soon(self._go_on)
         crowded = self._unread > self._limits.write_buffer
         if crowded and not self._tasks_wait_for_room():
             self._start(self._wait_for_room(), "room")
-        self._pause(self._full() or crowded)
+        self._pause(self._tired or self._full() or crowded)
+
+    def _go_on(self) -> None:
+        self._tired = False
+        self._parse()
+
+    def _floods(self) -> bool:
+        """Count frames that brought nothing; True if they were too many, and this has ended it."""
+        limits = self._limits
+        if self._heard - self._idle_since > limits.flood_window:
+            self._idle_since = self._heard
+            self._idle = 0
+        self._idle += self._wire.idle
+        self._wire.idle = 0
+        if self._idle <= limits.control_frames:
+            return False
+        tunnel = self._tunnel
+        assert tunnel is not None
+        self._flooded = True
+        self._tired = False
+        reason = "too many frames that bring nothing"
+        self._wire.close(_POLICY, reason)
+        tunnel.write(self._wire.data_to_send())
+        tunnel.close()
+        closed = Closed(_POLICY, reason, clean=False)
+        self._ended(closed, f"the peer broke the protocol ({_POLICY} {reason})")
+        self._stop_timer()
+        return True
 
     def _take(self, message: str | bytes) -> None:
         if self._finished:

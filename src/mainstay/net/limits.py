@@ -35,7 +35,7 @@ class Limits:
         ping_timeout: to the answer of a ping.
         resets: streams of one HTTP/2 connection that the peer resets within `flood_window`.
         control_frames: SETTINGS, PING, empty and other frames that cost us and bring nothing, of
-            one HTTP/2 connection within `flood_window`.
+            one HTTP/2 connection or WebSocket within `flood_window`.
         flood_window: over which the two above are counted.
         write_buffer: bytes waiting to be sent on a connection before who sends has to wait.
         read_buffer: bytes of a body received and not yet read before the peer has to wait.

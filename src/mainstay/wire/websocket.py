@@ -5,8 +5,10 @@ does no I/O either. Here frames become messages, and what the peer can make us d
 
 * A message, decompressed, has at most `max_size` bytes. The parts of one are joined as they come,
   so parts without content cost nothing that lasts.
-* Compressed bytes are parsed in slices of `SLICE`: each may become a thousand times as many, so
-  whoever stops asking for events (`next_event`) stops the decompression, too.
+* Bytes are parsed in slices of `SLICE`: compressed ones may become a thousand times as many, and
+  others be hundreds of frames, so whoever stops asking for events (`next_event`), or sets
+  `frames_left`, stops the work, too.
+* Frames that bring nothing are counted as `idle`, for whoever knows the time.
 * Every ping makes a pong; the bytes of those not yet sent are `pending`, for whoever writes.
 
 A violation of the peer becomes a `Closed` event, and a close frame that tells it why.
@@ -29,8 +31,8 @@ from mainstay.errors import BugError, ClosedError, UsageError
 
 __all__ = ["SLICE", "Closed", "Pong", "WebSocketWire", "fit_reason"]
 
-SLICE: Final = 4096
-"""Bytes of a compressed connection that are parsed at a time."""
+SLICE: Final = 2048
+"""Bytes that are parsed at a time."""
 
 _WORTH_COMPRESSING: Final = 128
 """Bytes; shorter messages gain nothing from it."""
@@ -85,6 +87,10 @@ class WebSocketWire:
     Attributes:
         ended: whether the connection should be closed, once `data_to_send` was sent.
         pending: bytes of `data_to_send`.
+        frames_left: after which `next_event` parses no further slice, until this is set again; None
+            for as many as there are.
+        idle: pings, pongs and parts of a message without content that came; to be set to 0 by
+            whoever counts them.
     """
 
     __slots__ = (
@@ -99,6 +105,8 @@ class WebSocketWire:
         "_text",
         "_told",
         "ended",
+        "frames_left",
+        "idle",
         "pending",
     )
 
@@ -119,6 +127,8 @@ class WebSocketWire:
         self._out: list[bytes] = []
         self.ended = False
         self.pending = 0
+        self.frames_left: int | None = None
+        self.idle = 0
 
     # --- receiving ------------------------------------------------------------------------------
 
@@ -130,15 +140,16 @@ class WebSocketWire:
             self._eof = True
 
     def next_event(self) -> str | bytes | Pong | Closed | None:
-        """The next message (text or bytes) or news; None until more is received.
+        """The next message (text or bytes) or news; None until more is received or may be parsed.
 
         After `Closed` there is nothing more.
         """
         while not self._events:
+            if self.frames_left is not None and self.frames_left <= 0:
+                return None
             if self._data:
-                size = SLICE if self._extensions else len(self._data)
-                part = bytes(self._data[:size])
-                del self._data[:size]
+                part = bytes(self._data[:SLICE])
+                del self._data[:SLICE]
                 self._protocol.receive_data(part)
             elif self._eof:
                 self._eof = False
@@ -151,9 +162,17 @@ class WebSocketWire:
             self._collect()
         return self._events.popleft()
 
+    @property
+    def unparsed(self) -> bool:
+        """Whether something was received that `next_event` has not looked at."""
+        return bool(self._data) or self._eof
+
     def _collect(self) -> None:
         """Turn what the protocol has parsed into events."""
-        for frame in self._protocol.events_received():
+        frames = self._protocol.events_received()
+        if self.frames_left is not None:
+            self.frames_left -= len(frames)
+        for frame in frames:
             if self._told:
                 break
             assert isinstance(frame, Frame)
@@ -174,10 +193,14 @@ class WebSocketWire:
         elif opcode is Opcode.CONT:
             assert self._buffer is not None  # the protocol has checked
             self._buffer += frame.data
+            self.idle += not frame.fin and not frame.data
             if frame.fin:
                 whole, self._buffer = self._buffer, None
                 self._deliver(whole, text=self._text)
+        elif opcode is Opcode.PING:
+            self.idle += 1
         elif opcode is Opcode.PONG:
+            self.idle += 1
             self._events.append(Pong(bytes(frame.data)))
         elif opcode is Opcode.CLOSE:
             close = self._protocol.close_rcvd
