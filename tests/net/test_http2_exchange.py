@@ -1,6 +1,7 @@
 """Requests and replies over HTTP/2, on a transport in memory and in virtual time."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,43 @@ async def test_a_reply_is_one_write() -> None:
     assert (exchange.body, exchange.length, exchange.protocol) == (b"", 0, "")
     assert wire.port.in_flight == 0
     assert wire.port.requests == 1
+
+
+async def test_the_scheme_is_that_of_the_connection() -> None:
+    """Whatever the peer says: cookies depend on whether it is secure."""
+    wire = Wire(ok)
+    wire.say(wire.peer.head(1, (GET[0], (b":scheme", b"https"), *GET[2:])))
+    assert wire.program.begun[0].scheme == "http"
+
+
+async def test_a_long_reply_is_not_copied_at_every_window() -> None:
+    """The engine is given the same bytes, and where what is left of them begins."""
+    body = bytes(4_000_000)
+    given: list[tuple[bool, int]] = []
+    wire = Wire(lambda exchange: exchange.respond(200, None, (), body))
+    engine = wire.connection.engine
+    send = engine.send
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(engine, name)
+
+        def send(self, stream: int, data: bytes, start: int, ended: bool) -> int:
+            given.append((data is body, start))
+            return send(stream, data, start, ended)
+
+    wire.connection.engine = Watched()
+    wire.say(wire.peer.head(1, GET))
+    got = len(wire.body(await wire.settled()))
+    while got < len(body):
+        wire.say(window(0, 40_000) + window(1, 40_000))
+        came = len(wire.body(await wire.settled()))
+        assert came
+        got += came
+    assert all(same for same, _ in given)
+    starts = [start for _, start in given]
+    assert starts == sorted(starts)
+    assert len(given) < 4 * len(body) // 40_000
 
 
 async def test_replies_of_one_read_are_one_write() -> None:

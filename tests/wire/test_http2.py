@@ -288,6 +288,7 @@ def test_trailers_end_a_body(kind: str) -> None:
         (*GET, (b"te", b"gzip")),
         (*GET, (b"content-length", b"5")),
         (*GET, (b"content-length", b"five")),
+        (*GET, (b"content-length", b"0"), (b"content-length", b"0")),
         ((b":method", b"CONNECT"), GET[1], GET[3]),
         ((b":method", b"CONNECT"),),
     ],

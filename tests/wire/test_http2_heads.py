@@ -60,6 +60,19 @@ def test_the_scheme_is_one_of_two(scheme: str | None) -> None:
     assert head(scheme=scheme) is None
 
 
+def test_a_protocol_belongs_to_connect() -> None:
+    """RFC 8441 §4."""
+    assert head(protocol="websocket", method="CONNECT") is not None
+    assert head(protocol="websocket") is None
+
+
+def test_a_length_is_said_once() -> None:
+    """Over HTTP/1.1 two that are equal are refused, too."""
+    length = (b"content-length", b"5")
+    assert head(fields=[length], length=5) is not None
+    assert head(fields=[length, length], length=5) is None
+
+
 def test_pseudo_fields_come_first_and_once() -> None:
     """And only those that exist (RFC 9113 §8.3)."""
     assert split_pseudo([(b":path", b"/"), (b"a", b"b")]) == ({b":path": "/"}, [(b"a", b"b")])

@@ -38,6 +38,10 @@ class Carrier(Protocol):
         """At the other end."""
 
     @property
+    def scheme(self) -> str:
+        """Which it has: ``http`` or ``https``."""
+
+    @property
     def writable(self) -> bool:
         """Whether the transport has room."""
 
@@ -102,7 +106,7 @@ class Http2Exchange(Exchange):
         self.target = head.target
         self.fields = head.fields
         self.version = "2"
-        self.scheme = head.scheme
+        self.scheme = connection.scheme  # what the peer says does not make it secure
         self.authority = head.authority
         self.protocol = head.protocol
         self.peer = connection.peer

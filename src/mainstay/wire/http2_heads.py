@@ -114,9 +114,13 @@ def request_head(
         authority = authority or host
     if not method or (authority and not HOST.fullmatch(authority.encode("latin-1"))):
         return None
+    if length is not None and sum(name == b"content-length" for name, _ in fields) > 1:
+        return None  # as over HTTP/1.1, even if they are equal
     # All at once, because it runs for each request: an authority that is missing reads None.
     if not _is_visible(f"{method}{authority}{path}"):
         return None
+    if protocol and method != "CONNECT":
+        return None  # RFC 8441 §4
     if method == "CONNECT":
         if not authority or (path is None) != (scheme is None):
             return None
