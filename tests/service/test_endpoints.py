@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 import pytest
@@ -15,6 +15,7 @@ from mainstay.http.request import Request
 from mainstay.http.response import Prepared, Response
 from mainstay.http.router import Miss
 from mainstay.http.routes import Routes
+from mainstay.http.sources import Path
 from mainstay.http.websocket import WebSocket
 from mainstay.service.wiring import Wiring
 from mainstay.testing.exchange import MemoryExchange
@@ -467,3 +468,64 @@ async def test_routes_beside_the_service_are_outside_of_its_middleware() -> None
     call = HttpCall("http", "x", Scope.current(), MemoryExchange(target="/livez"), None, {})
     assert await body(await endpoint.handler(call)) == b"ok"
     assert HttpApplication(compiled.router, compiled.endpoints).endpoints == [endpoint]
+
+
+def test_a_parameter_of_the_path_that_nobody_takes_is_refused() -> None:
+    """It is a slip of the pen, and the other name would be asked for in the query."""
+    service = Service("shop")
+
+    @service.get("/items/{item_id:int}")
+    async def read(itemid: int) -> None: ...
+
+    @service.get("/shops/{shop}")
+    async def shops() -> None: ...
+
+    with pytest.raises(WiringError) as caught:
+        Wiring(service.declaration, {})
+    message = caught.value.message
+    assert "no parameter takes 'item_id' of GET /items/{item_id:int}; is 'itemid' meant" in message
+    assert "no parameter takes 'shop' of GET /shops/{shop}; Name" in message
+
+
+def test_a_parameter_of_the_path_may_be_for_others() -> None:
+    """For who looks at the request, for middleware of a group or a host, under another name."""
+    service = with_session(Events())
+    group = Routes("/{tenant}", host="{country}.example.org")
+
+    @group.get("/a/{x}")
+    async def one(call: Call) -> None: ...
+
+    @group.get("/b/{x}")
+    async def two(session: Session) -> None: ...
+
+    @group.get("/c/{x}")
+    async def three(number: Annotated[int, Path(name="x")]) -> None: ...
+
+    @group.get("/d/{x}", defaults={"x": "1"})
+    async def four() -> None: ...
+
+    @group.websocket("/e/{x}")
+    async def five(socket: WebSocket[str, str]) -> None: ...
+
+    service.include(group)
+    Wiring(service.declaration, {})
+
+
+def test_a_handler_that_takes_anything_is_refused() -> None:
+    """Nothing would ever be in it."""
+    service = Service("shop")
+
+    @service.get("/a")
+    async def one(*args: int) -> None: ...
+
+    @service.get("/b")
+    async def two(**more: int) -> None: ...
+
+    @service.handler("c")
+    async def three(**more: int) -> None: ...
+
+    with pytest.raises(WiringError) as caught:
+        Wiring(service.declaration, {})
+    message = caught.value.message
+    assert "'*args' would always be empty" in message
+    assert message.count("'**more' would always be empty") == 2

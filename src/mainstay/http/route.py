@@ -23,6 +23,7 @@ class Route:
     Attributes:
         path: with parameters: ``/users/{id:int}``, ``/files/{name:path}``; groups and mounts
             have put their prefix in front.
+        prefix: what of the path its groups have put in front.
         methods: upper case; empty for a WebSocket or a mount.
         function: the user's handler; for a mount, the ASGI application.
         kind: see `RouteKind`.
@@ -44,6 +45,7 @@ class Route:
 
     path: str
     function: Callable[..., Any]
+    prefix: str = ""
     methods: tuple[str, ...] = ()
     kind: RouteKind = "http"
     host: str | None = None

@@ -52,6 +52,7 @@ class _Declared:
         )
         return Route(
             path=prefix + self.path,
+            prefix=prefix,
             methods=self.methods,
             kind=self.kind,
             function=self.function,

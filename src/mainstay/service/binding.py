@@ -41,6 +41,7 @@ __all__ = [
     "bind",
     "brought_by",
     "handler_of",
+    "refuse_catch_alls",
     "sort_sources",
     "sources_of",
 ]
@@ -90,6 +91,8 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
     if request and inspect.isgeneratorfunction(function):
         message = f"{where(function)} yields: make it `async def` to stream its messages"
         raise WiringError(message)
+    if request:
+        refuse_catch_alls(function)
     sources = sources_of(function, container)
     service, call, brought, left = sources.service, sources.call, sources.brought, sources.left
     taken = _request_of(function, container, left) if request else None
@@ -113,6 +116,20 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
         optional=taken is not None and taken.default is not MISSING,
         streams=streams,
     )
+
+
+def refuse_catch_alls(function: Callable[..., Any]) -> None:
+    """Refuse a handler with ``*args`` or ``**kwargs``, which nothing would ever fill.
+
+    Raises: WiringError.
+    """
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise WiringError(
+                f"{where(function)}: {str(parameter).partition(':')[0]!r} would always be empty, as "
+                "parameters are filled by name; name them, or ask for the Call. If a decorator has "
+                "put it there, have it use functools.wraps"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from difflib import get_close_matches
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mainstay.core.call import Handler, chain
+from mainstay.core.call import Call, Handler, chain
 from mainstay.core.middleware import Layer
 from mainstay.core.signature import returns_of, where
 from mainstay.core.threads import to_thread
@@ -26,13 +27,21 @@ from mainstay.http.binding import Plan, plan
 from mainstay.http.call import HttpCall
 from mainstay.http.compile import Compiled, compile_routes
 from mainstay.http.fields import holes_of
+from mainstay.http.pattern import parse_path
+from mainstay.http.request import Request
 from mainstay.http.response import Prepared, Response
 from mainstay.http.results import responder
 from mainstay.http.route import Route
 from mainstay.http.router import Slashes
 from mainstay.http.routes import Routes
 from mainstay.net.limits import Limits
-from mainstay.service.binding import CallResources, Sources, brought_by, sources_of
+from mainstay.service.binding import (
+    CallResources,
+    Sources,
+    brought_by,
+    refuse_catch_alls,
+    sources_of,
+)
 from mainstay.service.container import Container
 from mainstay.service.held import Held
 from mainstay.service.layers import Layers
@@ -120,6 +129,7 @@ class _Bound:
         if route.kind == "mount":
             return
         function = route.function
+        refuse_catch_alls(function)
         holes = holes_of(route)
         self._sources = sources_of(function, container, apart={*holes, *route.defaults})
         given = route.defaults.keys() - holes
@@ -135,6 +145,23 @@ class _Bound:
         else:
             self._check(function)
         self._plan = plan(function, left, route)
+        if route.kind != "websocket" and not self._sees_the_request(container):
+            _check_holes(route, self._plan)
+
+    def _sees_the_request(self, container: Container) -> bool:
+        """Whether the function, or a resource of its call, may look at parameters by itself."""
+        brought, todo = {*self._sources.brought.values()}, [*self._sources.call.values()]
+        seen = {*todo}
+        while todo:
+            for parameter in todo.pop().needs:
+                brought.add(parameter.annotation)
+                needed = container.call_provider(parameter.annotation)
+                if needed is not None and needed not in seen:
+                    seen.add(needed)
+                    todo.append(needed)
+        return not brought.isdisjoint({Call, Request}) or any(
+            field.source == "request" for field in self._plan.fields
+        )
 
     def _check(self, function: Callable[..., Any]) -> None:
         if inspect.isgeneratorfunction(function):
@@ -188,6 +215,26 @@ class _Bound:
         ):
             return _usual(function, self._plan.arguments, fixed, respond)
         return _any(function, fetch, respond, sources, container)
+
+
+def _check_holes(route: Route, plan: Plan) -> None:
+    """Refuse a parameter of the path that nobody takes, as a slip of the pen makes it.
+
+    Those of groups and hosts may be there for middleware, and those with defaults for others.
+    """
+    if route.defaults:
+        return
+    own = parse_path(route.path or "/").names[len(parse_path(route.prefix + "/").names) :]
+    taken = {field.key for field in plan.fields if field.source == "path"}
+    for name in own:
+        if name not in taken:
+            asked = [field.parameter for field in plan.fields if field.source != "path"]
+            near = get_close_matches(name, asked, 1)
+            hint = f"is {near[0]!r} meant to be it? " if near else ""
+            raise WiringError(
+                f"{where(route.function)}: no parameter takes {name!r} of {route.method_name}; "
+                f"{hint}Name a parameter so, or ask for the Request"
+            )
 
 
 def _usual(
