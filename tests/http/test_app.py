@@ -153,7 +153,7 @@ async def test_a_call_that_waits_is_in_the_tree_and_leaves_it() -> None:
         go.set()
         assert (await getting)[0] == 200
         assert site.calls.children() == []
-        assert site.app.tasks == set()
+        assert site.app.tasks == {}
 
 
 @pytest.mark.parametrize("how", ["coroutine", "thread"])
@@ -486,3 +486,45 @@ async def test_the_log_of_a_failure_has_the_calls_ids() -> None:
     finally:
         logger.removeHandler(handler)
     assert seen == ["r1"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, "cancelled"])
+async def test_a_handler_ends_its_call_and_nothing_else(
+    kind: Any, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What ends programs, raised in a handler, is a bug like any other: 500, and a stack."""
+
+    async def fail(call: Any) -> Response:
+        if waits:
+            await asyncio.sleep(0)
+        if kind == "cancelled":
+            task = asyncio.create_task(asyncio.sleep(60))
+            task.cancel()
+            await task
+        raise kind
+
+    async with running({"GET /": fail, "GET /ok": ok}) as site:
+        assert (await site.get("/"))[0] == 500
+        assert (await site.get("/ok"))[2] == b"ok"
+    assert "GET / failed" in caplog.text
+
+
+async def test_a_peer_is_answered_though_the_handler_does_not_end() -> None:
+    """Its time is over: 504, a moment later, whatever the handler makes of its cancellation."""
+    stubborn = asyncio.Event()
+
+    async def swallow(call: Any) -> Response:
+        while not stubborn.is_set():
+            try:
+                await stubborn.wait()
+            except asyncio.CancelledError:
+                continue
+        return Response("late")
+
+    async with running({"GET /": swallow}, call_timeout=0.1) as site:
+        assert (await site.get("/"))[0] == 504
+        assert len(site.app.tasks) == 1
+        stubborn.set()
+        await asyncio.gather(*site.app.tasks)
+        assert (await site.get("/"))[0] == 200

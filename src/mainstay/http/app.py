@@ -24,7 +24,16 @@ from mainstay.core.eager import EagerStarter
 from mainstay.core.ids import identify
 from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Scope, stand_in
-from mainstay.errors import BugError, HttpError, NotFound, Overloaded, PeerError, PolicyError
+from mainstay.core.wheel import Timer
+from mainstay.errors import (
+    DeadlineExceeded,
+    HttpError,
+    NotFound,
+    Overloaded,
+    PeerError,
+    PolicyError,
+    UsageError,
+)
 from mainstay.http.budget import budget_of
 from mainstay.http.call import HttpCall
 from mainstay.http.endpoint import Endpoint
@@ -36,12 +45,16 @@ from mainstay.http.router import WEBSOCKET, Miss, Router
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
-__all__ = ["AFTER", "HttpApplication", "missed", "missed_with"]
+__all__ = ["AFTER", "SWEEP", "HttpApplication", "missed", "missed_with"]
 
 _log = logging.getLogger("mainstay.http")
 
 _LEFT: Final = 499
 """What is counted for a call whose peer left before the reply; nginx's number."""
+
+SWEEP: Final = 1.0
+"""Seconds after its deadline at which a call is answered whose handler does not end; and between two
+looks for such calls."""
 
 AFTER: Final = 5.0
 """Seconds for what is done after a reply, when its call is cancelled."""
@@ -85,7 +98,8 @@ class HttpApplication:
     ) -> None:
         self.router = router
         self.endpoints = endpoints
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[asyncio.Task[None], HttpCall] = {}
+        self._sweep: Timer | None = None
         self._match: _Match = router.match
         self._fallback = fallback
         self._call_timeout = call_timeout
@@ -171,8 +185,10 @@ class HttpApplication:
 
     def _wait(self, call: HttpCall, task: asyncio.Task[None], endpoint: Endpoint) -> None:
         """The call did not end in its first step."""
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks[task] = call
+        task.add_done_callback(self.tasks.pop)
+        if self._sweep is None:
+            self._sweep_later()
         try:
             call.wait_with(task)
         except Exception:  # `begin` must not raise, and no call goes on without a scope
@@ -182,6 +198,29 @@ class HttpApplication:
             return
         if not endpoint.detached:
             call.exchange.gone = call.left
+
+    def _sweep_later(self) -> None:
+        port = self._port
+        assert port is not None
+        self._sweep = port.wheel.at(port.monotonic() + SWEEP, self._answer_late)
+
+    def _answer_late(self) -> None:
+        """Answer the calls whose time is over and whose handlers do not end: peers have waited for
+        long enough. The handler goes on being cancelled, and is named in the log."""
+        self._sweep = None
+        limit = self._monotonic() - SWEEP
+        for call in tuple(self.tasks.values()):
+            scope = call.scope
+            late = scope.deadline is not None and scope.deadline < limit
+            if not late or not isinstance(scope.cause, DeadlineExceeded):
+                continue
+            if call.begun:
+                call.exchange.reset()
+            else:
+                call.begun = True
+                self._respond(call, problem_response(scope.cause, call.request))
+        if self.tasks:
+            self._sweep_later()
 
     def _make_scope(self, call: HttpCall) -> Scope:
         exchange = call.exchange
@@ -328,8 +367,9 @@ class HttpApplication:
             stand_in(call)
         if isinstance(error, asyncio.CancelledError) and not _is_cancelled(scope):
             # The handler awaited something that was cancelled: a failure like any other.
-            cancelled, error = error, BugError("the handler awaited what had been cancelled")
-            error.__cause__ = cancelled
+            error = _as_fault(error, "the handler awaited what had been cancelled")
+        elif isinstance(error, SystemExit | KeyboardInterrupt | BaseExceptionGroup):
+            error = _as_fault(error, f"the handler raised {type(error).__name__}")
         if not isinstance(error, Exception):
             call.exchange.reset()
             if isinstance(error, asyncio.CancelledError):
@@ -349,6 +389,15 @@ class HttpApplication:
             _tell(call, cause)
             call.exchange.reset()
         return _LEFT if gone and not isinstance(error, PolicyError) else response.status
+
+
+def _as_fault(error: BaseException, message: str) -> Exception:
+    """What a handler must not raise, as a failure like any other: it ends its call, and no more."""
+    if isinstance(error, Exception):
+        return error
+    fault = UsageError(message)
+    fault.__cause__ = error
+    return fault
 
 
 def _is_cancelled(scope: Scope | None) -> bool:
