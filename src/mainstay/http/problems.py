@@ -8,7 +8,6 @@ may name hosts, files or tables. Exceptions that are not ours are 500 without a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -31,6 +30,7 @@ from mainstay.errors import (
 )
 from mainstay.http.request import Request
 from mainstay.http.response import Response
+from mainstay.wire.statuses import phrase_of
 
 __all__ = ["PROBLEM_JSON", "Problem", "problem_of", "problem_response", "status_of", "title_of"]
 
@@ -65,15 +65,6 @@ _OF_CLASS: Final[Mapping[type[Error], int]] = {
     Overloaded: 503,
     ShuttingDown: 503,
     UpstreamError: 502,
-}
-
-# Python's phrases differ between its versions here (RFC 9110 renamed them), or are missing.
-_TITLES: Final[Mapping[int, str]] = {
-    413: "Content Too Large",
-    414: "URI Too Long",
-    416: "Range Not Satisfiable",
-    422: "Unprocessable Content",
-    499: "Client Closed Request",
 }
 
 _TOLD: Final = frozenset({Fault.PEER, Fault.POLICY})
@@ -157,12 +148,7 @@ _MEMBERS: Final[Mapping[str, Any]] = {
 
 def title_of(status: int) -> str:
     """The phrase of a status (RFC 9110), or ``Error`` for one that nobody registered."""
-    if status in _TITLES:
-        return _TITLES[status]
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
+    return phrase_of(status) or "Error"
 
 
 def status_of(error: BaseException) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Final
 
 from mainstay.wire.errors import WireError
+from mainstay.wire.statuses import phrase_of
 
 __all__ = [
     "CLOSE",
@@ -34,11 +34,7 @@ def head_of(status: int, content_type: bytes | None = None) -> bytes:
     """The status line and, if given, the content-type field; kept, since they are always the same."""
     head = HEADS.get((status, content_type))
     if head is None:
-        try:
-            phrase = HTTPStatus(status).phrase
-        except ValueError:
-            phrase = ""
-        head = f"HTTP/1.1 {status} {phrase}\r\n".encode()
+        head = f"HTTP/1.1 {status} {phrase_of(status)}\r\n".encode()
         if content_type is not None:
             head += fields_block([(b"content-type", content_type)])
         if len(HEADS) >= _MANY:
