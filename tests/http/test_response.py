@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mainstay.errors import UsageError
 from mainstay.http.request import Request
 from mainstay.http.response import Prepared, Response
 from mainstay.testing.exchange import MemoryExchange
@@ -56,3 +57,10 @@ async def test_what_is_prepared_says_how() -> None:
     """The class alone does not."""
     with pytest.raises(NotImplementedError):
         await Prepared().prepare(Request(MemoryExchange()))
+
+
+@pytest.mark.parametrize("status", [99, 100, 199, 600, 1000])
+def test_a_reply_has_the_status_of_a_reply(status: int) -> None:
+    """Interim ones are not for a handler to give, and others do not exist."""
+    with pytest.raises(UsageError, match="from 200 to 599"):
+        Response(status=status)

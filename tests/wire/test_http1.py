@@ -91,6 +91,8 @@ def test_the_address_in_the_target_wins(
     [
         (400, b"GET / HTTP/1.1\nHost: a\n\n"),
         (400, b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"),
+        (400, b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (400, b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         (400, b"GET / HTTP/1.1\r\nHost: a\r\nX: y\rz\r\n\r\n"),
         (400, b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
         (400, b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n"),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import inf
 from typing import Any, Final
 from uuid import UUID
 
@@ -54,7 +55,8 @@ def _int(text: str) -> int | None:
 
 
 def _float(text: str) -> float | None:
-    return float(text) if _FLOAT.fullmatch(text) else None
+    value = float(text) if _FLOAT.fullmatch(text) else inf
+    return value if value < inf else None  # so many digits are no number either
 
 
 def _uuid(text: str) -> UUID | None:

@@ -7,8 +7,9 @@ HTTP middleware sees this one type, with headers it may still change.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from mainstay.errors import UsageError
 from mainstay.http.cookies import SameSite, delete_cookie, set_cookie
 from mainstay.http.headers import Headers, HeaderSource
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Body", "Prepared", "Response"]
 
 Body: TypeAlias = "bytes | AsyncIterable[bytes]"
+
+
+_LEAST: Final = 200
+_MOST: Final = 599
+_SWITCHED: Final = 101
+"""What a WebSocket's call ends with; its connection has said it long before."""
 
 
 class Response:
@@ -50,6 +57,8 @@ class Response:
         length: int | None = None,
         after: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
+        if not _LEAST <= status <= _MOST and status != _SWITCHED:
+            raise UsageError(f"a reply has a status from 200 to 599, not {status}")
         fields = None if headers is None else Headers(headers)
         if fields is not None and "content-type" in fields:
             content_type = content_type or fields.get("content-type")

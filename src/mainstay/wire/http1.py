@@ -37,6 +37,7 @@ _LONGEST_METHOD: Final = 32
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ")
 _AROUND_TARGET: Final = 64
 """Bytes of a request line beside its target."""
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _CONTENT_LENGTH: Final = re.compile(rb"\ncontent-length:", re.IGNORECASE)
 _VERSION: Final = re.compile(rb" HTTP/([0-9]\.[0-9])$")
 _KNOWN: Final = 256
@@ -113,7 +114,8 @@ class HeadParser:
             data = seen + data
         end = data.find(_END, begin)
         if end <= 0 or data[0] in b"\r\n":
-            data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112 §2.2)
+            found = _EMPTY_LINES.match(data)  # before a request (RFC 9112 §2.2)
+            data = data[found.end() :] if found else data
             end = data.find(_END)
         if end < 0:
             self._check_part(data, len(seen))
