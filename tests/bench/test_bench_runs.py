@@ -1,10 +1,8 @@
 """That the measurements run; never what they measure, which is the machine's business."""
 
 import dataclasses
-import gc
 import math
 import re
-from collections.abc import Iterator
 
 import pytest
 import uvloop
@@ -12,16 +10,6 @@ import uvloop
 from bench import routes
 from bench.__main__ import EXPERIMENTS, main
 from bench.harness import Case, Experiment, Figures, Sample, measure, seconds, size, table
-
-
-@pytest.fixture(autouse=True, scope="module")
-def small_heap() -> Iterator[None]:
-    """Hide the objects of thousands of collected tests from the collector, which every sample asks
-    to run in full."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.key)
