@@ -1,6 +1,10 @@
+"""Coroutine tests run in virtual time; see `mainstay.testing.plugin`."""
+
+from __future__ import annotations
+
 import gc
 
-"""Coroutine tests run in virtual time; see `mainstay.testing.plugin`."""
+import pytest
 
 pytest_plugins = ["mainstay.testing.plugin"]
 
