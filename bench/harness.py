@@ -53,7 +53,10 @@ class Lap:
 
     def __enter__(self) -> None:
         gc.collect()
-        gc.freeze()
+        # Somebody may have frozen what was there before, and would find it thawed.
+        self._frozen = gc.get_freeze_count() == 0
+        if self._frozen:
+            gc.freeze()
         gc.disable()
         self._began = time.process_time()
 
@@ -65,7 +68,8 @@ class Lap:
     ) -> None:
         self.seconds = time.process_time() - self._began
         self.garbage = gc.collect()
-        gc.unfreeze()
+        if self._frozen:
+            gc.unfreeze()
         gc.enable()
 
 
