@@ -1,6 +1,7 @@
 """That the measurements run; never what they measure, which is the machine's business."""
 
 import dataclasses
+import gc
 import math
 import re
 
@@ -10,6 +11,13 @@ import uvloop
 from bench import routes
 from bench.__main__ import EXPERIMENTS, main
 from bench.harness import Case, Experiment, Figures, Sample, measure, seconds, size, table
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_heap() -> None:
+    """Hide from the collector what earlier tests have left in caches; see tests/conftest.py."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.key)
