@@ -17,7 +17,8 @@ The tree is by fault, because the first question about a failure is whose it is:
     │   ├── PeerGone            the caller left before the answer
     │   ├── TooLarge            what it sends is longer than allowed
     │   ├── PeerTooSlow         it began to send something, and did not go on in time
-    │   └── HttpError           an HTTP status of the handler's choice
+    │   ├── HttpError           an HTTP status of the handler's choice
+    │   └── RpcError            a gRPC code of the handler's choice
     ├── ResourceError           something the service depends on failed
     │   ├── StartError          a component could not be started
     │   ├── ClosedError         it was closed on our side
@@ -69,6 +70,7 @@ __all__ = [
     "PermissionDenied",
     "PolicyError",
     "ResourceError",
+    "RpcError",
     "ShuttingDown",
     "StartError",
     "TooLarge",
@@ -131,7 +133,7 @@ class Error(Exception):
         metadata: facts for machines. They may travel to the peer, so no secrets.
     """
 
-    code: ClassVar[Code] = Code.UNKNOWN
+    code: Code = Code.UNKNOWN
     fault: ClassVar[Fault] = Fault.MAINSTAY
     reason: str = "ERROR"
     retryable: bool = False
@@ -342,6 +344,35 @@ class HttpError(PeerError):
         self.type = type
         self.headers = dict(headers or {})
         self.extensions = dict(extensions or {})
+
+
+class RpcError(PeerError):
+    """An answer with a gRPC code of the handler's choice; over HTTP, the status that goes with it.
+
+    Args:
+        code: of the answer.
+        message: for a person; the peer reads it.
+        details: protobuf messages, such as those of ``google.rpc.error_details``; sent as the
+            details of `google.rpc.Status`.
+        trailers: pairs of trailing metadata; ``-bin`` keys have bytes.
+        reason: see `Error`.
+    """
+
+    reason = "RPC"
+
+    def __init__(
+        self,
+        code: Code,
+        message: str = "",
+        *,
+        details: Iterable[Any] = (),
+        trailers: Iterable[tuple[str, str | bytes]] = (),
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, retryable=code is Code.UNAVAILABLE)
+        self.code = code
+        self.details = tuple(details)
+        self.trailers = tuple(trailers)
 
 
 class ResourceError(Error):

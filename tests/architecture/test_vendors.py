@@ -9,6 +9,8 @@ from tests.architecture.source import PACKAGE, Module, is_stdlib, modules, parse
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "click": frozenset({"cli"}),
     "croniter": frozenset({"service"}),
+    "google": frozenset({"rpc"}),
+    "grpc": frozenset({"rpc"}),
     "h2": frozenset({"wire"}),
     "hpack": frozenset({"wire"}),
     "httptools": frozenset({"wire"}),

@@ -1,14 +1,11 @@
 """From an exchange on a connection to a handler and back: the application of the HTTP server.
 
-This file is in the hot path, so it trades some beauty for speed (`bench/http` shows the gain). A
-call takes its first step right in the callback in which its request arrived; only one that has to
-wait gets a scope of its own, a deadline and a place among the tasks. The rules:
+This file is in the hot path, so it trades some beauty for speed (`bench/http` shows the gain). How
+calls start and wait is the matter of `mainstay.net.calls`. The rules:
 
-1. A call starts in a copy of the context in which the server was opened.
-2. Whatever a handler or middleware raises is turned into a problem (RFC 9457) here, once. Faults of
+1. Whatever a handler or middleware raises is turned into a problem (RFC 9457) here, once. Faults of
    ours are logged with their stacks, and their text stays inside.
-3. A reply that has begun cannot become a problem: it is broken off, so that the peer can tell.
-4. A peer that leaves cancels its call, unless the route is detached.
+2. A reply that has begun cannot become a problem: it is broken off, so that the peer can tell.
 """
 
 from __future__ import annotations
@@ -16,25 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import Context, copy_context
 from typing import Any, Final, TypeAlias
 
 from mainstay.core.call import Handler, chain
-from mainstay.core.eager import EagerStarter
-from mainstay.core.ids import identify
-from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Scope, stand_in
-from mainstay.core.wheel import Timer
-from mainstay.errors import (
-    DeadlineExceeded,
-    HttpError,
-    NotFound,
-    Overloaded,
-    PeerError,
-    PolicyError,
-    UsageError,
-)
-from mainstay.http.budget import budget_of
+from mainstay.errors import HttpError, NotFound, Overloaded, PeerError, PolicyError
 from mainstay.http.call import HttpCall
 from mainstay.http.endpoint import Endpoint
 from mainstay.http.headers import FRAMING
@@ -42,19 +25,16 @@ from mainstay.http.problems import problem_response
 from mainstay.http.response import Response
 from mainstay.http.route import METHODS
 from mainstay.http.router import WEBSOCKET, Miss, Router
+from mainstay.net.calls import CallRunner, as_failure
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
-__all__ = ["AFTER", "SWEEP", "HttpApplication", "missed", "missed_with"]
+__all__ = ["AFTER", "HttpApplication", "missed", "missed_with"]
 
 _log = logging.getLogger("mainstay.http")
 
 _LEFT: Final = 499
 """What is counted for a call whose peer left before the reply; nginx's number."""
-
-SWEEP: Final = 1.0
-"""Seconds after its deadline at which a call is answered whose handler does not end; and between two
-looks for such calls."""
 
 AFTER: Final = 5.0
 """Seconds for what is done after a reply, when its call is cancelled."""
@@ -85,7 +65,6 @@ class HttpApplication:
     Attributes:
         router, endpoints: as given.
         unmatched: counts what no endpoint matched.
-        tasks: calls that wait for something now.
     """
 
     def __init__(
@@ -98,15 +77,12 @@ class HttpApplication:
     ) -> None:
         self.router = router
         self.endpoints = endpoints
-        self.tasks: dict[asyncio.Task[None], HttpCall] = {}
-        self._sweep: Timer | None = None
         self._match: _Match = router.match
         self._fallback = fallback
         self._call_timeout = call_timeout
         self.unmatched = Endpoint("unmatched", missed)
         self._port: Port | None = None
-        self._calls: Scope | None = None
-        self._context: Context = Context()
+        self._runner: CallRunner[HttpCall] | None = None
         self._monotonic: Callable[[], float] = lambda: 0.0
         self._around: Callable[[Handler], Handler] | None = None
         if prefix:
@@ -125,11 +101,16 @@ class HttpApplication:
             if self._around is not None:
                 endpoint.handler = self._around(endpoint.handler)
         self._port = port
-        self._calls = calls
-        self._context = copy_context()
-        self._start = EagerStarter(port.loop).start
+        self._runner = runner = CallRunner[HttpCall](port, calls)
+        self._run = runner.run
+        self._make_scope = runner.make_scope
         self._monotonic = port.monotonic
         self._limit = port.limits.in_flight or float("inf")
+
+    @property
+    def tasks(self) -> dict[asyncio.Task[None], HttpCall]:
+        """Calls that wait for something now."""
+        return {} if self._runner is None else self._runner.tasks
 
     def _strip(self, prefix: str) -> None:
         # Here, because few services have a prefix.
@@ -178,66 +159,7 @@ class HttpApplication:
         if port.in_flight > self._limit:
             self._refuse(call, endpoint)
             return
-        work = self._answer(call, endpoint)
-        task = self._start(work, endpoint.method_name, self._context.copy())
-        if not task.done():
-            self._wait(call, task, endpoint)
-
-    def _wait(self, call: HttpCall, task: asyncio.Task[None], endpoint: Endpoint) -> None:
-        """The call did not end in its first step."""
-        self.tasks[task] = call
-        task.add_done_callback(self.tasks.pop)
-        if self._sweep is None:
-            self._sweep_later()
-        try:
-            call.wait_with(task)
-        except Exception:  # `begin` must not raise, and no call goes on without a scope
-            _log.exception("%s was given up: its scope could not be made", call.method)
-            task.cancel()
-            call.exchange.reset()
-            return
-        if not endpoint.detached:
-            call.exchange.gone = call.left
-
-    def _sweep_later(self) -> None:
-        port = self._port
-        assert port is not None
-        self._sweep = port.wheel.at(port.monotonic() + SWEEP, self._answer_late)
-
-    def _answer_late(self) -> None:
-        """Answer the calls whose time is over and whose handlers do not end: peers have waited for
-        long enough. The handler goes on being cancelled, and is named in the log."""
-        self._sweep = None
-        limit = self._monotonic() - SWEEP
-        for call in tuple(self.tasks.values()):
-            scope = call.scope
-            late = scope.deadline is not None and scope.deadline < limit
-            if not late or not isinstance(scope.cause, DeadlineExceeded):
-                continue
-            if call.begun:
-                call.exchange.reset()
-            else:
-                call.begun = True
-                self._respond(call, problem_response(scope.cause, call.request))
-        if self.tasks:
-            self._sweep_later()
-
-    def _make_scope(self, call: HttpCall) -> Scope:
-        exchange = call.exchange
-        metadata = Metadata.from_fields(exchange.fields)
-        timeout = call.timeout
-        budget = budget_of(metadata)
-        if budget is not None and (timeout is None or budget < timeout):
-            timeout = budget
-        scope = Scope(
-            call.method,
-            timeout=timeout,
-            parent=self._calls,
-            metadata=metadata,
-            peer=exchange.peer,
-        )
-        identify(scope)
-        return scope
+        self._run(call, self._answer(call, endpoint), detached=endpoint.detached)
 
     def _missing(self, miss: Miss) -> tuple[Endpoint, Mapping[str, Any]]:
         async def answer(call: Any) -> Response:
@@ -254,7 +176,7 @@ class HttpApplication:
             headers={"retry-after": "1"},
             reason=Overloaded.reason,
         )
-        self._respond(call, problem_response(error, call.request))
+        respond(call, problem_response(error, call.request))
         endpoint.counts.add(503, 0.0)
         call.end()
 
@@ -272,7 +194,7 @@ class HttpApplication:
                 response = await endpoint.handler(call)
                 status = response.status
                 if response.body.__class__ is bytes:
-                    self._respond(call, response)
+                    respond(call, response)
                     call.begun = True
                 else:
                     await self._stream(call, response)
@@ -302,33 +224,6 @@ class HttpApplication:
                 await after()
         except Exception:
             _log.exception("%s was answered, and what was to be done after it failed", call.method)
-
-    def _respond(self, call: HttpCall, response: Response) -> None:
-        headers = response._headers
-        request = call._request
-        fields: Fields = ()
-        if headers is not None or (request is not None and request._reply_headers is not None):
-            fields = _fields(call, response)
-            if response.headers.framed and self._respond_framed(call, response, fields):
-                return
-        content_type = response.content_type
-        call.exchange.respond(
-            response.status,
-            None if content_type is None else _content_type(content_type),
-            fields,
-            response.body,  # type: ignore[arg-type]  # the caller has looked
-        )
-
-    def _respond_framed(self, call: HttpCall, response: Response, fields: Fields) -> bool:
-        """Answer HEAD with the length that its handler tells; that of any other body is known."""
-        length = _declared(response)
-        if call.exchange.method != "HEAD" or length is None:
-            return False
-        if response.content_type is not None:
-            fields = [(b"content-type", _content_type(response.content_type)), *fields]
-        call.exchange.open(response.status, fields, length)
-        call.exchange.finish()
-        return True
 
     async def _stream(self, call: HttpCall, response: Response) -> None:
         if call.begun:
@@ -365,11 +260,7 @@ class HttpApplication:
                 error = cause
             # Leaving it has left the context without a scope, and the log wants the call's ids.
             stand_in(call)
-        if isinstance(error, asyncio.CancelledError) and not _is_cancelled(scope):
-            # The handler awaited something that was cancelled: a failure like any other.
-            error = _as_fault(error, "the handler awaited what had been cancelled")
-        elif isinstance(error, SystemExit | KeyboardInterrupt | BaseExceptionGroup):
-            error = _as_fault(error, f"the handler raised {type(error).__name__}")
+        error = as_failure(error, scope)
         if not isinstance(error, Exception):
             call.exchange.reset()
             if isinstance(error, asyncio.CancelledError):
@@ -384,27 +275,41 @@ class HttpApplication:
             _tell(call, error)
         gone = call.exchange.gone is None and scope is not None and scope.cancelled
         try:
-            self._respond(call, response)
+            respond(call, response)
         except Exception as cause:  # such as a field for any reply that cannot be sent
             _tell(call, cause)
             call.exchange.reset()
         return _LEFT if gone and not isinstance(error, PolicyError) else response.status
 
 
-def _as_fault(error: BaseException, message: str) -> Exception:
-    """What a handler must not raise, as a failure like any other: it ends its call, and no more."""
-    if isinstance(error, Exception):
-        return error
-    fault = UsageError(message)
-    fault.__cause__ = error
-    return fault
+def respond(call: HttpCall, response: Response) -> None:
+    """Send a response whose body is whole."""
+    headers = response._headers
+    request = call._request
+    fields: Fields = ()
+    if headers is not None or (request is not None and request._reply_headers is not None):
+        fields = _fields(call, response)
+        if response.headers.framed and _respond_framed(call, response, fields):
+            return
+    content_type = response.content_type
+    call.exchange.respond(
+        response.status,
+        None if content_type is None else _content_type(content_type),
+        fields,
+        response.body,  # type: ignore[arg-type]  # the caller has looked
+    )
 
 
-def _is_cancelled(scope: Scope | None) -> bool:
-    """Whether somebody has asked the running task, or its scope, to stop."""
-    task = asyncio.current_task()
-    asked = task is not None and task.cancelling() > 0
-    return asked or (scope is not None and scope.cancelled)
+def _respond_framed(call: HttpCall, response: Response, fields: Fields) -> bool:
+    """Answer HEAD with the length that its handler tells; that of any other body is known."""
+    length = _declared(response)
+    if call.exchange.method != "HEAD" or length is None:
+        return False
+    if response.content_type is not None:
+        fields = [(b"content-type", _content_type(response.content_type)), *fields]
+    call.exchange.open(response.status, fields, length)
+    call.exchange.finish()
+    return True
 
 
 def _fields(call: HttpCall, response: Response) -> list[tuple[bytes, bytes]]:

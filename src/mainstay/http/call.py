@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mainstay.core.call import Call, Stream
-from mainstay.core.scope import LateScope, Scope
-from mainstay.errors import PeerGone
+from mainstay.core.call import Stream
+from mainstay.core.metadata import Metadata
+from mainstay.core.scope import Scope
+from mainstay.http.budget import budget_of
+from mainstay.http.problems import problem_response
 from mainstay.http.request import Request
 from mainstay.http.route import Route
+from mainstay.net.calls import ExchangeCall
 from mainstay.net.exchange import Exchange
 
 __all__ = ["HttpCall", "ScopeMaker"]
@@ -18,7 +20,7 @@ __all__ = ["HttpCall", "ScopeMaker"]
 ScopeMaker = Callable[["HttpCall"], Scope]
 
 
-class HttpCall(Call, LateScope):
+class HttpCall(ExchangeCall):
     """A call with the exchange it came by; `transport` is ``http`` or ``websocket``.
 
     Args:
@@ -39,17 +41,7 @@ class HttpCall(Call, LateScope):
         scope: see `Call`; made when it is first asked for, or when the call has to wait.
     """
 
-    __slots__ = (
-        "_ended",
-        "_made",
-        "_maker",
-        "_request",
-        "begun",
-        "exchange",
-        "params",
-        "route",
-        "timeout",
-    )
+    __slots__ = ("_request", "params", "route")
 
     def __init__(
         self,
@@ -82,37 +74,15 @@ class HttpCall(Call, LateScope):
             self._request = Request(self.exchange, self.params)
         return self._request
 
-    @property
-    def scope(self) -> Scope:  # type: ignore[override]
-        """See the class."""
-        return self._made or self.made()
+    def budget(self, metadata: Metadata) -> float | None:
+        """See `ExchangeCall`."""
+        return budget_of(metadata)
 
-    def made(self) -> Scope:
-        """See `LateScope`."""
-        if self._made is None:
-            maker = self._maker
-            if isinstance(maker, Scope):
-                self._made = maker
-            else:
-                self._made = scope = maker(self)
-                if not self._ended:
-                    # In its first step nobody else has the task yet.
-                    task = asyncio.current_task()
-                    assert task is not None
-                    scope.adopt(task)
-        return self._made
+    def answer_late(self, cause: Exception) -> None:
+        """See `ExchangeCall`."""
+        from mainstay.http.app import respond  # noqa: PLC0415 - which knows this module
 
-    def wait_with(self, task: asyncio.Task[Any]) -> None:
-        """It did not end in its first step: from now on it has a scope that can stop it."""
-        if self._made is None:
-            maker = self._maker
-            assert not isinstance(maker, Scope)
-            self._made = maker(self)
-            self._made.adopt(task)
-
-    def left(self, reason: str) -> None:
-        """The peer has left, and nobody wants the answer."""
-        self.scope.cancel(PeerGone(reason))
+        respond(self, problem_response(cause, self.request))
 
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mainstay.core.call import Handler
-from mainstay.http.counts import Counts
+from mainstay.core.counts import Counts
 from mainstay.http.route import Route, RouteKind
 
 __all__ = ["Endpoint"]

@@ -10,12 +10,11 @@ from mainstay.core.scope import Scope
 from mainstay.core.threads import to_thread
 from mainstay.core.wheel import Wheel
 from mainstay.errors import UsageError
-from mainstay.http.app import HttpApplication
 from mainstay.interfaces.server import ServerStatistics
 from mainstay.net.address import Address
 from mainstay.net.limits import Limits
 from mainstay.net.listener import Listener
-from mainstay.net.port import Port
+from mainstay.net.port import Port, PortApplication
 from mainstay.net.sniffing import Sniffer
 from mainstay.net.tls import ServerTls, TlsSettings
 from mainstay.wire.http1 import HeadParser
@@ -40,7 +39,7 @@ class HttpServer:
     def __init__(
         self,
         addresses: Sequence[str | Address],
-        application: HttpApplication,
+        application: PortApplication,
         *,
         limits: Limits | None = None,
         tls: TlsSettings | None = None,

@@ -8,9 +8,9 @@ Rules for both sides:
 
 * `Application.begin` is called from a protocol callback, where no task is current, and must not
   raise. It usually starts the handler eagerly, so `respond` may be called before it returns.
-* Either `respond` once, or `open`, then `send` any number of times, then `finish`. After the reply
-  the connection goes on with what is left of the request: it is read and dropped within bounds, or
-  the connection is closed.
+* Either `respond` once, or `respond_with_trailers`, or `open`, then `send` or `write` any number of
+  times, then `finish`. After the reply the connection goes on with what is left of the request: it
+  is read and dropped within bounds, or the connection is closed.
 * `gone` is called at most once, when the peer leaves or resets before the reply is finished. After
   it every `send` raises PeerGone, and `respond`, `open` and `finish` do nothing.
 * Field names and values are bytes; names are lower case; values are checked by the connection for
@@ -47,6 +47,9 @@ class Exchange:
         body_limit: bytes of body allowed; the application may change it before the first
             `receive`. A longer one makes `receive` raise.
         gone: called when the peer left; set by the application, with the reason.
+        patient: whether the peer may pause for as long as it likes, in what it sends and in taking
+            what it is sent, as in a stream of messages; else the timeouts of the limits hold. The
+            application sets it before the first `receive`.
     """
 
     __slots__ = (
@@ -57,6 +60,7 @@ class Exchange:
         "gone",
         "length",
         "method",
+        "patient",
         "peer",
         "protocol",
         "scheme",
@@ -76,6 +80,7 @@ class Exchange:
     body: bytes | None
     body_limit: int | None
     gone: Callable[[str], None] | None
+    patient: bool
 
     async def receive(self) -> bytes:
         """The next bytes of the body, at least one; ``b""`` at its end, and from then on.
@@ -109,6 +114,27 @@ class Exchange:
 
     def open(self, status: int, fields: Fields, length: int | None = None) -> None:
         """Send the head of a reply whose body follows; `length` when it is known."""
+        raise NotImplementedError
+
+    def respond_with_trailers(
+        self, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> None:
+        """Send a whole reply that ends with trailers, in one write; without content-length and date.
+
+        Without body and trailers the head is all of it: what gRPC calls Trailers-Only.
+        """
+        raise NotImplementedError
+
+    def write(self, data: bytes) -> bool:
+        """Send a part of the body without waiting; whether there is room for more.
+
+        If there is none, `wait_writable` before the next: what does not fit is kept, without bound.
+        After the peer has gone it does nothing, and there is no room.
+        """
+        raise NotImplementedError
+
+    async def wait_writable(self) -> None:
+        """Wait until there is room to `write`. Raises: PeerGone, as `send`."""
         raise NotImplementedError
 
     async def send(self, data: bytes) -> None:

@@ -109,6 +109,7 @@ class Http1Exchange(Exchange):
         self.body = None
         self.body_limit = connection.port.limits.body_size
         self.gone = None
+        self.patient = False
         self._framing = _NOT_OPEN
         self.inbox: Inbox | None = None
         self.protocol = "" if not self.upgrades else self._wanted_protocol()
@@ -152,7 +153,8 @@ class Http1Exchange(Exchange):
                 self.waits_for_go = False
                 connection.write(CONTINUE)
             connection.go_on_reading()
-            connection.arm_body()
+            if not self.patient:
+                connection.arm_body()
             await inbox.wait()
             connection.due = inf
         if self._connection is not None:
@@ -256,17 +258,23 @@ class Http1Exchange(Exchange):
         date = connection.port.date()
         connection.write(b"%b%bdate: %b\r\n\r\n" % (head_of(status), block, date))
 
-    async def send(self, data: bytes) -> None:
-        """See `Exchange`.
+    def respond_with_trailers(
+        self, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> None:
+        """See `Exchange`."""
+        self.open(status, fields)
+        if body:
+            self.write(body)
+        self.finish(trailers)
 
-        Raises: also UsageError when it is more than the length that was given to `open`.
-        """
+    def write(self, data: bytes) -> bool:
+        """See `Exchange`."""
         connection = self._connection
         if connection is None or connection.transport.is_closing():
-            raise PeerGone("the peer is gone; nobody takes the rest of the reply")
+            return False
         framing = self._framing
         if not data or framing is _NOTHING:
-            return
+            return True
         if framing is _LENGTH:
             self._left -= len(data)
             if self._left < 0:
@@ -278,7 +286,25 @@ class Http1Exchange(Exchange):
         connection.cork()
         connection.write(data)
         connection.flush_above(connection.port.limits.write_buffer)
+        return connection._writable is None
+
+    async def wait_writable(self) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is None or connection.transport.is_closing():
+            raise PeerGone(_GONE)
         if connection._writable is not None:
+            await connection.wait_writable()
+
+    async def send(self, data: bytes) -> None:
+        """See `Exchange`.
+
+        Raises: also UsageError when it is more than the length that was given to `open`.
+        """
+        connection = self._connection
+        if connection is None or connection.transport.is_closing():
+            raise PeerGone(_GONE)
+        if not self.write(data):
             await connection.wait_writable()
             self._breath = 0
         self._breath += 1
@@ -351,6 +377,7 @@ class Http1Exchange(Exchange):
         return body is not None and not body.done
 
 
+_GONE: Final = "the peer is gone; nobody takes the rest of the reply"
 _NOT_OPEN: Final = "not open"
 _NOTHING: Final = "nothing"
 _LENGTH: Final = "length"

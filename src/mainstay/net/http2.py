@@ -535,9 +535,9 @@ class Http2Connection(asyncio.Protocol):
         if self._waiting:
             oldest = min(exchange.since for exchange in self._waiting.values())
             due = min(due, oldest + limits.body_timeout)
-        if self._blocked:
-            oldest = min(exchange.since for exchange in self._blocked.values())
-            due = min(due, oldest + limits.write_timeout)
+        for exchange in self._blocked.values():
+            if not exchange.patient:
+                due = min(due, exchange.since + limits.write_timeout)
         # Exchanges at work set no time; what comes after them sets its own.
         return due if due < inf else self.port.monotonic() + limits.keep_alive
 
@@ -561,7 +561,7 @@ class Http2Connection(asyncio.Protocol):
         if not self.writable:
             return  # the transport has its own time
         for exchange in tuple(self._blocked.values()):
-            if now >= exchange.since + limits.write_timeout:
+            if now >= exchange.since + limits.write_timeout and not exchange.patient:
                 self.engine.reset(exchange.stream, ErrorCode.CANCEL)
                 self._forget(exchange)
                 exchange.lose(PeerGone("the peer gave no window for the reply in time"))

@@ -112,6 +112,7 @@ class Http2Exchange(Exchange):
         self.peer = connection.peer
         self.body_limit = connection.port.limits.body_size
         self.gone = None
+        self.patient = False
         self._connection = connection
         self._opened = False
         self._end = False
@@ -199,6 +200,9 @@ class Http2Exchange(Exchange):
                 raise PeerGone("the reply is complete, and nothing more is read of the request")
             if self._received == 0 and (b"expect", b"100-continue") in self.fields:
                 self.inform(100)
+            if self.patient:
+                await inbox.wait()
+                continue
             connection.wait_for_body(self)
             try:
                 await inbox.wait()
@@ -279,6 +283,44 @@ class Http2Exchange(Exchange):
         connection.finished(self)
         connection.flush_soon()
 
+    def respond_with_trailers(
+        self, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is None:
+            return
+        if self._opened:
+            raise UsageError("a reply was begun already; one request has one reply")
+        engine = connection.engine
+        stream = self.stream
+        self._headless = False
+        try:
+            if not body and not trailers:
+                engine.respond(stream, status, fields, True)
+                self._opened = True
+                connection.finished(self)
+                connection.flush_soon()
+                return
+            engine.respond(stream, status, fields, False)
+            self._opened = True
+            sent = engine.send(stream, body, 0, False) if connection.has_room(len(body)) else 0
+            if sent < len(body):
+                self._out = body
+                self._out_at = sent
+                self._end = True
+                self._trailers = trailers
+                connection.block(self)
+                connection.flush_soon()
+                return
+            engine.send_trailers(stream, trailers)
+        except ValueError as error:
+            if self._opened:
+                self.reset()
+            raise _unsendable(error) from None
+        connection.finished(self)
+        connection.flush_soon()
+
     def open(self, status: int, fields: Fields, length: int | None = None) -> None:
         """See `Exchange`."""
         connection = self._connection
@@ -325,11 +367,11 @@ class Http2Exchange(Exchange):
                 self._breath = 0
                 await asyncio.sleep(0)
 
-    def write(self, data: bytes) -> None:
-        """Send now what the windows take, and the rest in its turn."""
+    def write(self, data: bytes) -> bool:
+        """See `Exchange`: now what the windows take, and the rest in its turn."""
         connection = self._connection
         if connection is None:
-            return
+            return False
         if self._out:
             self._out = self._out[self._out_at :] + data
             self._out_at = 0
@@ -340,13 +382,14 @@ class Http2Exchange(Exchange):
             sent = connection.engine.send(self.stream, data, 0, False)
             connection.flush_soon()
             if sent == len(data):
-                return
+                return connection.writable
             self._out = data
             self._out_at = sent
         connection.block(self)
+        return False
 
     async def wait_writable(self) -> None:
-        """Wait until everything written is on its way. Raises: PeerGone."""
+        """See `Exchange`: until everything written is on its way."""
         while True:
             connection = self._connection
             if connection is None:

@@ -13,7 +13,7 @@ __all__ = ["Http2Tunnel", "Stream"]
 class Stream(Protocol):
     """What a tunnel needs of its exchange."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> object:
         """Send bytes, now or when there is room."""
 
     async def wait_writable(self) -> None:

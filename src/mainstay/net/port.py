@@ -7,11 +7,13 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Protocol
 
+from mainstay.core.call import Handler
+from mainstay.core.scope import Scope
 from mainstay.core.wheel import Wheel
 from mainstay.net.exchange import Application
 from mainstay.net.limits import Limits
 
-__all__ = ["Connection", "Port"]
+__all__ = ["Connection", "Port", "PortApplication"]
 
 
 class Connection(Protocol):
@@ -29,6 +31,19 @@ class Connection(Protocol):
     @property
     def busy(self) -> bool:
         """Whether an exchange is not finished."""
+
+
+class PortApplication(Application, Protocol):
+    """An application that is opened with its port, before the first exchange."""
+
+    def open(self, port: Port, calls: Scope, handler: Handler) -> None:
+        """Begin to answer; every call gets a scope below `calls`.
+
+        Args:
+            port: shared by the connections.
+            calls: above the scope of every call.
+            handler: of the service, for what has no handler of its own.
+        """
 
 
 class Port:

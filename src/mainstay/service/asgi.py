@@ -13,10 +13,10 @@ from typing import Any
 
 from mainstay.core.effects import Effects
 from mainstay.errors import UsageError
-from mainstay.http.app import HttpApplication
 from mainstay.http.asgi.server import AsgiServer
 from mainstay.http.asgi.types import AsgiScope, Receive, Send
 from mainstay.net.limits import Limits
+from mainstay.net.port import PortApplication
 from mainstay.service.declaration import Declaration
 from mainstay.service.loading import FRAMEWORK, OWN, configuration
 from mainstay.service.running import Running
@@ -88,6 +88,6 @@ class ServiceAsgi:
             front=self._front,
         )
 
-    def _front(self, application: HttpApplication, limits: Limits) -> AsgiServer:
+    def _front(self, application: PortApplication, limits: Limits) -> AsgiServer:
         self._server = AsgiServer(application, limits)
         return self._server

@@ -15,6 +15,7 @@ from mainstay.service.workers import Job, Worker
 
 if TYPE_CHECKING:
     from mainstay.http.routes import Routes
+    from mainstay.rpc.method import RpcService
 
 __all__ = ["Declaration", "Function", "HookKind"]
 
@@ -36,6 +37,7 @@ class Declaration:
         jobs: run when due.
         hooks: by the moment they run at, in the order of declaration.
         probes: extra checks, by probe.
+        rpc: services of RPC, by name.
         servers: what accepts calls from outside: ready ones, and functions that make one.
         title: for people; the name unless given.
         version: of its interface.
@@ -55,6 +57,7 @@ class Declaration:
     probes: dict[ProbeKind, list[Function]] = field(
         default_factory=lambda: {"live": [], "ready": [], "started": []}
     )
+    rpc: dict[str, RpcService] = field(default_factory=dict)
     servers: list[Server | Function] = field(default_factory=list)
     title: str = ""
     version: str = "0.0.0"
@@ -69,5 +72,5 @@ class Declaration:
 
     @property
     def has_routes(self) -> bool:
-        """Whether somebody has asked for `routes`."""
-        return "routes" in vars(self)
+        """Whether somebody has asked for `routes`, or there is RPC, which shares their port."""
+        return "routes" in vars(self) or bool(self.rpc)

@@ -174,7 +174,7 @@ class Running:
         self._dispatcher = Dispatcher(self._wiring.handlers(), self.settings.call_timeout)
         made = self._wiring.servers()
         if self._wiring.endpoints is not None:
-            made += self._web.servers(self._wiring.endpoints)
+            made += self._web.servers(self._wiring.endpoints, self._wiring.rpc)
         for name, make in made:
             server = await step(self._life, name, timeout, make)
             opening = functools.partial(server.open, self._dispatcher, self._calls)

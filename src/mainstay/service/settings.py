@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 from mainstay.http.client_settings import ClientSettings
 from mainstay.http.settings import HttpSettings
 from mainstay.observe.log import LogSettings
+from mainstay.rpc.settings import RpcSettings
 
 __all__ = ["Settings", "ShutdownSettings", "WatchdogSettings"]
 
@@ -61,6 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         watchdog: see `WatchdogSettings`.
         log: see `mainstay.observe.log.LogSettings`.
         http: see `mainstay.http.settings.HttpSettings`.
+        rpc: see `mainstay.rpc.settings.RpcSettings`.
         client: see `mainstay.http.client_settings.ClientSettings`.
     """
 
@@ -72,4 +74,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     log: LogSettings = field(default_factory=LogSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    rpc: RpcSettings = field(default_factory=RpcSettings)
     client: ClientSettings = field(default_factory=ClientSettings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Handler
 from mainstay.interfaces.server import Server
@@ -19,19 +19,17 @@ if TYPE_CHECKING:
     from mainstay.http.routes import Routes
     from mainstay.http.server import HttpServer
     from mainstay.net.limits import Limits
+    from mainstay.net.port import PortApplication
+    from mainstay.rpc.app import RpcApplication
     from mainstay.service.endpoints import Endpoints
+    from mainstay.service.rpc import RpcEndpoints
     from mainstay.service.wiring import Runner
 
-__all__ = ["Front", "FrontServer", "Web"]
+__all__ = ["Front", "Web"]
 
 
-class FrontServer(Server, Protocol):
-    """A server that answers with an HTTP application."""
-
-    application: HttpApplication
-
-
-Front: TypeAlias = Callable[["HttpApplication", "Limits"], FrontServer]
+Front: TypeAlias = Callable[["PortApplication", "Limits"], Server]
+"""Makes what brings the calls, when it is not a server of ours that listens."""
 
 
 class Web:
@@ -59,8 +57,11 @@ class Web:
         self._settings = settings
         self._ask = ask
         self._front = front
-        self._servers: list[FrontServer] = []
+        self._servers: list[Server] = []
+        self._applications: list[HttpApplication] = []
+        self._rpc_applications: list[RpcApplication] = []
         self._endpoints: Endpoints | None = None
+        self._rpc: RpcEndpoints | None = None
         self.beside: Routes | None = None
         if declaration.has_routes:
             if settings.http.probes and not self._apart():
@@ -69,9 +70,12 @@ class Web:
             if settings.http.docs:
                 self.beside = self._with_docs(self.beside)
 
-    def servers(self, endpoints: Endpoints) -> list[tuple[str, Runner]]:
+    def servers(
+        self, endpoints: Endpoints, rpc: RpcEndpoints | None = None
+    ) -> list[tuple[str, Runner]]:
         """The servers, each with its name and what makes it; once the container is open."""
         self._endpoints = endpoints
+        self._rpc = rpc
         made: list[tuple[str, Runner]] = [
             ("HTTP server", partial(self._make, endpoints, self._settings.http.listen))
         ]
@@ -97,7 +101,7 @@ class Web:
         assert address is not None
         return HttpServer([address], HttpApplication(compiled.router, compiled.endpoints))
 
-    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> FrontServer:
+    async def _make(self, endpoints: Endpoints, listen: Sequence[str]) -> Server:
         from mainstay.http.app import HttpApplication  # noqa: PLC0415 - not without routes
         from mainstay.http.server import HttpServer  # noqa: PLC0415 - same
 
@@ -110,13 +114,17 @@ class Web:
             self._settings.call_timeout,
             settings.prefix,
         )
+        self._applications.append(application)
+        front: PortApplication = application
+        if self._rpc is not None:
+            front = self._with_rpc(self._rpc, application)
         if self._front is not None:
-            front = self._front(application, settings.limits)
-            self._servers.append(front)
-            return front
+            made = self._front(front, settings.limits)
+            self._servers.append(made)
+            return made
         server = HttpServer(
             listen,
-            application,
+            front,
             limits=settings.limits,
             tls=settings.tls,
             reuse_port=settings.reuse_port,
@@ -124,6 +132,18 @@ class Web:
         )
         self._servers.append(server)
         return server
+
+    def _with_rpc(self, rpc: RpcEndpoints, application: HttpApplication) -> RpcApplication:
+        from mainstay.rpc.app import RpcApplication  # noqa: PLC0415 - not without RPC
+
+        made = RpcApplication(
+            rpc.open(self._declaration.middleware),
+            self._settings.rpc,
+            application,
+            self._settings.call_timeout,
+        )
+        self._rpc_applications.append(made)
+        return made
 
     def _with_docs(self, beside: Routes | None) -> Routes | None:
         """The routes with the page of the docs, unless there is nothing to show."""
@@ -166,9 +186,8 @@ class Web:
         from mainstay.http.metrics import server_metrics  # noqa: PLC0415 - as above
 
         text = ""
-        for server in self._servers:
+        for server, application in zip(self._servers, self._applications, strict=True):
             now = server.statistics()
-            application = server.application
             every = [*application.endpoints, application.unmatched]
             text += server_metrics(every, now.connections, now.in_flight)
         return text

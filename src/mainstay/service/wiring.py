@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mainstay.http.routes import Routes
     from mainstay.service.endpoints import Endpoints
     from mainstay.service.mounts import Mounts
+    from mainstay.service.rpc import RpcEndpoints
 
 __all__ = ["Runner", "Wiring"]
 
@@ -48,6 +49,7 @@ class Wiring:
     Attributes:
         container: what parameters can ask for.
         endpoints: what answers by HTTP; None if nothing does.
+        rpc: what answers RPC; None if nothing does.
 
     Raises: WiringError when something cannot be put together.
     """
@@ -74,6 +76,14 @@ class Wiring:
 
             try:
                 self.endpoints = Endpoints(routes, self.container, self._layers, mounts, slashes)
+            except WiringError as fault:
+                faults.append(fault)
+        self.rpc: RpcEndpoints | None = None
+        if declaration.rpc:
+            from mainstay.service.rpc import RpcEndpoints  # noqa: PLC0415 - not without RPC
+
+            try:
+                self.rpc = RpcEndpoints(declaration.rpc.values(), self.container, self._layers)
             except WiringError as fault:
                 faults.append(fault)
         self._handlers = _bound(

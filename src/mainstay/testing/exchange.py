@@ -121,6 +121,7 @@ class MemoryExchange(Exchange):
         self.length = len(body) if chunks is None else None
         self.body_limit = body_limit
         self.gone: Callable[[str], None] | None = None
+        self.patient = False
         self.reply = Reply()
         self.tunnel: MemoryTunnel | None = None
         self._chunks = _iterate((body,) if chunks is None else chunks)
@@ -169,6 +170,29 @@ class MemoryExchange(Exchange):
     def open(self, status: int, fields: Fields, length: int | None = None) -> None:
         """See `Exchange.open`."""
         self._head(status, fields, length)
+
+    def respond_with_trailers(
+        self, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> None:
+        """See `Exchange.respond_with_trailers`."""
+        self._head(status, fields, None)
+        self._part(body)
+        self.finish(trailers)
+
+    def write(self, data: bytes) -> bool:
+        """See `Exchange.write`."""
+        if not self.reply.status or self.reply.finished:
+            raise BugError("the application sends a body outside of open and finish")
+        if self._left:
+            return False
+        self._part(data)
+        return self._room.is_set()
+
+    async def wait_writable(self) -> None:
+        """See `Exchange.wait_writable`."""
+        self._raise_if_left()
+        await self._room.wait()
+        self._raise_if_left()
 
     async def send(self, data: bytes) -> None:
         """See `Exchange.send`."""

@@ -25,7 +25,6 @@ from mainstay.core.effects import Effects
 from mainstay.core.scope import Scope
 from mainstay.core.wheel import Wheel
 from mainstay.errors import BrokenError, UsageError
-from mainstay.http.app import HttpApplication
 from mainstay.http.client import HttpClient
 from mainstay.http.client.urls import Params, parse_url
 from mainstay.http.client.verbs import RequestOptions
@@ -36,7 +35,7 @@ from mainstay.net.client_http2 import Http2Connection
 from mainstay.net.limits import Limits
 from mainstay.net.origin import Origin
 from mainstay.net.outgoing import ClientConnection, ConnectionOwner, Shared
-from mainstay.net.port import Port
+from mainstay.net.port import Port, PortApplication
 from mainstay.net.sniffing import Sniffer
 from mainstay.service.running import Running
 from mainstay.service.service import Service
@@ -58,7 +57,7 @@ class MemoryServer:
         limits: of its connections.
     """
 
-    def __init__(self, application: HttpApplication, limits: Limits) -> None:
+    def __init__(self, application: PortApplication, limits: Limits) -> None:
         self.application = application
         self.limits = limits
         self._port: Port | None = None
@@ -248,7 +247,7 @@ async def http_client(
     """
     made: list[MemoryServer] = []
 
-    def front(application: HttpApplication, limits: Limits) -> MemoryServer:
+    def front(application: PortApplication, limits: Limits) -> MemoryServer:
         made.append(MemoryServer(application, limits))
         return made[-1]
 

@@ -95,6 +95,7 @@ class AsgiExchange(Exchange):
         self.peer = Peer(_address(*client) if client else "asgi")
         self.gone: Callable[[str], None] | None = None
         self.body_limit = self.port.limits.body_size
+        self.patient = False
         self.protocol = ""
         self.body = None
         if declared is not None and declared.isdigit():
@@ -277,6 +278,27 @@ class AsgiExchange(Exchange):
         if length is not None:
             head.append((b"content-length", str(length).encode()))
         self._start(status, head)
+
+    def respond_with_trailers(
+        self, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> None:
+        """See `Exchange.respond_with_trailers`; trailers are lost."""
+        self.open(status, fields)
+        self.write(body)
+        self.finish()
+
+    def write(self, data: bytes) -> bool:
+        """See `Exchange.write`."""
+        if self._left:
+            return False
+        if self.method != "HEAD":
+            self._room.clear()
+            self._put(self._message("body", body=data, more_body=True))
+        return self._room.is_set()
+
+    async def wait_writable(self) -> None:
+        """See `Exchange.wait_writable`."""
+        await self._wait_room()
 
     async def send(self, data: bytes) -> None:
         """See `Exchange.send`."""

@@ -6,12 +6,11 @@ from mainstay.core.call import Handler
 from mainstay.core.scope import Scope
 from mainstay.core.wheel import Wheel
 from mainstay.errors import UsageError
-from mainstay.http.app import HttpApplication
 from mainstay.http.asgi.exchange import AsgiExchange
 from mainstay.http.asgi.types import AsgiScope, Receive, Send
 from mainstay.interfaces.server import ServerStatistics
 from mainstay.net.limits import Limits
-from mainstay.net.port import Port
+from mainstay.net.port import Port, PortApplication
 
 __all__ = ["AsgiServer"]
 
@@ -25,7 +24,7 @@ class AsgiServer:
         limits: of bodies, WebSockets and calls in flight.
     """
 
-    def __init__(self, application: HttpApplication, limits: Limits) -> None:
+    def __init__(self, application: PortApplication, limits: Limits) -> None:
         self.application = application
         self.limits = limits
         self._port: Port | None = None

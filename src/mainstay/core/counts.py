@@ -13,10 +13,11 @@ BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 
 
 class Counts:
-    """The calls of one route.
+    """The calls of one route, or of one method of RPC.
 
     Attributes:
-        statuses: how many had which status; 499 for those whose peer left before the reply (nginx).
+        statuses: how many had which status (of HTTP, or gRPC's code); 499 for those whose peer left
+            before an HTTP reply (nginx).
         buckets: how many took up to each of `BOUNDS`, and in the last place how many took longer.
         seconds: all together.
     """

@@ -1,6 +1,6 @@
 """What is counted of calls."""
 
-from mainstay.http.counts import BOUNDS, Counts
+from mainstay.core.counts import BOUNDS, Counts
 
 
 def test_calls_are_counted_by_status_and_time() -> None:

@@ -1,0 +1,1 @@
+"""gRPC, gRPC-Web and Connect, on the port of HTTP; server and client."""

@@ -1,0 +1,205 @@
+"""From an exchange to a method and back: the application of RPC, in front of that of HTTP.
+
+They share every port. A path that names a method is answered here, in the protocol that its content
+type says; everything else is HTTP's, but for gRPC to a method that does not exist. This file is in
+the hot path (see `bench/grpc`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from mainstay.core.call import Handler
+from mainstay.core.scope import Scope, stand_in
+from mainstay.errors import Code, Error, Fault, Unimplemented
+from mainstay.net.calls import CallRunner, as_failure
+from mainstay.net.exchange import Exchange
+from mainstay.net.port import Port, PortApplication
+from mainstay.rpc.call import RpcCall
+from mainstay.rpc.endpoint import RpcEndpoint
+from mainstay.rpc.grpc import GrpcCall
+from mainstay.rpc.method import Kind, MessageType, RpcMethod
+from mainstay.rpc.settings import RpcSettings
+from mainstay.rpc.status import RpcStatus, status_of
+
+__all__ = ["RpcApplication", "Speaker"]
+
+_log = logging.getLogger("mainstay.rpc")
+
+Speaker = type[RpcCall]
+"""The class of the calls of one protocol."""
+
+_CANCELLED: Final = Code.CANCELLED.value
+_UNSUPPORTED: Final = b"this method is called by POST with content-type application/grpc\n"
+
+
+class RpcApplication:
+    """Answers exchanges with methods.
+
+    Args:
+        endpoints: every method, in no order.
+        settings: see `RpcSettings`.
+        fallback: answers what is no RPC.
+        call_timeout: seconds for a unary call whose caller does not say; None for no bound.
+
+    Attributes:
+        endpoints, settings: as given.
+        unmatched: counts calls of methods that do not exist.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[RpcEndpoint],
+        settings: RpcSettings,
+        fallback: PortApplication,
+        call_timeout: float | None = 30.0,
+    ) -> None:
+        self.endpoints = endpoints
+        self.settings = settings
+        self.unmatched = RpcEndpoint(_NO_METHOD, _unmatched)
+        self._by_path = {each.method.path.encode(): each for each in endpoints}
+        self._fallback = fallback
+        self._call_timeout = call_timeout
+        self._speakers: dict[bytes | None, Speaker] = {
+            b"application/grpc": GrpcCall,
+            b"application/grpc+proto": GrpcCall,
+        }
+        self._runner: CallRunner[RpcCall] | None = None
+        self._monotonic: Callable[[], float] = lambda: 0.0
+
+    def open(self, port: Port, calls: Scope, handler: Handler) -> None:
+        """See `PortApplication`."""
+        self._runner = runner = CallRunner[RpcCall](port, calls)
+        self._run = runner.run
+        self._make_scope = runner.make_scope
+        self._monotonic = port.monotonic
+        self._fallback.open(port, calls, handler)
+
+    @property
+    def tasks(self) -> dict[asyncio.Task[None], RpcCall]:
+        """Calls that wait for something now."""
+        return {} if self._runner is None else self._runner.tasks
+
+    def begin(self, exchange: Exchange) -> None:
+        """See `Application`."""
+        endpoint = self._by_path.get(exchange.target)
+        if endpoint is None:
+            self._begin_other(exchange)
+            return
+        head = dict(exchange.fields)
+        speaker = self._speakers.get(head.get(b"content-type")) or self._speaker(head)
+        if speaker is None or exchange.method != "POST":
+            if exchange.method == "POST":
+                exchange.respond(415, b"text/plain", (), _UNSUPPORTED)
+            else:
+                exchange.respond(405, b"text/plain", ((b"allow", b"POST"),), _UNSUPPORTED)
+            return
+        self._call(exchange, endpoint, head, speaker)
+
+    def _call(
+        self,
+        exchange: Exchange,
+        endpoint: RpcEndpoint,
+        head: Mapping[bytes, bytes],
+        speaker: Speaker,
+    ) -> None:
+        timeout = endpoint.method.timeout
+        if timeout is None and endpoint.unary:
+            timeout = self._call_timeout
+        call = speaker(exchange, endpoint, head, self.settings, self._make_scope, timeout)
+        self._run(call, self._answer(call, endpoint))
+
+    def _speaker(self, head: Mapping[bytes, bytes]) -> Speaker | None:
+        """Of a content type with parameters, or in another case."""
+        value = head.get(b"content-type", b"")
+        return self._speakers.get(value.partition(b";")[0].strip().lower())
+
+    def _begin_other(self, exchange: Exchange) -> None:
+        head = dict(exchange.fields)
+        speaker = self._speaker(head)
+        if speaker is GrpcCall:
+            self._call(exchange, self.unmatched, head, speaker)
+        else:
+            self._fallback.begin(exchange)
+
+    # --- one call -------------------------------------------------------------------------------
+
+    async def _answer(self, call: RpcCall, endpoint: RpcEndpoint) -> None:
+        """Run the handlers and send what they answer; raises only what ends the program."""
+        stand_in(call)
+        started = self._monotonic()
+        code = 0
+        try:
+            call.accept()
+            if endpoint.unary:
+                request = call.whole()
+                call.request = await call.read() if request is None else request
+                reply = await endpoint.handler(call)
+                if not call.answered:
+                    call.respond(reply)
+            else:
+                call.stream = call.open_stream()
+                await endpoint.handler(call)
+                if not call.answered:
+                    await call.finish()
+        except BaseException as error:
+            code = self._fail(call, error)
+        else:
+            if call._made is not None:
+                call._made.__exit__(None, None, None)
+        finally:
+            call.end()
+            endpoint.counts.add(code, self._monotonic() - started)
+
+    def _fail(self, call: RpcCall, error: BaseException) -> int:
+        """Tell the peer of a failure; return the code that is counted."""
+        scope = call._made
+        if scope is not None:
+            try:
+                scope.__exit__(type(error), error, error.__traceback__)
+            except Exception as cause:
+                error = cause
+            # Leaving it has left the context without a scope, and the log wants the call's ids.
+            stand_in(call)
+        error = as_failure(error, scope)
+        if not isinstance(error, Exception):
+            call.exchange.reset()
+            if isinstance(error, asyncio.CancelledError):
+                return _CANCELLED  # by somebody outside of the framework
+            raise error
+        status = status_of(error)
+        _tell(call, error, status)
+        if not call.answered:
+            call.answered = True
+            try:
+                call.fail(status)
+            except Exception:  # metadata that cannot be sent, for one
+                _log.exception("%s could not be answered", call.method)
+                call.exchange.reset()
+        return status.code.value
+
+
+def _tell(call: RpcCall, error: Exception, status: RpcStatus) -> None:
+    expected = isinstance(error, Error) and error.fault in (Fault.PEER, Fault.POLICY)
+    if not expected:
+        _log.error("%s failed: %r", call.method, error, exc_info=error)
+    else:
+        _log.debug("%s ended with %s: %s", call.method, status.code.name, error)
+
+
+async def _unmatched(call: Any) -> Any:
+    path = call.exchange.target.decode("latin-1")
+    raise Unimplemented(f"there is no method {path}")
+
+
+_NOTHING: Final = MessageType(name="", python_type=bytes, decode=bytes, encode=bytes)
+_NO_METHOD: Final = RpcMethod(
+    service="unmatched",
+    name="unmatched",
+    kind=Kind.BIDI,  # so that nothing has to be received before the answer
+    request=_NOTHING,
+    response=_NOTHING,
+)

@@ -1,0 +1,372 @@
+"""Calls whose messages are envelopes in the body: gRPC, gRPC-Web, and Connect's streams.
+
+Messages that a handler sends without waiting in between leave together, in one write, at the latest
+when it waits; a peer that takes nothing stops it. This file is in the hot path (see `bench/grpc`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from mainstay.core.metadata import EMPTY, Metadata
+from mainstay.errors import (
+    ClosedError,
+    Code,
+    EndOfStream,
+    InvalidRequest,
+    RpcError,
+    TooLarge,
+    UsageError,
+)
+from mainstay.net.exchange import Fields
+from mainstay.rpc.call import RpcCall
+from mainstay.rpc.compression import COMPRESSORS, compress, decompress
+from mainstay.wire.envelopes import COMPRESSED, EnvelopeError, EnvelopeReader, seal
+from mainstay.wire.grpc import encode_binary
+
+__all__ = ["FramedCall", "FramedStream", "incoming_of", "wire_fields"]
+
+_TOGETHER: Final = 16 * 1024
+"""Bytes of messages that wait for one another; a DATA frame holds as many."""
+
+_BREATH: Final = 8
+"""Writes after which a producer that never waits lets others have a turn."""
+
+
+class FramedCall(RpcCall):
+    """One call; a protocol says what its head, its end and its flags are.
+
+    Attributes:
+        compression: of the messages we send; None for none. It can be set until the first one.
+        compress_next: whether the next message is compressed, where there is a compression; it is
+            true again after that message.
+        incoming: how the peer's messages are compressed; None for not at all.
+    """
+
+    __slots__ = ("_flow", "compress_next", "compression", "incoming")
+
+    flags: ClassVar[int] = COMPRESSED
+    """That the peer's messages may have."""
+
+    compression: str | None
+    compress_next: bool
+    incoming: str | None
+    _flow: FramedStream | None
+
+    # --- what a protocol says -------------------------------------------------------------------
+
+    def head_fields(self) -> Fields:
+        """Of a reply that begins with a message: content type, encoding, initial metadata."""
+        raise NotImplementedError
+
+    def end_stream(self) -> tuple[bytes, Fields]:
+        """What ends a call that succeeded: bytes of the body, and trailers."""
+        raise NotImplementedError
+
+    def end_failed(self, status: Any, *, opened: bool) -> tuple[bytes, Fields]:
+        """The same for an RpcStatus; with `opened` the head has been sent."""
+        raise NotImplementedError
+
+    def take_special(self, flags: int, data: bytes) -> bytes | None:
+        """An envelope with flags other than `COMPRESSED`: its message, or None at the end."""
+        raise NotImplementedError
+
+    # --- the one way ----------------------------------------------------------------------------
+
+    def choose_compression(self, accepted: bytes | None) -> None:
+        """Compress as the settings say, if the peer accepts it."""
+        self.compress_next = True
+        chosen = self.settings.compression
+        self.compression = None
+        if chosen != "identity" and accepted and chosen.encode() in _listed(accepted):
+            self.compression = chosen
+
+    def set_compression(self, name: str | None) -> None:
+        """Let the messages we send be compressed so. Raises: UsageError for an unknown name, and
+        after the head was sent."""
+        if self._flow is not None and self._flow.opened:
+            raise UsageError("compression is chosen before the first message is sent")
+        if name is not None and name not in COMPRESSORS:
+            raise UsageError(f"{name!r} is no compression; there are {', '.join(COMPRESSORS)}")
+        self.compression = name
+
+    def packed(self, message: Any) -> bytes:
+        """A message of ours in its envelope."""
+        data = self.endpoint.encode(message)
+        if len(data) > self.settings.send_size:
+            raise UsageError(
+                f"a message of {len(data)} bytes is longer than the {self.settings.send_size} that "
+                "may be sent (mainstay.rpc.send_size)"
+            )
+        if self.compression is None:
+            return seal(data)
+        wanted, self.compress_next = self.compress_next, True
+        if wanted and len(data) >= self.settings.compress_from:
+            return seal(compress(self.compression, data), COMPRESSED)
+        return seal(data)
+
+    def unpacked(self, flags: int, data: bytes) -> Any:
+        """A message of the peer's out of its envelope."""
+        if flags & COMPRESSED:
+            if self.incoming is None:
+                raise RpcError(Code.INTERNAL, "a message is compressed, and nobody said how")
+            data = decompress(self.incoming, data, self.settings.receive_size)
+        try:
+            return self.endpoint.decode(data)
+        except ValueError as error:
+            name = self.endpoint.method.request.name
+            raise InvalidRequest(f"the message is no {name}: {error}") from None
+
+    def reader(self) -> EnvelopeReader:
+        """Reads the peer's envelopes."""
+        return EnvelopeReader(self.settings.receive_size, self.flags)
+
+    def flow(self) -> FramedStream:
+        """The messages of the call, made when they are first needed."""
+        flow = self._flow
+        if flow is None:
+            self.exchange.body_limit = None
+            flow = self._flow = FramedStream(self)
+        return flow
+
+    # --- see RpcCall ----------------------------------------------------------------------------
+
+    def open_stream(self) -> FramedStream:
+        """See `RpcCall`."""
+        self.exchange.patient = True
+        return self.flow()
+
+    async def read(self) -> Any:
+        """See `RpcCall`."""
+        flow = self.flow()
+        try:
+            message = await flow.receive()
+        except EndOfStream:
+            raise RpcError(Code.UNIMPLEMENTED, "a unary call has one request, not none") from None
+        await self.read_end(flow)
+        return message
+
+    async def read_end(self, flow: FramedStream) -> None:
+        """Make sure that nothing follows. Raises: RpcError."""
+        try:
+            await flow.receive()
+        except EndOfStream:
+            return
+        raise RpcError(Code.UNIMPLEMENTED, "a unary call has one request, not more")
+
+    async def finish(self) -> None:
+        """See `RpcCall`."""
+        await self.flow().end()
+
+    def respond(self, message: Any) -> None:
+        """See `RpcCall`."""
+        data = self.packed(message)
+        end, trailers = self.end_stream()
+        self.exchange.respond_with_trailers(200, self.head_fields(), data + end, trailers)
+
+    def fail(self, status: Any) -> None:
+        """See `RpcCall`."""
+        flow = self._flow
+        exchange = self.exchange
+        if flow is None or not flow.opened:
+            body, fields = self.end_failed(status, opened=False)
+            exchange.respond_with_trailers(200, fields, body, ())
+            return
+        flow.flush()
+        body, fields = self.end_failed(status, opened=True)
+        if body:
+            exchange.write(body)
+        exchange.finish(fields)
+
+
+class FramedStream:
+    """The messages of a call in both directions; see `Stream`.
+
+    Attributes:
+        opened: whether the head was sent.
+    """
+
+    __slots__ = (
+        "_call",
+        "_closed",
+        "_ended",
+        "_failed",
+        "_parts",
+        "_reader",
+        "_scheduled",
+        "_size",
+        "_writes",
+        "opened",
+    )
+
+    def __init__(self, call: FramedCall) -> None:
+        self._call = call
+        self._reader = call.reader()
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._writes = 0
+        self._scheduled = False
+        self._closed = False
+        self._ended = False
+        self._failed: Exception | None = None
+        self.opened = False
+
+    # --- from the peer --------------------------------------------------------------------------
+
+    async def receive(self) -> Any:
+        """See `Stream`. Raises: also InvalidRequest, TooLarge and RpcError for what is malformed."""
+        call = self._call
+        reader = self._reader
+        try:
+            while (found := reader.next()) is None:
+                if self._ended:
+                    raise EndOfStream("the peer sends no more messages")
+                data = await call.exchange.receive()
+                if data:
+                    reader.feed(data)
+                    continue
+                self._ended = True
+                if reader.pending:
+                    message = "the stream ends in the middle of a message"
+                    raise RpcError(Code.INTERNAL, message)
+        except EnvelopeError as error:
+            self._ended = True
+            if error.oversize:
+                raise TooLarge(str(error)) from None
+            raise RpcError(Code.INTERNAL, str(error)) from None
+        flags, data = found
+        if flags > COMPRESSED:
+            special = call.take_special(flags, data)
+            if special is None:
+                self._ended = True
+                raise EndOfStream("the peer sends no more messages")
+            flags, data = flags & COMPRESSED, special
+        call.endpoint.received += 1
+        return call.unpacked(flags, data)
+
+    # --- to the peer ----------------------------------------------------------------------------
+
+    async def open(self, metadata: Metadata = EMPTY) -> None:
+        """See `Stream`. Raises: UsageError when the head was sent."""
+        if self.opened:
+            raise UsageError("the head of the reply was sent already")
+        self._call.initial_metadata.extend(metadata)
+        self.send_head()
+
+    def send_head(self) -> None:
+        """The head of the reply, if it was not sent."""
+        if not self.opened:
+            self.opened = True
+            self._call.exchange.open(200, self._call.head_fields())
+
+    async def send(self, message: Any) -> None:
+        """See `Stream`. Raises: also TypeError and ValueError for a wrong message."""
+        if self._closed:
+            raise ClosedError("the stream was closed on our side")
+        if self._failed is not None:
+            raise self._failed
+        call = self._call
+        data = call.packed(message)
+        call.endpoint.sent += 1
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size >= _TOGETHER:
+            await self._give_way()
+        elif not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush_scheduled)
+
+    async def _give_way(self) -> None:
+        if not self.flush():
+            self._writes = 0
+            await self._call.exchange.wait_writable()
+            return
+        self._writes += 1
+        if self._writes >= _BREATH:
+            self._writes = 0
+            await asyncio.sleep(0)
+
+    def flush(self) -> bool:
+        """Write what was gathered; whether there is room for more."""
+        self.send_head()
+        parts = self._parts
+        if not parts:
+            return True
+        self._parts = []
+        self._size = 0
+        return self._call.exchange.write(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def _flush_scheduled(self) -> None:
+        self._scheduled = False
+        if self._closed:
+            return
+        try:
+            if not self.flush():
+                # The next message has to wait, wherever it comes from.
+                self._size = _TOGETHER
+        except Exception as error:  # told to the next who sends
+            self._failed = error
+
+    async def close(self, metadata: Metadata = EMPTY) -> None:
+        """See `Stream`. The status follows when the handler has ended."""
+        self._call.trailing_metadata.extend(metadata)
+        self._closed = True
+
+    async def end(self) -> None:
+        """Send what is left, and the end of a call that succeeded."""
+        self._closed = True
+        if self._failed is not None:
+            raise self._failed
+        self.flush()
+        exchange = self._call.exchange
+        body, trailers = self._call.end_stream()
+        if body:
+            exchange.write(body)
+        exchange.finish(trailers)
+
+
+def wire_fields(pairs: list[tuple[str, str | bytes]]) -> list[tuple[bytes, bytes]]:
+    """Metadata as it goes over the wire.
+
+    Raises: UsageError for names and values that cannot be sent.
+    """
+    fields = []
+    for name, value in pairs:
+        key = name.lower()
+        try:
+            if key.endswith("-bin"):
+                raw = value if isinstance(value, bytes) else value.encode()
+                fields.append((key.encode("ascii"), encode_binary(raw)))
+            elif isinstance(value, bytes):
+                fields.append((key.encode("ascii"), value))
+            else:
+                fields.append((key.encode("ascii"), value.encode("ascii")))
+        except UnicodeEncodeError:
+            message = f"metadata {name!r} is not ASCII; end its name with -bin, and give it bytes"
+            raise UsageError(message) from None
+        if key.startswith((":", "grpc-")) or key in _RESERVED:
+            raise UsageError(f"metadata cannot be named {name!r}: the protocol uses it")
+    return fields
+
+
+_RESERVED: Final = frozenset({"content-type", "te", "connection", "transfer-encoding", "host"})
+
+
+def _listed(value: bytes) -> list[bytes]:
+    return [each.strip() for each in value.split(b",")]
+
+
+def incoming_of(head: Mapping[bytes, bytes], field: bytes) -> str | None:
+    """How the peer compresses.
+
+    Raises: RpcError with UNIMPLEMENTED for what nobody here knows.
+    """
+    value = head.get(field)
+    if value is None or value == b"identity":
+        return None
+    name = value.decode("latin-1")
+    if name not in COMPRESSORS:
+        raise RpcError(Code.UNIMPLEMENTED, f"{name!r} is no compression that is known here")
+    return name

@@ -1,0 +1,96 @@
+"""gRPC over HTTP/2: one call (grpc/grpc, doc/PROTOCOL-HTTP2.md).
+
+This file is in the hot path (see `bench/grpc`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mainstay.errors import Code, RpcError
+from mainstay.net.exchange import Fields
+from mainstay.rpc.compression import ACCEPTED
+from mainstay.rpc.framed import FramedCall, incoming_of, wire_fields
+from mainstay.rpc.status import RpcStatus
+from mainstay.wire.envelopes import PREFIX
+from mainstay.wire.grpc import decode_timeout, encode_message
+
+__all__ = ["GrpcCall"]
+
+_CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
+_HEAD: Final = (_CONTENT_TYPE,)
+_OK: Final = ((b"grpc-status", b"0"),)
+_ACCEPT: Final = (b"grpc-accept-encoding", ACCEPTED)
+
+
+class GrpcCall(FramedCall):
+    """See `RpcCall`."""
+
+    __slots__ = ()
+
+    def accept(self) -> None:
+        """See `RpcCall`."""
+        self._flow = None
+        head = self.head
+        self.incoming = None
+        self.choose_compression(head.get(b"grpc-accept-encoding"))
+        if b"grpc-encoding" in head:
+            self.incoming = incoming_of(head, b"grpc-encoding")
+        if b"grpc-timeout" in head and self.limit() is None:
+            raise RpcError(Code.INTERNAL, "grpc-timeout is not up to eight digits and a unit")
+
+    def limit(self) -> float | None:
+        """See `RpcCall`."""
+        value = self.head.get(b"grpc-timeout")
+        return None if value is None else decode_timeout(value)
+
+    def whole(self) -> Any:
+        """The one request, if all of it is here and it is plain; else None, and `read` has it."""
+        body = self.exchange.body
+        if body is None or len(body) < PREFIX or body[0]:
+            return None
+        size = int.from_bytes(body[1:PREFIX], "big")
+        if size != len(body) - PREFIX or size > self.settings.receive_size:
+            return None
+        return self.unpacked(0, body[PREFIX:])
+
+    def respond(self, message: Any) -> None:
+        """See `RpcCall`."""
+        data = self.packed(message)
+        head = _HEAD if self._initial is None and self.compression is None else self.head_fields()
+        end = _OK if self._trailing is None else self.end_stream()[1]
+        self.exchange.respond_with_trailers(200, head, data, end)
+
+    def head_fields(self) -> Fields:
+        """See `FramedCall`."""
+        fields = [_CONTENT_TYPE]
+        if self.compression is not None:
+            fields.append((b"grpc-encoding", self.compression.encode()))
+            fields.append(_ACCEPT)
+        if self._initial:
+            fields += wire_fields(self._initial)
+        return fields
+
+    def end_stream(self) -> tuple[bytes, Fields]:
+        """See `FramedCall`."""
+        if not self._trailing:
+            return b"", _OK
+        return b"", [*_OK, *wire_fields(self._trailing)]
+
+    def end_failed(self, status: RpcStatus, *, opened: bool) -> tuple[bytes, Fields]:
+        """See `FramedCall`."""
+        fields: list[tuple[bytes, bytes]] = []
+        if not opened:
+            fields.append(_CONTENT_TYPE)
+            if status.code is Code.UNIMPLEMENTED:
+                fields.append(_ACCEPT)
+            if self._initial:
+                fields += wire_fields(self._initial)
+        fields.append((b"grpc-status", b"%d" % status.code.value))
+        if status.message:
+            fields.append((b"grpc-message", encode_message(status.message)))
+        fields += status.binary_details()
+        trailing = [*(self._trailing or ()), *status.trailers]
+        if trailing:
+            fields += wire_fields(trailing)
+        return b"", fields

@@ -1,0 +1,128 @@
+"""From an error to a gRPC status, in one place, for every protocol of RPC.
+
+Who is at fault decides what the peer is told, as in HTTP's problems: what the caller did, and what a
+rule refused, is said in full; what failed on our side is a code without its text, and an exception
+that is not ours is UNKNOWN without a word (grpc/grpc, doc/statuscodes.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mainstay.errors import (
+    Code,
+    Error,
+    Fault,
+    HttpError,
+    Overloaded,
+    RpcError,
+    UsageError,
+    ValidationFailed,
+)
+from mainstay.wire.grpc import encode_binary, of_http_status
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from google.rpc.status_pb2 import Status as StatusMessage
+
+__all__ = ["RpcStatus", "details_of", "status_of"]
+
+_TOLD: Final = frozenset({Fault.PEER, Fault.POLICY})
+
+_OF_HTTP: Final = {
+    409: Code.ABORTED,
+    412: Code.FAILED_PRECONDITION,
+    413: Code.RESOURCE_EXHAUSTED,
+    429: Code.RESOURCE_EXHAUSTED,
+    404: Code.NOT_FOUND,
+    400: Code.INVALID_ARGUMENT,
+    422: Code.INVALID_ARGUMENT,
+    501: Code.UNIMPLEMENTED,
+}
+
+
+@dataclass(slots=True)
+class RpcStatus:
+    """How a call that failed ended.
+
+    Attributes:
+        code: never success.
+        message: for a person.
+        details: protobuf messages; nothing is imported for them before they are wanted.
+        trailers: pairs of trailing metadata; ``-bin`` keys have bytes.
+        error: where it comes from, for `details_of`; None for none of ours.
+    """
+
+    code: Code
+    message: str = ""
+    details: tuple[Any, ...] = ()
+    trailers: Sequence[tuple[str, str | bytes]] = ()
+    error: Error | None = None
+
+    def encode(self) -> bytes | None:
+        """The bytes of ``google.rpc.Status``, for ``grpc-status-details-bin``; None without details."""
+        message = self.to_message()
+        return message.SerializeToString() if message is not None else None
+
+    def binary_details(self) -> list[tuple[bytes, bytes]]:
+        """The trailer ``grpc-status-details-bin``, if there are details."""
+        encoded = self.encode()
+        return [] if encoded is None else [(b"grpc-status-details-bin", encode_binary(encoded))]
+
+    def to_message(self) -> StatusMessage | None:
+        """The same as a message; None without details."""
+        details = [*self.details, *details_of(self.error)]
+        if not details:
+            return None
+        from google.rpc.status_pb2 import Status  # noqa: PLC0415 - errors are the exception
+
+        message = Status(code=self.code.value, message=self.message)
+        for each in details:
+            message.details.add().Pack(each)
+        return message
+
+
+def status_of(error: BaseException) -> RpcStatus:
+    """What the peer is told of `error`."""
+    if isinstance(error, RpcError):
+        return RpcStatus(error.code, error.message, error.details, error.trailers, error)
+    if not isinstance(error, Error):
+        return RpcStatus(Code.UNKNOWN, "the server failed")
+    if isinstance(error, HttpError):
+        found = _OF_HTTP.get(error.status) or Code(of_http_status(error.status))
+        return RpcStatus(found, error.message, error=error)
+    if error.fault in _TOLD:
+        return RpcStatus(error.code, error.message, error=error)
+    if error.fault is Fault.RESOURCE and error.retryable:
+        return RpcStatus(Code.UNAVAILABLE, "something the server depends on failed", error=error)
+    return RpcStatus(Code.INTERNAL, "the server failed", error=error)
+
+
+def details_of(error: Error | None) -> Iterable[Message]:
+    """What machines can know of an error of ours: its reason and facts (``google.rpc.ErrorInfo``),
+    the fields at fault (``BadRequest``), when to come again (``RetryInfo``)."""
+    if error is None or isinstance(error, UsageError):
+        return
+    told = error.fault in _TOLD
+    if isinstance(error, RpcError) and error.reason == RpcError.reason:
+        return
+    from google.protobuf.duration_pb2 import Duration  # noqa: PLC0415 - errors are the exception
+    from google.rpc import error_details_pb2 as kinds  # noqa: PLC0415 - same
+
+    metadata = dict(error.metadata) if told else {}
+    yield kinds.ErrorInfo(reason=error.reason, domain="mainstay", metadata=metadata)
+    if isinstance(error, ValidationFailed):
+        violations = [
+            kinds.BadRequest.FieldViolation(
+                field=each.pointer.strip("/").replace("/", "."),
+                description=each.detail,
+                reason=each.code.upper(),
+            )
+            for each in error.violations
+        ]
+        yield kinds.BadRequest(field_violations=violations)
+    if isinstance(error, Overloaded):
+        seconds = error.metadata.get("retry_after", "1")
+        yield kinds.RetryInfo(retry_delay=Duration(seconds=int(seconds)))

@@ -1,0 +1,99 @@
+"""The RPC services of a service as endpoints that can be called: each method found its arguments.
+
+What becomes of a method, from the outside in::
+
+    middleware of the service → of the method → messages → arguments → function
+
+A function's parameters are filled by type, as everywhere; the one left over takes the request, or,
+as an ``AsyncIterator``, the messages that the caller streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mainstay.core.call import Call, Handler
+from mainstay.core.middleware import Layer
+from mainstay.errors import UsageError, WiringError
+from mainstay.rpc.endpoint import RpcEndpoint
+from mainstay.rpc.method import Kind, RpcMethod, RpcService
+from mainstay.service.binding import Binding, bind, handler_of
+from mainstay.service.container import Container
+from mainstay.service.layers import Layers
+
+__all__ = ["RpcEndpoints"]
+
+
+class RpcEndpoints:
+    """The methods of a service, bound and checked.
+
+    Args:
+        services: all of them.
+        container: what parameters can ask for; it need not be open yet.
+        layers: binds the middleware.
+
+    Raises: WiringError that lists every fault of every method.
+    """
+
+    def __init__(
+        self, services: Iterable[RpcService], container: Container, layers: Layers
+    ) -> None:
+        self._container = container
+        self._layers = layers
+        self._bound: list[tuple[RpcMethod, Binding | None]] = []
+        faults = []
+        for service in services:
+            for method in service:
+                try:
+                    self._bound.append((method, self._bind(method)))
+                except WiringError as fault:
+                    faults.append(fault.message)
+        if faults:
+            raise WiringError("\n".join(faults))
+
+    def _bind(self, method: RpcMethod) -> Binding | None:
+        for layer in method.middleware:
+            self._layers.bind(layer)
+        if method.function is None:
+            if method.handler is None:
+                raise WiringError(f"{method.full_name} has nothing that answers it")
+            return None
+        return bind(method.function, self._container, request=True)
+
+    def open(self, middleware: Iterable[Layer]) -> list[RpcEndpoint]:
+        """Every method with its handler in `middleware`; once the container is open."""
+        around = tuple(middleware)
+        made = []
+        for method, binding in self._bound:
+            handler = method.handler
+            if binding is not None:
+                handler = _answering(method, handler_of(binding, self._container))
+            assert handler is not None
+            layers = (*around, *method.middleware)
+            made.append(RpcEndpoint(method, self._layers.chain(layers, handler)))
+        return made
+
+
+def _answering(method: RpcMethod, handler: Handler) -> Handler:
+    """A handler of one request, or of a stream, as one of `method`'s kind."""
+    kind = method.kind
+    if kind is Kind.UNARY or kind is Kind.BIDI:
+        return handler
+    if kind is Kind.SERVER_STREAM:
+
+        async def receive_first(call: Call) -> None:
+            assert call.stream is not None
+            call.request = await call.stream.receive()
+            await handler(call)
+
+        return receive_first
+
+    async def send_last(call: Call) -> None:
+        assert call.stream is not None
+        reply: Any = await handler(call)
+        if reply is None:
+            raise UsageError(f"{method.full_name} returned nothing, and has one reply")
+        await call.stream.send(reply)
+
+    return send_last
