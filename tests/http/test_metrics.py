@@ -1,24 +1,7 @@
 """The numbers of a server in Prometheus' text format."""
 
 from mainstay.http.endpoint import Endpoint
-from mainstay.http.metrics import render, server_metrics
-
-
-def test_a_metric_has_its_help_its_type_and_its_samples() -> None:
-    """Whole numbers are written without a point."""
-    text = render("size_bytes", "gauge", "How large.", [({"of": "a"}, 3.0), ({}, 0.5)])
-    assert text == (
-        "# HELP size_bytes How large.\n"
-        "# TYPE size_bytes gauge\n"
-        'size_bytes{of="a"} 3\n'
-        "size_bytes 0.5\n"
-    )
-
-
-def test_values_of_labels_are_escaped() -> None:
-    """What a path can have in it must not end the label."""
-    text = render("n", "counter", "N.", [({"path": 'a"b\\c\nd'}, 1)])
-    assert 'n{path="a\\"b\\\\c\\nd"} 1\n' in text
+from mainstay.http.metrics import server_metrics
 
 
 def test_a_server_tells_calls_by_route() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 from typing import TypeAlias
 
-from mainstay.http.metrics import CONTENT_TYPE, render
+from mainstay.core.exposition import CONTENT_TYPE, render
 from mainstay.http.response import Response
 from mainstay.http.routes import Routes
 from mainstay.service.probes import ProbeKind, ProbeResult
