@@ -18,7 +18,9 @@ from mainstay.core.middleware import Layer
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 
-__all__ = ["Kind", "MessageType", "RpcMethod", "RpcService"]
+    from mainstay.rpc.transcoding.rules import HttpRule
+
+__all__ = ["NO_SIDE_EFFECTS", "Kind", "MessageType", "RpcMethod", "RpcService"]
 
 
 class Kind(Enum):
@@ -80,6 +82,8 @@ class RpcMethod:
         idempotent: whether it changes nothing, so that it may be asked by GET
             (``idempotency_level = NO_SIDE_EFFECTS``).
         descriptor: of protobuf, if there is one.
+        http: paths by which it is called with JSON; empty for those that the options of the
+            descriptor say.
     """
 
     service: str
@@ -93,6 +97,7 @@ class RpcMethod:
     timeout: float | None = None
     idempotent: bool = False
     descriptor: MethodDescriptor | None = None
+    http: tuple[HttpRule, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -1,0 +1,1 @@
+"""RPC methods as an HTTP API with JSON: paths by ``google.api.http`` (google/api/http.proto)."""
