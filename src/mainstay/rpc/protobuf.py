@@ -12,7 +12,7 @@ so that a client may be newer than its server.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from google.protobuf import json_format
@@ -32,6 +32,10 @@ __all__ = [
     "message_type_of",
     "service_of",
 ]
+
+_OBJECTS: Final = frozenset(f"google.protobuf.{name}" for name in ("Any", "Empty", "Struct"))
+"""Of the well-known types, those that are objects in JSON; others are strings, lists, numbers."""
+_SPACES: Final = b" \t\r\n"
 
 JsonPair = tuple[Callable[[bytes], Any], Callable[[Any], bytes]]
 
@@ -92,8 +96,12 @@ def message_json(cls: type[Message]) -> JsonPair:
     pool: Any = cls.DESCRIPTOR.file.pool
     parse, to_dict = json_format.Parse, json_format.MessageToDict
     to_bytes = msgspec.json.encode
+    is_object = not name.startswith("google.protobuf.") or name in _OBJECTS
 
     def from_json(data: bytes) -> Message:
+        if is_object and data.lstrip(_SPACES)[:1] != b"{":
+            # protobuf takes what is empty, or text, for a message without fields.
+            raise ValueError(f"{name} is an object in JSON")
         try:
             return parse(data, cls(), ignore_unknown_fields=True, descriptor_pool=pool)
         except (json_format.Error, ValueError, TypeError, ArithmeticError) as error:
