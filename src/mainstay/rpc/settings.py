@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from mainstay.rpc.origins import is_origin
+
 __all__ = ["RpcSettings"]
 
 
@@ -23,6 +25,9 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         connect: whether Connect is spoken.
         web: whether gRPC-Web is spoken.
         transcoding: whether ``google.api.http`` options are paths.
+        origins: of pages in browsers that may call, such as ``https://app.example.org``; ``*`` for
+            all. Without any, browsers let only pages of the service's own origin call.
+        credentials: whether such pages may send cookies; not together with ``*``.
     """
 
     receive_size: Annotated[int, Meta(ge=1)] = 4 * 1024 * 1024
@@ -34,3 +39,18 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     connect: bool = True
     web: bool = True
     transcoding: bool = True
+    origins: tuple[str, ...] = ()
+    credentials: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError for what no browser would take."""
+        for origin in self.origins:
+            if origin != "*" and not is_origin(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: it is https://host or https://host:port, in lower "
+                    "case, without a path"
+                )
+        if self.credentials and "*" in self.origins:
+            raise ValueError(
+                "credentials for every origin would let any page act as the user: name the origins"
+            )
