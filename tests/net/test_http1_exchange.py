@@ -74,3 +74,42 @@ async def test_one_that_pipelines_without_end_lets_others_have_a_turn() -> None:
         assert order.index(b"/other") < 4500
         for _ in range(5000):
             await flood.reply()
+
+
+async def test_trailers_end_a_reply_in_chunks() -> None:
+    """`respond_with_trailers` on HTTP/1.1."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.respond_with_trailers(200, ((b"a", b"b"),), b"data", ((b"t", b"u"),))
+
+    async with serving(answer) as site:
+        client = await site.connect()
+        await client.send(GET % b"")
+        data = await client.until(b"t: u\r\n\r\n")
+        assert data.endswith(b"\r\n\r\n4\r\ndata\r\n0\r\nt: u\r\n\r\n")
+
+
+async def test_what_is_written_leaves_in_the_order_in_which_it_was() -> None:
+    """`write` and `send` can be mixed; `write` says when the transport is full."""
+    rooms: list[bool] = []
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.open(200, ())
+        rooms.append(exchange.write(b"one"))
+        await exchange.send(b"two")
+        while exchange.write(bytes(1 << 20)):
+            pass
+        rooms.append(False)
+        await exchange.wait_writable()
+        exchange.write(b"end")
+        exchange.finish()
+
+    async with serving(answer) as site:
+        client = await site.connect()
+        await client.send(GET % b"")
+        start = await client.until(b"100000\r\n")
+        assert start.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n100000\r\n")
+        end = b""
+        while not end.endswith(b"3\r\nend\r\n0\r\n\r\n"):
+            end = end[-20:] + await client.reader.read(1 << 20)
+        assert rooms == [True, False]

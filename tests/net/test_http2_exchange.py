@@ -508,3 +508,89 @@ async def test_replies_that_wait_cost_nothing_meanwhile() -> None:
     wire.say(window(7, 5))
     assert [stream for _, _, stream, _ in wire.heard()] == [7]
     assert wire.connection._ready == {}
+
+
+async def test_a_reply_with_trailers_is_one_write() -> None:
+    """HEADERS, DATA and HEADERS, with neither a length nor a date."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.respond_with_trailers(200, ((b"a", b"b"),), b"data", ((b"t", b"u"),))
+
+    wire = Wire(answer)
+    before = wire.transport.writes
+    wire.say(wire.peer.head(1, GET))
+    head, data, trailers = wire.heard()
+    assert wire.transport.writes == before + 1
+    assert head[3] == [(b":status", b"200"), (b"a", b"b")]
+    assert data == (DATA, 0, 1, b"data")
+    assert (trailers[0], trailers[1] & END_STREAM, trailers[3]) == (HEADERS, 1, [(b"t", b"u")])
+    assert wire.port.in_flight == 0
+
+
+async def test_a_reply_of_fields_only_ends_with_its_head() -> None:
+    """One frame, as gRPC's Trailers-Only has to be."""
+    wire = Wire(lambda exchange: exchange.respond_with_trailers(200, ((b"a", b"b"),), b"", ()))
+    wire.say(wire.peer.head(1, GET))
+    [(kind, flags, _, fields)] = wire.heard()
+    assert (kind, flags & END_STREAM) == (HEADERS, END_STREAM)
+    assert fields == [(b":status", b"200"), (b"a", b"b")]
+
+
+async def test_trailers_wait_for_the_window_of_the_body() -> None:
+    """They come last, however long the body has to wait."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.respond_with_trailers(200, (), b"12345678", ((b"t", b"u"),))
+
+    wire = Wire(answer, (4, 3))
+    wire.say(wire.peer.head(1, GET))
+    frames = await wire.settled()
+    assert wire.body(frames) == b"123"
+    wire.say(window(1, 100))
+    frames = await wire.settled()
+    assert [frame[0] for frame in frames] == [DATA, HEADERS]
+    assert wire.body(frames) == b"45678"
+
+
+async def test_what_is_written_without_waiting_is_kept() -> None:
+    """`write` says that there is no room, and `wait_writable` when there is."""
+    rooms: list[bool] = []
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.open(200, ())
+        rooms.append(exchange.write(b"123"))
+        rooms.append(exchange.write(b"456"))
+        await exchange.wait_writable()
+        rooms.append(exchange.write(b"789"))
+        exchange.finish(((b"t", b"u"),))
+
+    wire = Wire(answer, (4, 5))
+    wire.say(wire.peer.head(1, GET))
+    frames = await wire.settled()
+    assert (wire.body(frames), rooms) == (b"12345", [True, False])
+    wire.say(window(1, 100))
+    frames = await wire.settled()
+    assert (wire.body(frames), rooms) == (b"6789", [True, False, True])
+
+
+async def test_who_is_patient_waits_for_as_long_as_it_takes() -> None:
+    """Neither a pause in what the peer sends nor a window that it does not open ends the call."""
+    got: list[bytes] = []
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.patient = True
+        exchange.open(200, ())
+        got.append(await exchange.receive())
+        exchange.write(b"123456")
+        await exchange.wait_writable()
+        exchange.finish()
+
+    wire = Wire(answer, (4, 3), body_timeout=1, write_timeout=1, ping_interval=None)
+    wire.say(wire.peer.head(1, POST, ended=False))
+    await asyncio.sleep(50)
+    wire.say(frame(DATA, END_STREAM, 1, b"hello"))
+    await asyncio.sleep(50)
+    assert wire.body(wire.heard()) == b"123"
+    wire.say(window(1, 100))
+    frames = await wire.settled()
+    assert (got, wire.body(frames), wire.program.errors) == ([b"hello"], b"456", [])

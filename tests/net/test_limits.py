@@ -17,6 +17,6 @@ def test_every_bound_is_above_zero(name: str) -> None:
 
 
 def test_the_defaults_bound_what_a_peer_can_take() -> None:
-    """Nothing but the number of requests of a connection is without a bound."""
+    """Nothing but how many requests a connection has, and how old it grows, is without a bound."""
     unbounded = [each.name for each in fields(Limits) if getattr(Limits(), each.name) is None]
-    assert unbounded == ["requests"]
+    assert unbounded == ["requests", "connection_age", "age_grace"]

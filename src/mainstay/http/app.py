@@ -29,7 +29,7 @@ from mainstay.net.calls import CallRunner, as_failure
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
-__all__ = ["AFTER", "HttpApplication", "missed", "missed_with"]
+__all__ = ["AFTER", "HttpApplication", "missed", "missed_with", "respond"]
 
 _log = logging.getLogger("mainstay.http")
 

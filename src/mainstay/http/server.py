@@ -72,7 +72,14 @@ class HttpServer:
         clock = scope.effects.clock
         loop = asyncio.get_running_loop()
         wheel = Wheel(loop, clock.monotonic)
-        port = Port(self.application, self.limits, wheel, clock.monotonic, clock.time)
+        port = Port(
+            self.application,
+            self.limits,
+            wheel,
+            clock.monotonic,
+            clock.time,
+            scope.effects.random.random,
+        )
         bound: list[Listener] = []
         try:
             if self._tls is not None:

@@ -10,13 +10,13 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from mainstay.errors import BrokenError
 from mainstay.net.client_http1 import CLOSE_TIMEOUT, Http1Connection
 from mainstay.net.eyeballs import connect
 from mainstay.net.origin import Origin, Proxy
-from mainstay.net.outgoing import ClientConnection, ConnectionOwner, Shared
+from mainstay.net.outgoing import ConnectionOwner, Shared
 from mainstay.net.tls_client import ClientTls, ClientTlsSettings
 from mainstay.wire.http1_client import ReplyError, ReplyHead, ReplyReader, request_head
 
@@ -25,8 +25,8 @@ __all__ = ["Dialer", "Tls"]
 Tls: TypeAlias = "ClientTls | ClientTlsSettings | ssl.SSLContext | None"
 
 
-class _HttpConnection(ClientConnection, Protocol):
-    """What both versions of HTTP are: a connection for the pool, a protocol for the loop."""
+class _Connection(Protocol):
+    """What both versions of HTTP are for the loop."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
     def data_received(self, data: bytes) -> None: ...
@@ -36,8 +36,10 @@ class _HttpConnection(ClientConnection, Protocol):
 
 _SUCCESS: Final = range(200, 300)
 
+C = TypeVar("C", bound=_Connection)
 
-class Dialer:
+
+class Dialer(Generic[C]):
     """Opens the connections of one client.
 
     Args:
@@ -54,7 +56,7 @@ class Dialer:
         shared: Shared,
         tls: Tls,
         versions: Sequence[str],
-        new_http2: Callable[[Shared, str, ConnectionOwner], _HttpConnection],
+        new_http2: Callable[[Shared, str, ConnectionOwner], C],
     ) -> None:
         self._shared = shared
         self._tls: ClientTls | ssl.SSLContext | None = None
@@ -68,7 +70,7 @@ class Dialer:
         self._versions = tuple(versions)
         self._new_http2 = new_http2
 
-    async def dial(self, origin: Origin, owner: ConnectionOwner) -> ClientConnection:
+    async def dial(self, origin: Origin, owner: ConnectionOwner) -> C | Http1Connection:
         """Open a connection to `origin`.
 
         Raises: BrokenError when it cannot be had, in time.
@@ -93,7 +95,7 @@ class Dialer:
             return False
         return "2" in self._versions and (origin.scheme == "https" or len(self._versions) == 1)
 
-    async def _dial(self, origin: Origin, owner: ConnectionOwner) -> ClientConnection:
+    async def _dial(self, origin: Origin, owner: ConnectionOwner) -> C | Http1Connection:
         proxy = None if origin.unix else origin.proxy
         # Before there is a socket to be lost: files may be missing.
         context = await self._context() if origin.scheme == "https" else None
@@ -108,7 +110,7 @@ class Dialer:
             opened = await _connect_unix(origin)
         else:
             opened = await connect(origin.host, origin.port)
-        chooser = _Chooser(lambda version: self._new(version, origin, owner))
+        chooser = _Chooser[C | Http1Connection](lambda version: self._new(version, origin, owner))
         await self._adopt(opened, chooser, context, name)
         return chooser.chosen()
 
@@ -140,7 +142,7 @@ class Dialer:
         opened: socket.socket,
         between: ssl.SSLContext | None,
         owner: ConnectionOwner,
-    ) -> ClientConnection:
+    ) -> C | Http1Connection:
         """CONNECT through the proxy, then TLS with the server (RFC 9110 §9.3.6)."""
         limits = self._shared.limits
         asking = _Asking(ReplyReader(head_size=limits.head_size, header_count=limits.header_count))
@@ -151,7 +153,9 @@ class Dialer:
             if status not in _SUCCESS:
                 message = f"{proxy} answered {status} when asked for {origin.with_port}"
                 raise BrokenError(message, retryable=False)
-            chooser = _Chooser(lambda version: self._new(version, origin, owner))
+            chooser = _Chooser[C | Http1Connection](
+                lambda version: self._new(version, origin, owner)
+            )
             made = await self._shared.loop.start_tls(
                 transport,
                 chooser,
@@ -190,19 +194,22 @@ class Dialer:
     def _server_name(self, host: str) -> str:
         return self._tls.server_hostname(host) if isinstance(self._tls, ClientTls) else host
 
-    def _new(self, alpn: str | None, origin: Origin, owner: ConnectionOwner) -> _HttpConnection:
+    def _new(self, alpn: str | None, origin: Origin, owner: ConnectionOwner) -> C | Http1Connection:
         prior = alpn is None and self._versions == ("2",)
         if (alpn == "h2" or prior) and not origin.forwarded:
             return self._new_http2(self._shared, str(origin), owner)
         return Http1Connection(self._shared, str(origin), owner)
 
 
-class _Chooser(asyncio.Protocol):
+D = TypeVar("D", bound=_Connection)
+
+
+class _Chooser(asyncio.Protocol, Generic[D]):
     """Holds the place of a protocol until it is known which, and what came before."""
 
-    def __init__(self, make: Callable[[str | None], _HttpConnection]) -> None:
+    def __init__(self, make: Callable[[str | None], D]) -> None:
         self._make = make
-        self._made: _HttpConnection | None = None
+        self._made: D | None = None
         self._early: list[bytes] = []
         self._eof = False
 
@@ -236,7 +243,7 @@ class _Chooser(asyncio.Protocol):
         if self._made is not None:
             self._made.connection_lost(error)
 
-    def chosen(self) -> ClientConnection:
+    def chosen(self) -> D:
         """The connection. Raises: ConnectionResetError when it was lost at once."""
         if self._made is None:
             raise ConnectionResetError("the connection was closed at once")

@@ -75,6 +75,7 @@ class Http1Connection(RequestLine):
         "_ahead",
         "_dropped",
         "_exchange",
+        "_leaving",
         "_on_lost",
         "_parser",
         "_seen",
@@ -101,6 +102,7 @@ class Http1Connection(RequestLine):
         self.body: BodyReader | None = None
         self._tunnel: Http1Tunnel | None = None
         self._advancing = False
+        self._leaving = False
         self.served = 0
         self._dropped = 0
 
@@ -109,7 +111,7 @@ class Http1Connection(RequestLine):
     def begin(self) -> None:
         """Join the port and wait for a request."""
         port = self.port
-        port.connections.add(self)
+        port.joined(self)
         self.transport.set_write_buffer_limits(high=port.limits.write_buffer)
         self.due = port.monotonic() + port.limits.header_timeout
         self.arm(self.due)
@@ -121,6 +123,9 @@ class Http1Connection(RequestLine):
 
     def drain(self) -> None:
         """See `Connection`; a peer in the middle of a head has `header_timeout` to finish it."""
+        self._leaving = True
+        if self._exchange is not None:
+            self._exchange.close_after()
         if not self.busy and not self._seen and not self._ahead and not self.closing:
             # Not at once: a request may be on its way, and deserves an answer that says goodbye.
             self.due = self.port.monotonic() + self.port.limits.lame_duck
@@ -229,6 +234,8 @@ class Http1Connection(RequestLine):
         """Begin one exchange; return what follows it, if it was answered at once."""
         port = self.port
         exchange = Http1Exchange(self, head)
+        if self._leaving:
+            exchange.keep_alive = False
         length = exchange.length
         if length == 0:
             exchange.body = b""

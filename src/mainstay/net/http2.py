@@ -172,7 +172,7 @@ class Http2Connection(asyncio.Protocol):
     def begin(self) -> None:
         """Join the port, and send the settings."""
         port = self.port
-        port.connections.add(self)
+        port.joined(self)
         self.transport.set_write_buffer_limits(high=port.limits.write_buffer)
         now = port.monotonic()
         self._heard = now

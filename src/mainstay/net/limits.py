@@ -28,6 +28,11 @@ class Limits:
         body_timeout: without a byte of a body that is waited for.
         write_timeout: without the peer taking a byte of what is written.
         keep_alive: idle between two requests.
+        connection_age: after which a connection is told to leave, so that its peer connects anew and
+            may reach another instance; a tenth more or less, so that not all leave at once
+            (gRFC A9). None: never.
+        age_grace: after which the calls of a connection that was told so for its age are cut off.
+            None: never.
         lame_duck: for which idle connections stay open once the server drains, so that a request
             that is on its way is still answered.
         ping_interval: of silence on an HTTP/2 connection or WebSocket, before it is pinged. None:
@@ -53,6 +58,8 @@ class Limits:
     body_timeout: float = 30.0
     write_timeout: float = 30.0
     keep_alive: float = 75.0
+    connection_age: float | None = None
+    age_grace: float | None = None
     lame_duck: float = 0.5
     ping_interval: float | None = 30.0
     ping_timeout: float = 20.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from typing import Protocol
 
 from mainstay.core.call import Handler
 from mainstay.core.scope import Scope
-from mainstay.core.wheel import Wheel
+from mainstay.core.wheel import Timer, Wheel
 from mainstay.net.exchange import Application
 from mainstay.net.limits import Limits
 
@@ -55,11 +56,12 @@ class Port:
         wheel: its timers are those of the deadlines, coarse and cheap.
         monotonic: the clock of the wheel, seconds.
         time: seconds since the epoch, for ``date``.
+        random: from 0 to 1, for the ages of connections.
 
     Attributes:
         application, limits, wheel, monotonic: as given.
         loop: the running one.
-        connections: open ones that speak a protocol by now; each adds and discards itself.
+        connections: open ones that speak a protocol by now; see `joined` and `closed`.
         in_flight: exchanges begun and not finished; connections count.
         requests: exchanges begun since the start.
         draining: whether new connections and streams should be refused.
@@ -68,9 +70,11 @@ class Port:
     """
 
     __slots__ = (
+        "_ages",
         "_date",
         "_date_until",
         "_idle",
+        "_random",
         "_time",
         "application",
         "connections",
@@ -93,6 +97,7 @@ class Port:
         wheel: Wheel,
         monotonic: Callable[[], float],
         time: Callable[[], float],
+        random: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.application = application
         self.limits = limits
@@ -107,6 +112,8 @@ class Port:
         self.keep_alive = limits.keep_alive
         self.requests_limit = limits.requests
         self._time = time
+        self._random = random
+        self._ages: dict[Connection, Timer] = {}
         self._date = b""
         self._date_until = 0.0
         self._idle: asyncio.Future[None] | None = None
@@ -132,9 +139,26 @@ class Port:
         for connection in tuple(self.connections):
             connection.abort()
 
+    def joined(self, connection: Connection) -> None:
+        """A connection is open; for connections."""
+        self.connections.add(connection)
+        age = self.limits.connection_age
+        if age is not None:
+            when = self.monotonic() + age * (0.9 + 0.2 * self._random())
+            self._ages[connection] = self.wheel.at(when, partial(self._aged, connection, when))
+
+    def _aged(self, connection: Connection, now: float) -> None:
+        connection.drain()
+        grace = self.limits.age_grace
+        if connection in self.connections and grace is not None:
+            self._ages[connection] = self.wheel.at(now + grace, connection.abort)
+
     def closed(self, connection: Connection) -> None:
         """A connection is closed; for connections."""
         self.connections.discard(connection)
+        timer = self._ages.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
         if not self.connections and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
