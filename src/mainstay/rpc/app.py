@@ -20,20 +20,23 @@ from mainstay.net.exchange import Exchange
 from mainstay.net.port import Port, PortApplication
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.endpoint import RpcEndpoint
-from mainstay.rpc.grpc import GrpcCall
 from mainstay.rpc.method import Kind, MessageType, RpcMethod
 from mainstay.rpc.settings import RpcSettings
+from mainstay.rpc.speakers import (
+    Speaker,
+    choose,
+    content_type_of,
+    get_speakers,
+    refuse,
+    speakers,
+)
 from mainstay.rpc.status import RpcStatus, status_of
 
-__all__ = ["RpcApplication", "Speaker"]
+__all__ = ["RpcApplication"]
 
 _log = logging.getLogger("mainstay.rpc")
 
-Speaker = type[RpcCall]
-"""The class of the calls of one protocol."""
-
 _CANCELLED: Final = Code.CANCELLED.value
-_UNSUPPORTED: Final = b"this method is called by POST with content-type application/grpc\n"
 
 
 class RpcApplication:
@@ -63,10 +66,11 @@ class RpcApplication:
         self._by_path = {each.method.path.encode(): each for each in endpoints}
         self._fallback = fallback
         self._call_timeout = call_timeout
-        self._speakers: dict[bytes | None, Speaker] = {
-            b"application/grpc": GrpcCall,
-            b"application/grpc+proto": GrpcCall,
+        self._speakers = speakers(settings)
+        self._at_once: dict[bytes | None, Speaker] = {
+            name: each for name, each in self._speakers.items() if each.spoken == "grpc"
         }
+        self._get_speakers = get_speakers(settings)
         self._runner: CallRunner[RpcCall] | None = None
         self._monotonic: Callable[[], float] = lambda: 0.0
 
@@ -90,14 +94,21 @@ class RpcApplication:
             self._begin_other(exchange)
             return
         head = dict(exchange.fields)
-        speaker = self._speakers.get(head.get(b"content-type")) or self._speaker(head)
+        speaker = self._at_once.get(head.get(b"content-type"))
         if speaker is None or exchange.method != "POST":
-            if exchange.method == "POST":
-                exchange.respond(415, b"text/plain", (), _UNSUPPORTED)
-            else:
-                exchange.respond(405, b"text/plain", ((b"allow", b"POST"),), _UNSUPPORTED)
+            self._begin_rarer(exchange, endpoint, head)
             return
         self._call(exchange, endpoint, head, speaker)
+
+    def _begin_rarer(
+        self, exchange: Exchange, endpoint: RpcEndpoint, head: Mapping[bytes, bytes]
+    ) -> None:
+        """What is not gRPC by its usual names: see `mainstay.rpc.speakers`."""
+        speaker = choose(exchange, endpoint, head, self._speakers, self._get_speakers)
+        if speaker is not None:
+            self._call(exchange, endpoint, head, speaker)
+        else:
+            refuse(exchange, endpoint, self.settings)
 
     def _call(
         self,
@@ -112,15 +123,16 @@ class RpcApplication:
         call = speaker(exchange, endpoint, head, self.settings, self._make_scope, timeout)
         self._run(call, self._answer(call, endpoint))
 
-    def _speaker(self, head: Mapping[bytes, bytes]) -> Speaker | None:
-        """Of a content type with parameters, or in another case."""
-        value = head.get(b"content-type", b"")
-        return self._speakers.get(value.partition(b";")[0].strip().lower())
-
     def _begin_other(self, exchange: Exchange) -> None:
+        path, mark, _ = exchange.target.partition(b"?")
+        endpoint = self._by_path.get(path) if mark else None
         head = dict(exchange.fields)
-        speaker = self._speaker(head)
-        if speaker is GrpcCall:
+        if endpoint is not None:
+            self._begin_rarer(exchange, endpoint, head)
+            return
+        speaker = self._speakers.get(content_type_of(head))
+        if speaker is not None and speaker.unary is not True and exchange.method == "POST":
+            # Nothing but RPC has such a content type; what Connect's unary calls have may be HTTP's.
             self._call(exchange, self.unmatched, head, speaker)
         else:
             self._fallback.begin(exchange)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from mainstay.core.call import Stream
 from mainstay.core.metadata import Metadata
@@ -51,6 +51,9 @@ class RpcCall(ExchangeCall):
 
     spoken = "grpc"
     """The transport of the class."""
+
+    unary: ClassVar[bool | None] = None
+    """Whether the class is for unary methods only, or for the others; None for all."""
 
     def __init__(
         self,

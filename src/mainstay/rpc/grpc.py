@@ -5,7 +5,7 @@ This file is in the hot path (see `bench/grpc`).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from mainstay.errors import Code, RpcError
 from mainstay.net.exchange import Fields
@@ -17,16 +17,21 @@ from mainstay.wire.grpc import decode_timeout, encode_message
 
 __all__ = ["GrpcCall"]
 
-_CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
-_HEAD: Final = (_CONTENT_TYPE,)
 _OK: Final = ((b"grpc-status", b"0"),)
 _ACCEPT: Final = (b"grpc-accept-encoding", ACCEPTED)
 
 
 class GrpcCall(FramedCall):
-    """See `RpcCall`."""
+    """See `RpcCall`.
+
+    Attributes:
+        content_type, plain_head: the field of replies, and the head of those that have no other.
+    """
 
     __slots__ = ()
+
+    content_type: ClassVar[tuple[bytes, bytes]] = (b"content-type", b"application/grpc")
+    plain_head: ClassVar[Fields] = (content_type,)
 
     def accept(self) -> None:
         """See `RpcCall`."""
@@ -57,13 +62,14 @@ class GrpcCall(FramedCall):
     def respond(self, message: Any) -> None:
         """See `RpcCall`."""
         data = self.packed(message)
-        head = _HEAD if self._initial is None and self.compression is None else self.head_fields()
+        plain = self._initial is None and self.compression is None
+        head = self.plain_head if plain else self.head_fields()
         end = _OK if self._trailing is None else self.end_stream()[1]
         self.exchange.respond_with_trailers(200, head, data, end)
 
     def head_fields(self) -> Fields:
         """See `FramedCall`."""
-        fields = [_CONTENT_TYPE]
+        fields = [self.content_type]
         if self.compression is not None:
             fields.append((b"grpc-encoding", self.compression.encode()))
             fields.append(_ACCEPT)
@@ -81,7 +87,7 @@ class GrpcCall(FramedCall):
         """See `FramedCall`."""
         fields: list[tuple[bytes, bytes]] = []
         if not opened:
-            fields.append(_CONTENT_TYPE)
+            fields.append(self.content_type)
             if status.code is Code.UNIMPLEMENTED:
                 fields.append(_ACCEPT)
             if self._initial:
