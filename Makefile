@@ -1,6 +1,6 @@
 # Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench bench-http conformance fuzz docs clean
+.PHONY: help demo test lint types bench bench-http bench-grpc conformance fuzz docs clean
 
 help: ## print this list
 	@scripts/help
@@ -22,6 +22,9 @@ bench: ## measure, side by side with the alternatives
 
 bench-http: ## measure the HTTP server beside gin, FastAPI and others
 	@scripts/bench-http
+
+bench-grpc: ## measure gRPC, server and client, beside grpc-go, grpcio and others
+	@scripts/bench-grpc
 
 conformance: ## run the suites that others wrote
 	@scripts/conformance

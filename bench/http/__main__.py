@@ -26,7 +26,7 @@ from bench.http.peers import Peer, peers
 from bench.http.server import NotServing, Server
 from bench.http.workloads import JSON, WORKLOADS, Workload, differences
 
-__all__ = ["main"]
+__all__ = ["cores", "main", "place"]
 
 ROUND = 1
 """Seconds of one round, the shortest that wrk knows."""
@@ -42,8 +42,8 @@ def cores() -> tuple[int | None, int | None]:
     return (allowed[0], allowed[1]) if len(allowed) > 1 else (None, None)
 
 
-def header(server_core: int | None, load_core: int | None, gin: Path | None) -> Iterator[str]:
-    """Where and on what this is measured."""
+def place(server_core: int | None, load_core: int | None) -> Iterator[str]:
+    """Lines about the interpreter and the machine."""
     record = Path(sys.prefix, "bench.json")
     if record.exists():
         first, *rest = described(json.loads(record.read_text()))
@@ -53,6 +53,11 @@ def header(server_core: int | None, load_core: int | None, gin: Path | None) -> 
     if server_core is not None:
         pinned = f"server on core {server_core}, load on core {load_core}"
     yield f"machine      {processor()}, {os.cpu_count()} cores; {pinned}"
+
+
+def header(server_core: int | None, load_core: int | None, gin: Path | None) -> Iterator[str]:
+    """Where and on what this is measured."""
+    yield from place(server_core, load_core)
     yield f"peers        {', '.join(f'{name} {version(name)}' for name in PACKAGES)}"
     if gin is not None:
         built = subprocess.run(

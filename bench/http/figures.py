@@ -63,11 +63,11 @@ def ratio(found: Mapping[str, Figures], other: str) -> float | None:
     return found[OURS].least / found[other].least
 
 
-def table(title: str, found: Mapping[str, Figures]) -> Iterator[str]:
+def table(title: str, found: Mapping[str, Figures], unit: str = "requests/s") -> Iterator[str]:
     """The lines to print; the last column is how many times the peer's time ours is."""
     width = max(map(len, found))
     yield title
-    yield f"  {'':{width}}  {'minimum':>9}  {'median':>9}  {'requests/s':>10}  {'core':>5}  ours/it"
+    yield f"  {'':{width}}  {'minimum':>9}  {'median':>9}  {unit:>10}  {'core':>5}  ours/it"
     for key, each in found.items():
         times = ratio(found, key)
         compared = "" if times is None else f"{times:7.2f}"

@@ -1,0 +1,78 @@
+"""mainstay, as a user writes it, with a class for the service of the ``.proto``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from greeter_pb2 import HelloReply, HelloRequest
+
+from mainstay import Call, Handler, Service
+from mainstay.errors import InvalidRequest
+from mainstay.rpc.method import Kind, MessageType, RpcMethod, RpcService
+
+__all__ = ["service"]
+
+counts = {"running": 0, "requests": 0, "seconds": 0.0}
+
+
+async def in_flight(call: Call, next: Handler) -> Any:
+    """Know how many calls run."""
+    counts["running"] += 1
+    try:
+        return await next(call)
+    finally:
+        counts["running"] -= 1
+
+
+async def timing(call: Call, next: Handler) -> Any:
+    """Count the calls and the time they take."""
+    began = time.monotonic()
+    try:
+        return await next(call)
+    finally:
+        counts["requests"] += 1
+        counts["seconds"] += time.monotonic() - began
+
+
+service = Service("bench", middleware=[in_flight, timing])
+
+
+async def say_hello(request: HelloRequest) -> HelloReply:
+    """One reply."""
+    if not request.name:
+        raise InvalidRequest("name is empty")
+    return HelloReply(message=f"Hello, {request.name}!")
+
+
+async def lots_of_replies(request: HelloRequest) -> AsyncIterator[HelloReply]:
+    """As many as `count` says."""
+    message = f"Hello, {request.name}!"
+    for number in range(request.count):
+        yield HelloReply(message=message, number=number)
+
+
+def _type(of: Any) -> MessageType:
+    return MessageType(
+        name=of.DESCRIPTOR.full_name,
+        python_type=of,
+        decode=of.FromString,
+        encode=of.SerializeToString,
+    )
+
+
+_service = RpcService(name="bench.v1.Greeter")
+for _name, _kind, _function in (
+    ("SayHello", Kind.UNARY, say_hello),
+    ("LotsOfReplies", Kind.SERVER_STREAM, lots_of_replies),
+):
+    _service.methods[_name] = RpcMethod(
+        service="bench.v1.Greeter",
+        name=_name,
+        kind=_kind,
+        request=_type(HelloRequest),
+        response=_type(HelloReply),
+        function=_function,
+    )
+service.declaration.rpc["bench.v1.Greeter"] = _service
