@@ -22,6 +22,7 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         compress_from: bytes; smaller messages are sent as they are.
         reflection: whether ``grpc.reflection.v1`` and ``v1alpha`` are answered.
         health: whether ``grpc.health.v1`` is answered.
+        health_interval: seconds between two looks at the ready probe while somebody watches.
         connect: whether Connect is spoken.
         web: whether gRPC-Web is spoken.
         transcoding: whether ``google.api.http`` options are paths.
@@ -36,6 +37,7 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     compress_from: Annotated[int, Meta(ge=0)] = 1024
     reflection: bool = True
     health: bool = True
+    health_interval: Annotated[float, Meta(gt=0)] = 5.0
     connect: bool = True
     web: bool = True
     transcoding: bool = True

@@ -89,8 +89,10 @@ def _wired(
     }
     if declaration.config is not None:
         values[declaration.config] = loaded.get(OWN)
-    beside = Web(declaration, settings, _no_probe).beside
-    wiring = Wiring(declaration, values, beside=beside, slashes=settings.http.slashes)
+    web = Web(declaration, settings, _no_probe)
+    if web.health is not None:
+        values[type(web.health)] = web.health
+    wiring = Wiring(declaration, values, beside=web.beside, slashes=settings.http.slashes)
     return wiring, settings
 
 

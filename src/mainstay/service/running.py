@@ -118,6 +118,8 @@ class Running:
             # By the declared type: an instance of a TypedDict is a plain dict.
             values[declaration.config or type(config)] = config
         self._web = Web(declaration, settings, self.probe, front)
+        if self._web.health is not None:
+            values[type(self._web.health)] = self._web.health
         self._wiring = Wiring(
             declaration,
             values,
@@ -393,6 +395,9 @@ class Running:
 
     def _set_state(self, stopped: bool) -> None:
         self.state = State.STOPPED if stopped else State.STOPPING
+        if self._web.health is not None:
+            # Before any port is closed: who watches has to leave before calls fail.
+            self._web.health.stop()
         if not stopped and self._on_stopping is not None:
             self._on_stopping()
 

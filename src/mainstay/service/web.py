@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainstay.net.limits import Limits
     from mainstay.net.port import PortApplication
     from mainstay.rpc.app import RpcApplication
+    from mainstay.rpc.health import Health
     from mainstay.service.endpoints import Endpoints
     from mainstay.service.rpc import RpcEndpoints
     from mainstay.service.wiring import Runner
@@ -44,6 +45,7 @@ class Web:
     Attributes:
         beside: routes outside of the service's middleware, as far as the service has none of its
             own at their paths; None if it answers nothing by HTTP.
+        health: of the services of RPC; None without any.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Web:
         self._rpc_applications: list[RpcApplication] = []
         self._endpoints: Endpoints | None = None
         self._rpc: RpcEndpoints | None = None
+        self.health = self._health() if declaration.rpc else None
         self.beside: Routes | None = None
         if declaration.has_routes:
             if settings.http.probes and not self._apart():
@@ -133,11 +136,24 @@ class Web:
         self._servers.append(server)
         return server
 
+    def _health(self) -> Health:
+        from mainstay.rpc.health import Health  # noqa: PLC0415 - not without RPC
+
+        async def ready() -> bool:
+            return (await self._ask("ready")).ok
+
+        interval = self._settings.rpc.health_interval
+        return Health(ready, self._declaration.rpc, interval=interval)
+
     def _with_rpc(self, rpc: RpcEndpoints, application: HttpApplication) -> RpcApplication:
         from mainstay.rpc.app import RpcApplication  # noqa: PLC0415 - not without RPC
+        from mainstay.service.rpc_builtin import builtin_endpoints  # noqa: PLC0415 - same
 
+        assert self.health is not None
+        endpoints = rpc.open(self._declaration.middleware)
+        endpoints += builtin_endpoints(self._declaration.rpc, self.health, self._settings.rpc)
         made = RpcApplication(
-            rpc.open(self._declaration.middleware),
+            endpoints,
             self._settings.rpc,
             application,
             self._settings.call_timeout,
@@ -190,6 +206,17 @@ class Web:
             now = server.statistics()
             every = [*application.endpoints, application.unmatched]
             text += server_metrics(every, now.connections, now.in_flight)
+        if self._rpc_applications:
+            text += self._rpc_metrics()
+        return text
+
+    def _rpc_metrics(self) -> str:
+        from mainstay.rpc.metrics import rpc_metrics  # noqa: PLC0415 - not without RPC
+
+        text = ""
+        for application in self._rpc_applications:
+            every = [*application.endpoints, application.unmatched]
+            text += rpc_metrics(every, [call.endpoint for call in application.tasks.values()])
         return text
 
 
