@@ -128,7 +128,8 @@ class FramedCall(RpcCall):
         flow = self._flow
         if flow is None:
             self.exchange.body_limit = None
-            flow = self._flow = FramedStream(self)
+            several = self.endpoint.method.kind.requests_stream
+            flow = self._flow = FramedStream(self) if several else OneRequestStream(self)
         return flow
 
     # --- see RpcCall ----------------------------------------------------------------------------
@@ -140,21 +141,7 @@ class FramedCall(RpcCall):
 
     async def read(self) -> Any:
         """See `RpcCall`."""
-        flow = self.flow()
-        try:
-            message = await flow.receive()
-        except EndOfStream:
-            raise RpcError(Code.UNIMPLEMENTED, "a unary call has one request, not none") from None
-        await self.read_end(flow)
-        return message
-
-    async def read_end(self, flow: FramedStream) -> None:
-        """Make sure that nothing follows. Raises: RpcError."""
-        try:
-            await flow.receive()
-        except EndOfStream:
-            return
-        raise RpcError(Code.UNIMPLEMENTED, "a unary call has one request, not more")
+        return await self.flow().receive_only()
 
     async def finish(self) -> None:
         """See `RpcCall`."""
@@ -170,7 +157,12 @@ class FramedCall(RpcCall):
         """See `RpcCall`."""
         flow = self._flow
         exchange = self.exchange
-        if flow is None or not flow.opened:
+        if flow is None or not flow.begun:
+            if self._initial:
+                # In one block (Trailers-Only) all of it would be trailers.
+                body, fields = self.end_failed(status, opened=True)
+                exchange.respond_with_trailers(200, self.head_fields(), body, fields)
+                return
             body, fields = self.end_failed(status, opened=False)
             exchange.respond_with_trailers(200, fields, body, ())
             return
@@ -246,6 +238,19 @@ class FramedStream:
         call.endpoint.received += 1
         return call.unpacked(flags, data)
 
+    async def receive_only(self) -> Any:
+        """The one message of a peer that has one. Raises: as `receive`, and RpcError for another
+        number."""
+        try:
+            message = await FramedStream.receive(self)
+        except EndOfStream:
+            raise RpcError(Code.UNIMPLEMENTED, "this method has one request, not none") from None
+        try:
+            await FramedStream.receive(self)
+        except EndOfStream:
+            return message
+        raise RpcError(Code.UNIMPLEMENTED, "this method has one request, not more")
+
     # --- to the peer ----------------------------------------------------------------------------
 
     async def open(self, metadata: Metadata = EMPTY) -> None:
@@ -254,6 +259,11 @@ class FramedStream:
             raise UsageError("the head of the reply was sent already")
         self._call.initial_metadata.extend(metadata)
         self.send_head()
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was sent, be it that it still waits here."""
+        return self.opened or bool(self._parts)
 
     def send_head(self) -> None:
         """The head of the reply, if it was not sent."""
@@ -325,6 +335,23 @@ class FramedStream:
         if body:
             exchange.write(body)
         exchange.finish(trailers)
+
+
+class OneRequestStream(FramedStream):
+    """The same for a method that has one request."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, call: FramedCall) -> None:
+        super().__init__(call)
+        self._taken = False
+
+    async def receive(self) -> Any:
+        """See `Stream`."""
+        if self._taken:
+            raise EndOfStream("the peer sends no more messages")
+        self._taken = True
+        return await self.receive_only()
 
 
 def wire_fields(pairs: list[tuple[str, str | bytes]]) -> list[tuple[bytes, bytes]]:

@@ -90,8 +90,6 @@ class GrpcCall(FramedCall):
             fields.append(self.content_type)
             if status.code is Code.UNIMPLEMENTED:
                 fields.append(_ACCEPT)
-            if self._initial:
-                fields += wire_fields(self._initial)
         fields.append((b"grpc-status", b"%d" % status.code.value))
         if status.message:
             fields.append((b"grpc-message", encode_message(status.message)))

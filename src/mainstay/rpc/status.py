@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mainstay.errors import (
+    Cancelled,
     Code,
+    DeadlineExceeded,
     Error,
     Fault,
     HttpError,
+    InvalidRequest,
+    NotFound,
     Overloaded,
+    PeerGone,
     RpcError,
+    TooLarge,
+    Unimplemented,
     UsageError,
     ValidationFailed,
 )
@@ -41,6 +48,12 @@ _OF_HTTP: Final = {
     422: Code.INVALID_ARGUMENT,
     501: Code.UNIMPLEMENTED,
 }
+
+
+_BARE: Final = frozenset(
+    {Cancelled, DeadlineExceeded, InvalidRequest, NotFound, PeerGone, TooLarge, Unimplemented}
+)
+"""Of which there is nothing to say for machines beyond the code."""
 
 
 @dataclass(slots=True)
@@ -80,8 +93,15 @@ class RpcStatus:
 
         message = Status(code=self.code.value, message=self.message)
         for each in details:
-            message.details.add().Pack(each)
+            _pack(each, message.details.add())
         return message
+
+
+def _pack(detail: Any, into: Any) -> None:
+    if detail.DESCRIPTOR.full_name == "google.protobuf.Any":
+        into.CopyFrom(detail)  # whoever relays an error may not know its details
+    else:
+        into.Pack(detail)
 
 
 def status_of(error: BaseException) -> RpcStatus:
@@ -107,6 +127,8 @@ def details_of(error: Error | None) -> Iterable[Message]:
         return
     told = error.fault in _TOLD
     if isinstance(error, RpcError) and error.reason == RpcError.reason:
+        return
+    if type(error) in _BARE and error.reason == type(error).reason and not error.metadata:
         return
     from google.protobuf.duration_pb2 import Duration  # noqa: PLC0415 - errors are the exception
     from google.rpc import error_details_pb2 as kinds  # noqa: PLC0415 - same
