@@ -1,0 +1,163 @@
+"""Which exchanges are RPC, and what becomes of their calls."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from mainstay.errors import BugError, NotFound, PolicyError, ResourceError
+from mainstay.rpc.method import Kind
+from mainstay.wire.envelopes import seal
+from tests.rpc.grpc_world import World, echo
+
+
+async def test_a_path_without_a_method_is_left_to_http() -> None:
+    """RPC and HTTP share the port."""
+    world = World(echo)
+    world.begin(path=b"/other", content_type=b"text/plain", ended=True)
+    assert (await world.settled()).head[b":status"] == b"404"
+    assert world.nobody.asked == [b"/other"]
+
+
+async def test_a_method_that_does_not_exist_is_unimplemented() -> None:
+    """For who speaks gRPC; it is not counted under a name that the peer chose."""
+    world = World(echo)
+    for stream, path in enumerate((b"/test.Service/Nope", b"/nope", b"/test.Service/Do/")):
+        world.begin(path=path, stream=2 * stream + 1, ended=True)
+        reply = await world.settled(2 * stream + 1)
+        assert (reply.status, reply.message) == (12, b"there is no method " + path)
+    assert world.nobody.asked == []
+    assert world.app.unmatched.counts.statuses == {12: 3}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        (b"application/grpc", b"200"),
+        (b"application/grpc+proto", b"200"),
+        (b"Application/GRPC; charset=utf-8", b"200"),
+        (b"application/grpcx", b"415"),
+        (b"application/grpc+thrift", b"415"),
+        (b"text/plain", b"415"),
+        (b"", b"415"),
+    ],
+)
+async def test_a_content_type_says_the_protocol(content_type: bytes, status: bytes) -> None:
+    """One that nobody speaks is refused, in words of HTTP, since nothing else is known."""
+    world = World(echo)
+    world.begin(content_type=content_type)
+    world.send(seal(b"x"), ended=True)
+    assert (await world.settled()).head[b":status"] == status
+
+
+async def test_a_method_is_called_by_post() -> None:
+    """405 says what is allowed."""
+    world = World(echo)
+    world.begin(method=b"PUT", ended=True)
+    reply = await world.settled()
+    assert (reply.head[b":status"], reply.head[b"allow"]) == (b"405", b"POST")
+
+
+async def test_the_four_kinds_and_one_connection() -> None:
+    """Calls of one connection run side by side; those that wait are known."""
+    gate = asyncio.Event()
+
+    async def wait(call: Any) -> bytes:
+        await gate.wait()
+        return bytes(call.request)
+
+    world = World(wait)
+    for stream in (1, 3, 5):
+        world.begin(stream=stream)
+        world.send(seal(b"%d" % stream), stream=stream, ended=True)
+    await world.settled()
+    assert len(world.app.tasks) == world.wire.port.in_flight == 3
+    gate.set()
+    replies = [(await world.settled(stream)).messages for stream in (1, 3, 5)]
+    assert replies == [[b"1"], [b"3"], [b"5"]]
+    assert world.app.tasks == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (RuntimeError("x"), logging.ERROR),
+        (BugError("x"), logging.ERROR),
+        (ResourceError("x"), logging.ERROR),
+        (NotFound("x"), None),
+        (PolicyError("x"), None),
+    ],
+    ids=repr,
+)
+async def test_faults_of_ours_are_logged_whole(
+    error: Exception, level: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With their stacks; what callers do wrong is not, as anybody could fill the log with it."""
+
+    async def fail(call: Any) -> Any:
+        raise error
+
+    caplog.set_level(logging.INFO, "mainstay")
+    world = World(fail)
+    world.call(b"x")
+    await world.settled()
+    records = [each for each in caplog.records if each.name == "mainstay.rpc"]
+    assert [each.levelno for each in records] == ([] if level is None else [level])
+    for record in records:
+        assert record.exc_info is not None
+        assert record.exc_info[1] is error
+        assert "test.Service/Do" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "raised", [asyncio.CancelledError(), SystemExit(3), BaseExceptionGroup("g", [SystemExit()])]
+)
+async def test_what_no_handler_may_raise_ends_its_call_only(raised: BaseException) -> None:
+    """As a fault of the program; the connection goes on."""
+
+    async def fail(call: Any) -> Any:
+        raise raised
+
+    world = World(fail)
+    world.call(b"x")
+    assert (await world.settled()).status == 13
+    world.begin(stream=3)
+    world.send(seal(b"x"), stream=3, ended=True)
+    assert (await world.settled(3)).status == 13
+
+
+async def test_a_drain_lets_streams_end_in_their_own_time() -> None:
+    """They are told by their scope; what they still say arrives."""
+
+    async def until_drain(call: Any) -> None:
+        await call.stream.send(b"hello")
+        await call.scope.wait_draining()
+        await call.stream.send(b"goodbye")
+
+    world = World(until_drain, Kind.SERVER_STREAM)
+    world.begin()
+    world.send(seal(b"x"), ended=True)
+    assert (await world.settled()).messages == [b"hello"]
+    world.calls.drain()
+    world.wire.port.drain()
+    reply = await world.settled()
+    assert (reply.messages, reply.status) == ([b"hello", b"goodbye"], 0)
+    assert world.app.tasks == {}
+
+
+async def test_a_cancelled_service_says_unavailable() -> None:
+    """What is cut off at the end of a drain may be tried elsewhere."""
+    from mainstay.errors import ShuttingDown  # noqa: PLC0415
+
+    async def forever(call: Any) -> None:
+        await call.stream.send(b"hello")
+        await asyncio.sleep(1e6)
+
+    world = World(forever, Kind.SERVER_STREAM)
+    world.begin()
+    world.send(seal(b"x"), ended=True)
+    await world.settled()
+    world.calls.cancel(ShuttingDown("the service is stopping"))
+    reply = await world.settled()
+    assert (reply.messages, reply.status) == ([b"hello"], 14)

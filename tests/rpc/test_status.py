@@ -1,0 +1,110 @@
+"""What the peer is told of an error."""
+
+import pytest
+from google.rpc import error_details_pb2 as kinds
+
+from mainstay.errors import (
+    BrokenError,
+    BugError,
+    Code,
+    ConfigError,
+    Error,
+    HttpError,
+    NotFound,
+    Overloaded,
+    RpcError,
+    ShuttingDown,
+    UsageError,
+    ValidationFailed,
+    Violation,
+)
+from mainstay.rpc.status import status_of
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (NotFound("no such user"), Code.NOT_FOUND, "no such user"),
+        (RpcError(Code.DATA_LOSS, "gone"), Code.DATA_LOSS, "gone"),
+        (ShuttingDown("soon back"), Code.UNAVAILABLE, "soon back"),
+        (HttpError(404, "no"), Code.NOT_FOUND, "no"),
+        (HttpError(503, "no"), Code.UNAVAILABLE, "no"),
+        (HttpError(418, "no"), Code.UNKNOWN, "no"),
+        (BrokenError("db-7 refused"), Code.UNAVAILABLE, "something the server depends on failed"),
+        (UsageError("line 3"), Code.INTERNAL, "the server failed"),
+        (ConfigError("password"), Code.INTERNAL, "the server failed"),
+        (BugError("bug"), Code.INTERNAL, "the server failed"),
+        (ValueError("secret"), Code.UNKNOWN, "the server failed"),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Exception) else None,
+)
+def test_who_is_at_fault_decides_what_is_told(error: Exception, code: Code, message: str) -> None:
+    """Callers hear in full what they did; of us they hear that it was us."""
+    status = status_of(error)
+    assert (status.code, status.message) == (code, message)
+
+
+def _info(error: Error) -> kinds.ErrorInfo | None:
+    message = status_of(error).to_message()
+    if message is None:
+        return None
+    info = kinds.ErrorInfo()
+    assert message.details[0].Unpack(info)
+    return info
+
+
+def test_a_reason_and_its_facts_are_there_for_machines() -> None:
+    """As ErrorInfo, where the error is not one of ours."""
+    info = _info(NotFound("no", reason="USER_UNKNOWN", metadata={"id": "7"}))
+    assert info is not None
+    assert (info.reason, info.domain, dict(info.metadata)) == (
+        "USER_UNKNOWN",
+        "mainstay",
+        {"id": "7"},
+    )
+    info = _info(BrokenError("db", metadata={"host": "db-7"}))
+    assert info is not None
+    assert (info.reason, dict(info.metadata)) == ("BROKEN", {})
+
+
+@pytest.mark.parametrize("error", [UsageError("x"), RpcError(Code.ABORTED, "x")], ids=repr)
+def test_what_nobody_could_branch_on_has_no_details(error: Error) -> None:
+    """A fault of the program, and a bare code."""
+    assert status_of(error).encode() is None
+    assert status_of(error).binary_details() == []
+
+
+def test_fields_at_fault_are_named() -> None:
+    """As BadRequest, with the path of each field."""
+    error = ValidationFailed([Violation("/items/0/price", "must be positive", "range")])
+    message = status_of(error).to_message()
+    assert message is not None
+    bad = kinds.BadRequest()
+    assert message.details[1].Unpack(bad)
+    [violation] = bad.field_violations
+    assert (violation.field, violation.description, violation.reason) == (
+        "items.0.price",
+        "must be positive",
+        "RANGE",
+    )
+
+
+@pytest.mark.parametrize(("metadata", "seconds"), [({"retry_after": "7"}, 7), ({}, 1)])
+def test_an_overload_says_when_to_come_again(metadata: dict[str, str], seconds: int) -> None:
+    """As RetryInfo, in seconds."""
+    message = status_of(Overloaded("busy", metadata=metadata)).to_message()
+    assert message is not None
+    retry = kinds.RetryInfo()
+    assert message.details[1].Unpack(retry)
+    assert retry.retry_delay.seconds == seconds
+
+
+def test_a_bare_code_of_a_handler_may_have_details_of_its_own() -> None:
+    """They come first, and a reason of its own follows."""
+    own = kinds.Help(links=[kinds.Help.Link(url="https://example.org")])
+    message = status_of(RpcError(Code.ABORTED, "x", details=[own], reason="MINE")).to_message()
+    assert message is not None
+    assert [each.TypeName() for each in message.details] == [
+        "google.rpc.Help",
+        "google.rpc.ErrorInfo",
+    ]
