@@ -151,7 +151,15 @@ class FramedCall(RpcCall):
         """See `RpcCall`."""
         data = self.packed(message)
         end, trailers = self.end_stream()
-        self.exchange.respond_with_trailers(200, self.head_fields(), data + end, trailers)
+        if self._flow is not None and self._flow.opened:
+            self.respond_opened(data + end, trailers)
+        else:
+            self.exchange.respond_with_trailers(200, self.head_fields(), data + end, trailers)
+
+    def respond_opened(self, body: bytes, trailers: Fields) -> None:
+        """Answer a unary call whose head was sent before its handler had ended."""
+        self.exchange.write(body)
+        self.exchange.finish(trailers)
 
     def fail(self, status: Any) -> None:
         """See `RpcCall`."""

@@ -65,7 +65,10 @@ class GrpcCall(FramedCall):
         plain = self._initial is None and self.compression is None
         head = self.plain_head if plain else self.head_fields()
         end = _OK if self._trailing is None else self.end_stream()[1]
-        self.exchange.respond_with_trailers(200, head, data, end)
+        if self._flow is not None and self._flow.opened:
+            self.respond_opened(data, end)
+        else:
+            self.exchange.respond_with_trailers(200, head, data, end)
 
     def head_fields(self) -> Fields:
         """See `FramedCall`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mainstay.rpc.transcoding.rules import HttpRule
 
-__all__ = ["NO_SIDE_EFFECTS", "Kind", "MessageType", "RpcMethod", "RpcService"]
+__all__ = ["CATCH_ALL", "NO_SIDE_EFFECTS", "Kind", "MessageType", "RpcMethod", "RpcService"]
 
 
 class Kind(Enum):
@@ -139,3 +139,7 @@ class RpcService:
 
 NO_SIDE_EFFECTS: Final = 1
 """``google.protobuf.MethodOptions.IdempotencyLevel.NO_SIDE_EFFECTS``."""
+
+CATCH_ALL: Final = "*"
+"""The name of a service, and of its one method, that answers gRPC to methods that no other has: on
+its stream are the bytes of messages."""
