@@ -83,7 +83,8 @@ class Index:
         """The file that extends the message `containing` with a field. Raises: LookupError."""
         for each in self._extensions(containing):
             if each.number == number:
-                return each.file
+                file: FileDescriptor = each.file
+                return file
         raise _Missing(f"{containing!r} has no extension {number} here")
 
     def extension_numbers(self, containing: str) -> list[int]:
@@ -95,7 +96,8 @@ class Index:
         if message is None:
             raise _Missing(f"there is no message {containing!r} here")
         # Those of the pool, for an extension's own file is imported by nobody.
-        return message.file.pool.FindAllExtensions(message)  # type: ignore[no-any-return]
+        found: Sequence[Any] = message.file.pool.FindAllExtensions(message)
+        return found
 
     def _add(self, file: FileDescriptor) -> None:
         if file.name in self._files:

@@ -1,0 +1,93 @@
+"""Facts about the services that every service with RPC has."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from mainstay.core.call import Call, Handler
+from mainstay.errors import Unauthenticated
+from mainstay.rpc.health import Health
+from mainstay.rpc.health_service import NAME, health_service
+from mainstay.rpc.method import RpcService
+from mainstay.rpc.settings import RpcSettings
+from mainstay.service.rpc_builtin import builtin_endpoints
+from mainstay.service.service import Service
+from tests.rpc.inspected import address_of, serving, zoo
+
+
+async def ready() -> bool:
+    return True
+
+
+def names(own: dict[str, RpcService], **settings: Any) -> set[str]:
+    made = builtin_endpoints(own, Health(ready), RpcSettings(**settings))
+    return {each.method.service for each in made}
+
+
+def test_settings_switch_them_off() -> None:
+    """Each by its own word."""
+    assert names({}, reflection=False) == {NAME}
+    assert names({}, health=False) == {
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    assert names({}, health=False, reflection=False) == set()
+
+
+def test_the_services_own_implementation_wins() -> None:
+    """Ours is left out, and reflection tells of theirs."""
+    assert NAME not in names({NAME: health_service(Health(ready))})
+
+
+@pytest.mark.real_loop
+async def test_they_stand_outside_of_the_middleware() -> None:
+    """Who guards all calls does not lock out the load balancer."""
+
+    async def nobody(call: Call, next: Handler) -> Any:
+        raise Unauthenticated("who are you?")
+
+    service = zoo()
+    service.declaration.middleware.append(nobody)
+    async with serving(service) as (_, channel):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/zoo.v1.Keeper/Feed")(b"")
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.real_loop
+async def test_calls_are_counted_in_the_metrics() -> None:
+    """Beside those of HTTP, on the same page."""
+    async with serving(zoo()) as (running, channel):
+        await channel.unary_unary("/zoo.v1.Keeper/Feed")(b"")
+        talk = channel.stream_stream("/zoo.v1.Keeper/Talk")()
+        await talk.write(b"")
+        await talk.read()
+        text = await _get(address_of(running), "/metrics")
+        talk.cancel()
+    feed = 'rpc_system_name="grpc",rpc_method="zoo.v1.Keeper/Feed"'
+    assert f'rpc_server_calls_total{{{feed},rpc_response_status_code="OK"}} 1\n' in text
+    talked = 'rpc_system_name="grpc",rpc_method="zoo.v1.Keeper/Talk"'
+    assert f"rpc_server_active_calls{{{talked}}} 1\n" in text
+    assert f"rpc_server_messages_sent_total{{{talked}}} 1\n" in text
+    assert "http_server_open_connections" in text
+
+
+async def _get(address: str, path: str) -> str:
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
+    text = (await reader.read()).decode()
+    writer.close()
+    await writer.wait_closed()
+    return text
+
+
+async def test_a_service_without_rpc_has_no_health_to_ask_for() -> None:
+    """Nothing of RPC is loaded for it."""
+    async with Service("plain").running() as running:
+        assert running._web.health is None
