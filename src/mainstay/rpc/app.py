@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mainstay.core.call import Handler
 from mainstay.core.scope import Scope, stand_in
@@ -20,7 +20,7 @@ from mainstay.net.exchange import Exchange
 from mainstay.net.port import Port, PortApplication
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.endpoint import RpcEndpoint
-from mainstay.rpc.method import Kind, MessageType, RpcMethod
+from mainstay.rpc.method import CATCH_ALL, Kind, MessageType, RpcMethod
 from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.speakers import (
     Speaker,
@@ -32,11 +32,15 @@ from mainstay.rpc.speakers import (
 )
 from mainstay.rpc.status import RpcStatus, status_of
 
+if TYPE_CHECKING:
+    from mainstay.rpc.transcoding.table import Found, Transcoding
+
 __all__ = ["RpcApplication"]
 
 _log = logging.getLogger("mainstay.rpc")
 
 _CANCELLED: Final = Code.CANCELLED.value
+_CATCH_ALL: Final = f"/{CATCH_ALL}/{CATCH_ALL}".encode()
 
 
 class RpcApplication:
@@ -47,10 +51,11 @@ class RpcApplication:
         settings: see `RpcSettings`.
         fallback: answers what is no RPC.
         call_timeout: seconds for a unary call whose caller does not say; None for no bound.
+        transcoding: finds methods by paths of their own; None for no such paths.
 
     Attributes:
         endpoints, settings: as given.
-        unmatched: counts calls of methods that do not exist.
+        unmatched: counts calls of methods that do not exist, or answers them (`CATCH_ALL`).
     """
 
     def __init__(
@@ -59,18 +64,21 @@ class RpcApplication:
         settings: RpcSettings,
         fallback: PortApplication,
         call_timeout: float | None = 30.0,
+        transcoding: Transcoding | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.settings = settings
-        self.unmatched = RpcEndpoint(_NO_METHOD, _unmatched)
         self._by_path = {each.method.path.encode(): each for each in endpoints}
+        self.unmatched = self._by_path.pop(_CATCH_ALL, None) or RpcEndpoint(_NO_METHOD, _unmatched)
         self._fallback = fallback
         self._call_timeout = call_timeout
+        self._transcoding = transcoding
         self._speakers = speakers(settings)
         self._at_once: dict[bytes | None, Speaker] = {
             name: each for name, each in self._speakers.items() if each.spoken == "grpc"
         }
         self._get_speakers = get_speakers(settings)
+        self._warned = False
         self._runner: CallRunner[RpcCall] | None = None
         self._monotonic: Callable[[], float] = lambda: 0.0
 
@@ -100,6 +108,23 @@ class RpcApplication:
             return
         self._call(exchange, endpoint, head, speaker)
 
+    def begin_untrailed(self, exchange: Exchange) -> None:
+        """The same on a connection that cannot send trailers, as that of many an ASGI server: gRPC
+        is refused before anything is done, and the other protocols have no need of them."""
+        spoken = self._speakers.get(content_type_of(dict(exchange.fields)))
+        if spoken is None or spoken.spoken != "grpc":
+            self.begin(exchange)
+            return
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "gRPC is refused with 505: it needs trailers, which this server of ASGI cannot send "
+                "(http.response.trailers); Connect and gRPC-Web work"
+            )
+        message = b"gRPC needs trailers, which cannot be sent here\n"
+        fields = ((b"grpc-status", b"12"), (b"grpc-message", message[:-1]))
+        exchange.respond(505, b"text/plain", fields, message)
+
     def _begin_rarer(
         self, exchange: Exchange, endpoint: RpcEndpoint, head: Mapping[bytes, bytes]
     ) -> None:
@@ -115,7 +140,7 @@ class RpcApplication:
         exchange: Exchange,
         endpoint: RpcEndpoint,
         head: Mapping[bytes, bytes],
-        speaker: Speaker,
+        speaker: Speaker | Found,
     ) -> None:
         timeout = endpoint.method.timeout
         if timeout is None and endpoint.unary:
@@ -134,6 +159,10 @@ class RpcApplication:
         if speaker is not None and speaker.unary is not True and exchange.method == "POST":
             # Nothing but RPC has such a content type; what Connect's unary calls have may be HTTP's.
             self._call(exchange, self.unmatched, head, speaker)
+            return
+        found = None if self._transcoding is None else self._transcoding.find(exchange)
+        if found is not None:
+            self._call(exchange, found.endpoint, head, found)
         else:
             self._fallback.begin(exchange)
 

@@ -38,6 +38,10 @@ class AsgiExchange(Exchange):
     Args:
         port: of our server.
         scope, receive, send: what the other server called the application with.
+
+    Attributes:
+        trails: whether trailers can be sent: the other server has the extension for it, and the
+            peer takes them (RFC 9110 §6.5.1).
     """
 
     __slots__ = (
@@ -52,11 +56,13 @@ class AsgiExchange(Exchange):
         "_scope",
         "_send",
         "_started",
+        "_trailing",
         "_tunnel",
         "_waiter",
         "_wake",
         "_wanted",
         "port",
+        "trails",
     )
 
     def __init__(self, port: Port, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -78,6 +84,11 @@ class AsgiExchange(Exchange):
         self._failed = False
         self._left = ""
         self._tunnel: AsgiTunnel | None = None
+        self._trailing = False  # whether the other server waits for trailers
+        self.trails = (
+            "http.response.trailers" in (scope.get("extensions") or ())
+            and (b"te", b"trailers") in self.fields
+        )
 
     def _describe(self) -> None:
         scope = self._scope
@@ -130,7 +141,10 @@ class AsgiExchange(Exchange):
         port.connections.add(self)
         self._waiter = asyncio.create_task(self._listen(), name="ASGI receive")
         # Not here: a task is current, and the application may start its own eagerly.
-        port.loop.call_soon(port.application.begin, self)
+        begin = port.application.begin
+        if not self.trails:
+            begin = getattr(port.application, "begin_untrailed", begin)
+        port.loop.call_soon(begin, self)
         try:
             await self._pump()
         finally:
@@ -277,15 +291,20 @@ class AsgiExchange(Exchange):
         head = list(fields)
         if length is not None:
             head.append((b"content-length", str(length).encode()))
+        self._trailing = self.trails and length is None
         self._start(status, head)
 
     def respond_with_trailers(
         self, status: int, fields: Fields, body: bytes, trailers: Fields
     ) -> None:
-        """See `Exchange.respond_with_trailers`; trailers are lost."""
+        """See `Exchange.respond_with_trailers`; see `trails`."""
+        if self.trails and not body and not trailers:
+            # A head that is all of it cannot be told apart from one before an empty body.
+            trailers = [each for each in fields if each[0] != b"content-type"]
+            fields = [each for each in fields if each[0] == b"content-type"]
         self.open(status, fields)
         self.write(body)
-        self.finish()
+        self.finish(trailers)
 
     def write(self, data: bytes) -> bool:
         """See `Exchange.write`."""
@@ -313,8 +332,10 @@ class AsgiExchange(Exchange):
             raise PeerGone(self._left)
 
     def finish(self, trailers: Fields = ()) -> None:
-        """See `Exchange.finish`; trailers are lost."""
+        """See `Exchange.finish`; trailers are lost where they cannot be sent: see `trails`."""
         self._put(self._message("body", body=b"", more_body=False))
+        if self._trailing:
+            self._put(self._message("trailers", headers=list(trailers), more_trailers=False))
         self._put({"type": "finished"})
 
     def reset(self) -> None:
@@ -360,7 +381,10 @@ class AsgiExchange(Exchange):
             self._put({"type": "websocket.close"})
             self._put({"type": "finished"})
             return
-        self._put(self._message("start", status=status, headers=list(fields)))
+        start = self._message("start", status=status, headers=list(fields))
+        if self._trailing:
+            start["trailers"] = True
+        self._put(start)
 
     def _message(self, kind: str, **rest: Any) -> Message:
         prefix = "websocket.http.response" if self.protocol else "http.response"
