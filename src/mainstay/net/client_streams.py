@@ -169,6 +169,11 @@ class StreamConnection(asyncio.Protocol):
         return len(self._streams)
 
     @property
+    def writable(self) -> bool:
+        """Whether the server takes what we send."""
+        return self._writable
+
+    @property
     def over(self) -> bool:
         """Whether it takes no more of them."""
         return self._over
@@ -233,6 +238,13 @@ class StreamConnection(asyncio.Protocol):
             self._crowded[number] = stream
             return False
         return True
+
+    def tell_room(self, stream: ClientStream) -> None:
+        """Call `on_room` of `stream` once the server takes what we send again."""
+        if self._writable:
+            stream.on_room()
+        elif stream.number in self._streams:
+            self._crowded[stream.number] = stream
 
     def credit(self, stream: ClientStream, size: int) -> None:
         """`size` bytes of the reply were read."""

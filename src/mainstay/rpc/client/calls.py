@@ -1,0 +1,310 @@
+"""One call on its stream of HTTP/2: how it starts, what it collects, how it ends.
+
+A call that the server certainly did not look at is sent again, without telling anybody (gRFC A6,
+"Transparent Retries"): as often as needed while nothing of it had left, and once after the server
+refused it.
+
+This file is in the hot path (see `bench/grpc`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from mainstay.core.wheel import Timer
+from mainstay.errors import Code, Error, RpcError, TooLarge
+from mainstay.net.client_streams import ClientStream, StreamConnection
+from mainstay.rpc.client.core import ChannelCore, Terms
+from mainstay.rpc.client.failures import failure
+from mainstay.rpc.client.outcome import FINE_HEAD, is_grpc, lost, of_code, of_reset, outcome
+from mainstay.rpc.client.pairs import PairTuple, pairs_of
+from mainstay.rpc.compression import decompress
+from mainstay.rpc.framed import incoming_of
+from mainstay.wire.envelopes import COMPRESSED, PREFIX, EnvelopeError, EnvelopeReader
+from mainstay.wire.http2 import ErrorCode, ResponseHead
+
+__all__ = ["UnaryCall", "WireCall"]
+
+_FOUND = 200
+
+
+class WireCall(ClientStream):
+    """What all calls have in common.
+
+    Args:
+        core: of the channel.
+        terms: of the call.
+        data: of the body, to be sent with the head.
+        ended: whether that is all.
+
+    Attributes:
+        over: whether nothing more happens.
+        error: why it is over; None while it is not, and after success.
+        status, head, trailers: as they came; `trailers` is `head` when the reply was only a head.
+    """
+
+    __slots__ = (
+        "_core",
+        "_refused",
+        "_timer",
+        "data",
+        "ended",
+        "error",
+        "head",
+        "over",
+        "status",
+        "terms",
+        "trailers",
+        "wait_for_ready",
+    )
+
+    def __init__(self, core: ChannelCore, terms: Terms, data: bytes, ended: bool) -> None:
+        # Not by super(): this is done for every call.
+        self.connection = None
+        self.number = 0
+        self.pending = None
+        self.sent = False
+        self._core = core
+        self.terms = terms
+        self.data = data
+        self.ended = ended
+        self.wait_for_ready = terms.wait_for_ready
+        self.over = False
+        self.error: Exception | None = None
+        self.status = 0
+        self.head: list[tuple[bytes, bytes]] = []
+        self.trailers: list[tuple[bytes, bytes]] | None = None
+        self._refused = False
+        self._timer: Timer | None = None
+
+    def begin(self) -> None:
+        """Start, now or when there is a connection. Raises: UsageError for what cannot be sent."""
+        end = self.terms.end
+        if end is not None:
+            self._timer = self._core.wheel.at(end, self.expire)
+        self._core.connector.begin(self)
+
+    def start(self, connection: StreamConnection) -> bool:
+        """See `Starter`."""
+        core = self._core
+        terms = self.terms
+        return connection.open(
+            self,
+            core.scheme,
+            core.authority,
+            terms.method.path,
+            terms.fields,
+            self.data,
+            self.ended,
+        )
+
+    def cancel(self) -> None:
+        """Nobody wants it any more. Idempotent."""
+        if not self.over:
+            name = self.terms.method.name
+            self.break_off(failure(Code.CANCELLED, "the call was cancelled", method=name))
+
+    def expire(self) -> None:
+        """Its time is over."""
+        if not self.over:
+            message = f"no answer within {max(self.terms.allowed, 0):.3g} s"
+            name = self.terms.method.name
+            self.break_off(failure(Code.DEADLINE_EXCEEDED, message, method=name))
+
+    def break_off(self, error: Exception) -> None:
+        """End it from our side."""
+        connection = self.connection
+        if connection is not None:
+            connection.cancel(self)
+        self.error = error
+        self.finish()
+
+    def finish(self) -> None:
+        """It is over; `error` and `trailers` say how."""
+        self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- what comes -----------------------------------------------------------------------------
+
+    def on_head(self, event: ResponseHead) -> None:
+        """See `ClientStream`."""
+        self.status = event.status
+        self.head = event.fields
+        if event.ended:
+            self.trailers = event.fields
+            self.finish()
+        elif event.oversize:
+            limits = self._core.limits
+            message = (
+                f"the head of the reply is longer than {limits.head_size} bytes, or has more than "
+                f"{limits.header_count} fields"
+            )
+            name = self.terms.method.name
+            self.break_off(failure(Code.RESOURCE_EXHAUSTED, message, method=name))
+        elif event.status != _FOUND or (event.fields != FINE_HEAD and not is_grpc(event.fields)):
+            # Whatever the body is, it is none of messages.
+            name = self.terms.method.name
+            self.break_off(outcome(name, event.status, event.fields, None) or AssertionError())
+
+    def on_trailers(self, fields: list[tuple[bytes, bytes]]) -> None:
+        """See `ClientStream`."""
+        self.trailers = fields
+        self.finish()
+
+    def on_reset(self, code: int) -> None:
+        """See `ClientStream`."""
+        if self.over:
+            return
+        if code == ErrorCode.REFUSED_STREAM and not self._refused and self.can_start_again():
+            self._refused = True
+            self._again()
+            return
+        self.error = of_reset(self.terms.method.name, code)
+        self.finish()
+
+    def on_lost(self, error: Error, *, untouched: bool) -> None:
+        """See `ClientStream`."""
+        if self.over:
+            return
+        if untouched and self.can_start_again():
+            self._again()
+            return
+        self.error = lost(self.terms.method.name, error)
+        self.finish()
+
+    def can_start_again(self) -> bool:
+        """Whether what was sent can be sent once more."""
+        return not self.head
+
+    def _again(self) -> None:
+        self.connection = None
+        self.pending = None
+        self.sent = False
+        # Not at once: the connection that tells of it is still in the middle of that.
+        self._core.loop.call_soon(self._begin_again)
+
+    def _begin_again(self) -> None:
+        if not self.over:
+            self._core.connector.begin(self)
+
+    # --- for who asked --------------------------------------------------------------------------
+
+    @property
+    def initial_metadata(self) -> PairTuple:
+        """What came with the head."""
+        return () if self.trailers is self.head else pairs_of(self.head)
+
+    @property
+    def trailing_metadata(self) -> PairTuple:
+        """What came with the status."""
+        return pairs_of(self.trailers or ())
+
+    def decode(self, flags: int, data: bytes) -> Any:
+        """A message out of its envelope. Raises: RpcFailed."""
+        method = self.terms.method
+        if flags & COMPRESSED:
+            try:
+                how = incoming_of(dict(self.head), b"grpc-encoding")
+                if how is None:
+                    raise RpcError(Code.INTERNAL, "a message is compressed, and nobody said how")
+                data = decompress(how, data, self._core.limits.receive_size)
+            except (RpcError, TooLarge) as error:
+                if error.code is Code.UNIMPLEMENTED:  # the server's fault here (statuscodes.md)
+                    error = RpcError(Code.INTERNAL, error.message)
+                raise of_code(method.name, error) from None
+        try:
+            return method.decode(data)
+        except Exception as error:
+            message = f"the reply cannot be decoded: {error}"
+            raise failure(Code.INTERNAL, message, method=method.name) from error
+
+    def too_long(self, error: EnvelopeError) -> Exception:
+        """The failure for an envelope that is none, or too long."""
+        code = Code.RESOURCE_EXHAUSTED if error.oversize else Code.INTERNAL
+        return failure(code, str(error), method=self.terms.method.name)
+
+
+class UnaryCall(WireCall):
+    """One request, one reply.
+
+    Attributes:
+        future: done when it is over; it has no result.
+    """
+
+    __slots__ = ("_body", "future")
+
+    def __init__(self, core: ChannelCore, terms: Terms, data: bytes) -> None:
+        super().__init__(core, terms, data, True)
+        self.future: asyncio.Future[None] = core.loop.create_future()
+        self._body: bytes | bytearray = b""
+
+    def finish(self) -> None:
+        """See `WireCall`."""
+        self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def on_data(self, data: bytes, ended: bool) -> None:
+        """See `ClientStream`."""
+        if data:
+            connection = self.connection
+            assert connection is not None
+            connection.credit(self, len(data))
+            body = self._body
+            if not body:
+                self._body = body = data
+            else:
+                if isinstance(body, bytes):
+                    self._body = body = bytearray(body)
+                body += data
+            if len(body) >= PREFIX:
+                self._check(body)
+        if ended and not self.over:
+            self.finish()
+
+    def _check(self, body: bytes | bytearray) -> None:
+        size = int.from_bytes(body[1:PREFIX], "big")
+        most = self._core.limits.receive_size
+        if size > most:
+            message = f"a message of {size} bytes is longer than the {most} allowed here"
+            self._break(Code.RESOURCE_EXHAUSTED, message)
+        elif len(body) > size + PREFIX:
+            self._break(Code.UNIMPLEMENTED, "a unary call has one reply, not more")
+
+    def _break(self, code: Code, message: str) -> None:
+        self.break_off(failure(code, message, method=self.terms.method.name))
+
+    def result(self) -> Any:
+        """The reply. Raises: RpcFailed, or what ended the call."""
+        if self.error is not None:
+            raise self.error
+        error = outcome(self.terms.method.name, self.status, self.head, self.trailers)
+        if error is not None:
+            raise error
+        body = self._body
+        if (
+            len(body) >= PREFIX
+            and not body[0]
+            and int.from_bytes(body[1:PREFIX], "big") == len(body) - PREFIX
+        ):
+            return self.decode(0, bytes(body[PREFIX:]))
+        return self._result_of(bytes(body))
+
+    def _result_of(self, body: bytes) -> Any:
+        name = self.terms.method.name
+        reader = EnvelopeReader(self._core.limits.receive_size)
+        reader.feed(body)
+        try:
+            found = reader.next()
+        except EnvelopeError as error:
+            raise self.too_long(error) from None
+        if found is None and not body:
+            raise failure(Code.UNIMPLEMENTED, "a unary call has one reply, not none", method=name)
+        if found is None:
+            message = "the reply ends in the middle of a message"
+            raise failure(Code.INTERNAL, message, method=name)
+        return self.decode(*found)

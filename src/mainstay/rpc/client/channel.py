@@ -1,0 +1,206 @@
+"""The client of RPC servers: a channel to one server, over connections of HTTP/2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from mainstay.core.backoff import Backoff
+from mainstay.core.call import Middleware
+from mainstay.core.effects import Effects
+from mainstay.core.scope import Scope
+from mainstay.errors import ClosedError, UsageError
+from mainstay.net.client_streams import StreamConnection
+from mainstay.net.dialing import Dialer, Tls
+from mainstay.net.outgoing import Shared
+from mainstay.rpc.client.connecting import BACKOFF, ChannelStatistics, Connector, StreamDialer
+from mainstay.rpc.client.core import ChannelCore, WireMethod
+from mainstay.rpc.client.limits import ChannelLimits
+from mainstay.rpc.client.methods import (
+    BidiMethod,
+    ClientStreamMethod,
+    Method,
+    ServerStreamMethod,
+    UnaryMethod,
+)
+from mainstay.rpc.client.pairs import MetadataSource, to_fields
+from mainstay.rpc.client.target import parse_target
+from mainstay.rpc.compression import COMPRESSORS
+from mainstay.rpc.method import Kind, RpcMethod
+
+__all__ = ["Channel"]
+
+_METHODS: Final[dict[Kind, type[Method]]] = {
+    Kind.UNARY: UnaryMethod,
+    Kind.SERVER_STREAM: ServerStreamMethod,
+    Kind.CLIENT_STREAM: ClientStreamMethod,
+    Kind.BIDI: BidiMethod,
+}
+
+
+class Channel:
+    """Calls one gRPC server. Use it as ``async with Channel("tcp://host:port") as channel:``, one
+    for long; stubs that ``grpcio-tools`` generated take it as they take one of ``grpc.aio``.
+
+    Nothing is connected before the first call. A call ends with the deadline of the current scope,
+    is cancelled with its caller, and tells the server how much time is left.
+
+    Args:
+        target: ``host:port``, ``tcp://host:port``, ``tls://host:port``, ``https://host`` or
+            ``unix:/path``.
+        tls: whom to trust, and who we are; True for the system's authorities. Targets that say
+            ``tls`` or ``https`` need nothing here.
+        limits: see `ChannelLimits`.
+        connections: open at once at most; another one is dialled when the server allows no more
+            streams on those there are.
+        compression: of requests: ``gzip`` or ``deflate``; None for none.
+        metadata: sent with every call.
+        middleware: around every call, the first outermost; `Call` is an `OutgoingCall`.
+        timeout: seconds for a unary call that does not say; None: only the scope's deadline holds.
+        wait_for_ready: whether calls wait for a server that cannot be reached, to their deadline,
+            or fail at once with UNAVAILABLE.
+        authority: what requests say that they want; the target's host and port unless given.
+        propagate: whether to send the request id and the place in the trace (``x-request-id``,
+            ``traceparent``).
+        backoff: between attempts to connect; gRPC's unless given.
+        effects: the world; the current scope's unless given.
+        dialer: makes what opens the connections, instead of sockets; for tests. `tls` is not its
+            concern.
+
+    Raises: UsageError for arguments that cannot be.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        tls: Tls | bool = None,
+        limits: ChannelLimits | None = None,
+        connections: int = 4,
+        compression: str | None = None,
+        metadata: MetadataSource = (),
+        middleware: Sequence[Middleware] = (),
+        timeout: float | None = None,
+        wait_for_ready: bool = False,
+        authority: str | None = None,
+        propagate: bool = True,
+        backoff: Backoff = BACKOFF,
+        effects: Effects | None = None,
+        dialer: Callable[[Shared], StreamDialer] | None = None,
+    ) -> None:
+        if connections < 1:
+            raise UsageError(f"connections={connections}: a channel needs one at least")
+        if compression is not None and compression not in COMPRESSORS:
+            message = f"{compression!r} is no compression; there are {', '.join(COMPRESSORS)}"
+            raise UsageError(message)
+        scope = Scope.current_or_none()
+        self.effects = effects or (Effects() if scope is None else scope.effects)
+        self.origin = parse_target(target, tls=bool(tls))
+        self.limits = limits or ChannelLimits()
+        self.timeout = timeout
+        self.wait_for_ready = wait_for_ready
+        self.compression = compression
+        self.propagate = propagate
+        self.middleware: Sequence[Middleware] = tuple(middleware)
+        self.core: ChannelCore | None = None
+        self._tls: Tls = None if isinstance(tls, bool) else tls
+        self._most = connections
+        self._backoff = backoff
+        self._authority = self.origin.authority if authority is None else authority
+        self._extra = tuple(to_fields(metadata))
+        self._new_dialer = dialer or self._default_dialer
+        self._connector: Connector | None = None
+        self._closed = False
+
+    # --- methods --------------------------------------------------------------------------------
+
+    def method(self, described: RpcMethod) -> Any:
+        """What calls `described`: `UnaryMethod`, `ServerStreamMethod`, `ClientStreamMethod` or
+        `BidiMethod`. Make it once, and call it often."""
+        encode, decode = described.request.encode, described.response.decode
+        return self.method_at(described.path, described.kind, encode, decode)
+
+    def method_at(
+        self,
+        path: str,
+        kind: Kind,
+        encode: Callable[[Any], bytes] = bytes,
+        decode: Callable[[bytes], Any] = bytes,
+    ) -> Any:
+        """The same of its parts.
+
+        Args:
+            path: ``/hello.v1.Greeter/SayHello``.
+            kind: of the method.
+            encode: a request to bytes.
+            decode: a reply from them. Raises: ValueError for what is none.
+        """
+        return _METHODS[kind](self, WireMethod(path, kind, encode, decode, self._extra))
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def open(self) -> ChannelCore:
+        """The running half; made by the first call, on its loop. Raises: ClosedError."""
+        if self._closed:
+            raise ClosedError("the channel was closed")
+        if self.core is None:
+            shared = Shared(self.limits.for_connections())
+            dialer = self._new_dialer(shared)
+            self._connector = connector = Connector(
+                self.origin,
+                shared,
+                dialer,
+                self.limits,
+                self.effects,
+                self._backoff,
+                self._most,
+            )
+            origin = self.origin
+            self.core = ChannelCore(
+                shared.loop, shared.wheel, connector, self.limits, origin.scheme, self._authority
+            )
+        return self.core
+
+    def _default_dialer(self, shared: Shared) -> StreamDialer:
+        return Dialer(shared, self._tls, ("2",), StreamConnection)
+
+    async def wait_ready(self) -> None:
+        """Wait until there is a connection, and dial until then. Raises: ClosedError."""
+        self.open()
+        assert self._connector is not None
+        await self._connector.wait_ready()
+
+    def statistics(self) -> ChannelStatistics:
+        """A moment's numbers."""
+        if self._connector is None:
+            return ChannelStatistics(0, 0, 0, 0, 0)
+        return self._connector.statistics()
+
+    async def aclose(self, grace: float | None = None) -> None:
+        """Close every connection; calls under way end with ClosedError, after `grace` seconds if
+        they have not ended by then. Idempotent."""
+        self._closed = True
+        self.core = None
+        connector = self._connector
+        if connector is None:
+            return
+        if grace is not None:
+            await connector.wait_idle(grace)
+        await connector.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        numbers = self.statistics()
+        count, streams = numbers.connections, numbers.streams
+        return f"<Channel {self.origin} connections={count} streams={streams}>"

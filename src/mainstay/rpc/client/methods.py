@@ -1,0 +1,348 @@
+"""Methods of a channel, ready to be called: one class for each kind.
+
+This file is in the hot path (see `bench/grpc`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mainstay.core.call import Call, Handler, Middleware, chain
+from mainstay.core.effects import Effects
+from mainstay.core.scope import Scope
+from mainstay.errors import UsageError
+from mainstay.rpc.client.calls import UnaryCall
+from mainstay.rpc.client.core import ChannelCore, Terms, WireMethod, packed
+from mainstay.rpc.client.pairs import MetadataSource, PairTuple
+from mainstay.rpc.client.rpc_stream import Requests, RpcStream, span
+from mainstay.rpc.client.streaming import StreamingCall
+from mainstay.rpc.compression import COMPRESSORS
+
+__all__ = [
+    "BidiMethod",
+    "ClientStreamMethod",
+    "Method",
+    "MethodHome",
+    "OutgoingCall",
+    "ServerStreamMethod",
+    "UnaryMethod",
+    "UnaryReply",
+]
+
+
+class OutgoingCall(Call):
+    """A call as the middleware of a channel sees it.
+
+    Attributes:
+        metadata: pairs that are sent with it; add yours before ``await next(call)``.
+    """
+
+    __slots__ = ("metadata",)
+
+    metadata: list[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnaryReply:
+    """A reply with what came beside it.
+
+    Attributes:
+        message: the reply.
+        initial_metadata, trailing_metadata: pairs; ``-bin`` keys have bytes.
+    """
+
+    message: Any
+    initial_metadata: PairTuple
+    trailing_metadata: PairTuple
+
+
+class MethodHome(Protocol):
+    """What a method needs of its channel."""
+
+    core: ChannelCore | None
+    effects: Effects
+    timeout: float | None
+    compression: str | None
+    wait_for_ready: bool
+    propagate: bool
+    middleware: Sequence[Middleware]
+
+    def open(self) -> ChannelCore:
+        """The running half. Raises: ClosedError."""
+
+
+class Method:
+    """What the four kinds have in common.
+
+    Args:
+        home: the channel.
+        wire: the method.
+    """
+
+    __slots__ = ("_handler", "_home", "wire")
+
+    def __init__(self, home: MethodHome, wire: WireMethod) -> None:
+        self._home = home
+        self.wire = wire
+        self._handler: Handler | None = None
+
+    def _terms(
+        self,
+        scope: Scope | None,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> tuple[ChannelCore, Terms]:
+        home = self._home
+        core = home.core or home.open()
+        how = home.compression if compression is None else compression
+        if how == "identity":
+            how = None
+        elif how is not None and how not in COMPRESSORS:
+            raise UsageError(f"{how!r} is no compression; there are {', '.join(COMPRESSORS)}")
+        terms = Terms(
+            self.wire,
+            scope,
+            timeout,
+            metadata,
+            home.wait_for_ready if wait_for_ready is None else wait_for_ready,
+            how,
+            home.propagate,
+            core.loop.time,
+        )
+        return core, terms
+
+    def _call(self, scope: Scope, metadata: MetadataSource | None) -> OutgoingCall:
+        call = OutgoingCall("grpc", self.wire.name, scope)
+        pairs = metadata.items() if isinstance(metadata, dict) else metadata or ()
+        call.metadata = list(pairs)  # type: ignore[arg-type]
+        return call
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.wire.name}>"
+
+
+class UnaryMethod(Method):
+    """One request, one reply: ``reply = await method(request)``."""
+
+    __slots__ = ()
+
+    async def __call__(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataSource | None = None,
+        wait_for_ready: bool | None = None,
+        compression: str | None = None,
+    ) -> Any:
+        """Call it.
+
+        Args:
+            request: the message.
+            timeout: seconds; the channel's unless given. The scope's deadline holds as well.
+            metadata: pairs; names that end with ``-bin`` have bytes.
+            wait_for_ready: wait for a server that cannot be reached now, to the deadline.
+            compression: ``gzip``, ``deflate`` or ``identity``; the channel's unless given.
+
+        Raises: RpcFailed, as the subclass of its code; ClosedError when the channel is closed;
+            UsageError for what cannot be sent; what the encoder of requests raises.
+        """
+        home = self._home
+        if timeout is None:
+            timeout = home.timeout
+        if home.middleware:
+            found = await self._through(request, timeout, metadata, wait_for_ready, compression)
+            return found.result()
+        scope = Scope.current_or_none()
+        core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
+        call = UnaryCall(core, terms, packed(terms, core.limits, request))
+        await _run(call)
+        return call.result()
+
+    async def with_metadata(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataSource | None = None,
+        wait_for_ready: bool | None = None,
+        compression: str | None = None,
+    ) -> UnaryReply:
+        """Call it as `__call__` does, and return what came beside the message as well."""
+        if timeout is None:
+            timeout = self._home.timeout
+        if self._home.middleware:
+            found = await self._through(request, timeout, metadata, wait_for_ready, compression)
+            call, message = found.last, found.result()
+            if call is None:
+                return UnaryReply(message, (), ())
+        else:
+            scope = Scope.current_or_none()
+            core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
+            call = UnaryCall(core, terms, packed(terms, core.limits, request))
+            await _run(call)
+            message = call.result()
+        return UnaryReply(message, call.initial_metadata, call.trailing_metadata)
+
+    async def _through(
+        self,
+        request: Any,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> _Answered:
+        answered = _Answered()
+
+        async def innermost(call: Call) -> Any:
+            assert isinstance(call, OutgoingCall)
+            scope = Scope.current_or_none()
+            core, terms = self._terms(scope, timeout, call.metadata, wait_for_ready, compression)
+            wire = UnaryCall(core, terms, packed(terms, core.limits, call.request))
+            answered.last = wire
+            await _run(wire)
+            return wire.result()
+
+        home = self._home
+        effects = home.effects if Scope.current_or_none() is None else None
+        with Scope(self.wire.name, effects=effects) as scope:
+            call = self._call(scope, metadata)
+            call.request = request
+            answered.message = await chain(home.middleware, innermost)(call)
+        return answered
+
+
+class _Answered:
+    """What came of a unary call with middleware."""
+
+    __slots__ = ("last", "message")
+
+    def __init__(self) -> None:
+        self.last: UnaryCall | None = None
+        self.message: Any = None
+
+    def result(self) -> Any:
+        return self.message
+
+
+async def _run(call: UnaryCall) -> None:
+    try:
+        call.begin()
+        await call.future
+    except ValueError as error:
+        call.cancel()
+        message = f"{call.terms.method.name} cannot be called: {error}"
+        raise UsageError(message) from None
+    except BaseException:
+        call.cancel()
+        raise
+
+
+class _StreamMethod(Method):
+    __slots__ = ()
+
+    def _begin(
+        self,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> RpcStream:
+        home = self._home
+        if home.middleware:
+            return self._through(timeout, metadata, wait_for_ready, compression)
+        scope = Scope.current_or_none()
+        core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
+        call = StreamingCall(core, terms)
+        try:
+            call.begin()
+        except ValueError as error:
+            call.cancel()
+            raise UsageError(f"{self.wire.name} cannot be called: {error}") from None
+        return RpcStream(call, self.wire.kind, call)
+
+    def _through(
+        self,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> RpcStream:
+        home = self._home
+        scope = Scope.current_or_none()
+        core, terms = self._terms(scope, timeout, None, wait_for_ready, compression)
+        wire = StreamingCall(core, terms)
+        out: asyncio.Future[Any] = core.loop.create_future()
+
+        async def innermost(call: Call) -> None:
+            assert isinstance(call, OutgoingCall)
+            assert call.stream is not None
+            here = Scope.current_or_none()
+            wire.terms = self._terms(here, timeout, call.metadata, wait_for_ready, compression)[1]
+            await span(wire, out, call.stream, wire.begin)
+
+        async def run() -> None:
+            effects = home.effects if Scope.current_or_none() is None else None
+            try:
+                with Scope(self.wire.name, effects=effects) as own:
+                    call = self._call(own, metadata)
+                    call.stream = wire
+                    await chain(home.middleware, innermost)(call)
+            finally:
+                wire.cancel()
+
+        task = core.loop.create_task(run(), name=self.wire.name)
+        return RpcStream(wire, self.wire.kind, out, task)
+
+
+class ServerStreamMethod(_StreamMethod):
+    """One request, any number of replies: ``async for reply in method(request): …``."""
+
+    __slots__ = ()
+
+    def __call__(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataSource | None = None,
+        wait_for_ready: bool | None = None,
+        compression: str | None = None,
+    ) -> RpcStream:
+        """Call it; see `UnaryMethod.__call__`. Without `timeout` only the scope's deadline holds."""
+        stream = self._begin(timeout, metadata, wait_for_ready, compression)
+        stream.feed((request,))
+        return stream
+
+
+class ClientStreamMethod(_StreamMethod):
+    """Any number of requests, one reply: ``reply = await method(requests)``, or ``stream =
+    method()``, `RpcStream.send`, and ``await stream.reply()``."""
+
+    __slots__ = ()
+
+    def __call__(
+        self,
+        requests: Requests | None = None,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataSource | None = None,
+        wait_for_ready: bool | None = None,
+        compression: str | None = None,
+    ) -> RpcStream:
+        """Call it; see `UnaryMethod.__call__`. Without `timeout` only the scope's deadline holds."""
+        stream = self._begin(timeout, metadata, wait_for_ready, compression)
+        if requests is not None:
+            stream.feed(requests)
+        return stream
+
+
+class BidiMethod(ClientStreamMethod):
+    """Any number of messages both ways, independently."""
+
+    __slots__ = ()
