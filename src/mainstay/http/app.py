@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from mainstay.core.call import Handler, chain
@@ -120,6 +120,22 @@ class HttpApplication:
         self._match = stripping(self._match, prefix)
         self._around = lambda handler: chain([layer], handler)
         self._fallback = lambda handler: chain([layer], fallback(handler))
+
+    def know(self, others: Callable[[str], Iterable[str]]) -> None:
+        """Let 405 and OPTIONS tell of what somebody else answers on the same port.
+
+        Args:
+            others: the methods that are answered there, by path.
+        """
+        match = self._match
+
+        def matching(method: str, path: str, host: str) -> Any:
+            found = match(method, path, host)
+            if isinstance(found, Miss) and (more := others(path)):
+                return Miss(tuple(sorted({*found.allowed, *more})), websocket=found.websocket)
+            return found
+
+        self._match = matching
 
     def begin(self, exchange: Exchange) -> None:
         """See `Application`."""

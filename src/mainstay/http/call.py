@@ -8,10 +8,10 @@ from typing import Any
 from mainstay.core.call import Stream
 from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Scope
-from mainstay.http.budget import budget_of
 from mainstay.http.problems import problem_response
 from mainstay.http.request import Request
 from mainstay.http.route import Route
+from mainstay.net.budget import budget_of
 from mainstay.net.calls import ExchangeCall
 from mainstay.net.exchange import Exchange
 

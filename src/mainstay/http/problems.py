@@ -21,6 +21,7 @@ from mainstay.errors import (
     HttpError,
     Overloaded,
     PeerTooSlow,
+    RpcError,
     ShuttingDown,
     TooLarge,
     UpstreamError,
@@ -191,15 +192,26 @@ def problem_of(error: BaseException, instance: str = "") -> Problem:
         title=(http.title if http else None) or title_of(status),
         detail=error.message,
         instance=instance,
-        reason=error.reason,
+        reason=_reason_of(error),
         errors=error.violations if isinstance(error, ValidationFailed) else (),
         metadata=dict(error.metadata),
         extensions=http.extensions if http else {},
     )
 
 
+def _reason_of(error: Error) -> str:
+    """Of an RpcError without a reason of its own the code says more than ``RPC``."""
+    if isinstance(error, RpcError) and error.reason == RpcError.reason:
+        return error.code.name
+    return error.reason
+
+
 def problem_response(
-    error: BaseException, request: Request | None = None, *, instance: str = ""
+    error: BaseException,
+    request: Request | None = None,
+    *,
+    instance: str = "",
+    extensions: Mapping[str, Any] | None = None,
 ) -> Response:
     """The answer that tells the peer of `error`; for transports and middleware.
 
@@ -207,10 +219,13 @@ def problem_response(
         error: whatever was raised.
         request: its ``x-request-id``, as the reply will have it, becomes the instance.
         instance: the same, given.
+        extensions: further members of the problem.
     """
     if not instance and request is not None and request._reply_headers is not None:
         instance = request._reply_headers.get("x-request-id") or ""
     problem = problem_of(error, instance)
+    if extensions:
+        problem = msgspec.structs.replace(problem, extensions={**problem.extensions, **extensions})
     response = Response(problem.encode(), problem.status, content_type=PROBLEM_JSON)
     if isinstance(error, HttpError):
         for name, value in error.headers.items():

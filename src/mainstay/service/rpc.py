@@ -10,8 +10,8 @@ as an ``AsyncIterator``, the messages that the caller streams.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mainstay.core.call import Call, Handler
 from mainstay.core.middleware import Layer
@@ -21,6 +21,9 @@ from mainstay.rpc.method import Kind, RpcMethod, RpcService
 from mainstay.service.binding import Binding, bind, handler_of
 from mainstay.service.container import Container
 from mainstay.service.layers import Layers
+
+if TYPE_CHECKING:
+    from mainstay.rpc.transcoding.route import Route
 
 __all__ = ["RpcEndpoints"]
 
@@ -33,12 +36,16 @@ class RpcEndpoints:
         container: what parameters can ask for; it need not be open yet.
         layers: binds the middleware.
 
+    Attributes:
+        paths: by which methods are called with JSON; set by who knows the routes of HTTP.
+
     Raises: WiringError that lists every fault of every method.
     """
 
     def __init__(
         self, services: Iterable[RpcService], container: Container, layers: Layers
     ) -> None:
+        self.paths: Sequence[Route] = ()
         self._container = container
         self._layers = layers
         self._bound: list[tuple[RpcMethod, Binding | None]] = []

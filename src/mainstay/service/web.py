@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mainstay.net.limits import Limits
     from mainstay.net.port import PortApplication
     from mainstay.rpc.app import RpcApplication
+    from mainstay.rpc.endpoint import RpcEndpoint
     from mainstay.rpc.health import Health
+    from mainstay.rpc.transcoding.table import Transcoding
     from mainstay.service.endpoints import Endpoints
     from mainstay.service.rpc import RpcEndpoints
     from mainstay.service.wiring import Runner
@@ -157,16 +159,29 @@ class Web:
             self._settings.rpc,
             application,
             self._settings.call_timeout,
+            self._transcoding(rpc, endpoints, application),
         )
         self._rpc_applications.append(made)
         return made
+
+    def _transcoding(
+        self, rpc: RpcEndpoints, endpoints: Sequence[RpcEndpoint], application: HttpApplication
+    ) -> Transcoding | None:
+        """What finds methods by paths of their own, if there are such paths."""
+        if not rpc.paths:
+            return None
+        from mainstay.service.transcoding import transcoding  # noqa: PLC0415 - not without paths
+
+        own = [self._declaration.routes, self.beside]
+        return transcoding(rpc.paths, endpoints, application, own, self._settings.http.prefix)
 
     def _with_docs(self, beside: Routes | None) -> Routes | None:
         """The routes with the page of the docs, unless there is nothing to show."""
         from mainstay.http.docs_page.routes import docs_routes  # noqa: PLC0415 - not without routes
 
         routes = self._declaration.routes.routes()
-        if not any(route.documented and route.kind != "mount" for route in routes):
+        documented = any(route.documented and route.kind != "mount" for route in routes)
+        if not documented and not self._declaration.rpc:
             return beside
         return self._with(beside, docs_routes(self._document))
 

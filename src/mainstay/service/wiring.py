@@ -7,7 +7,7 @@ parameter of every function has its source, or the error names the one that has 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -22,10 +22,12 @@ from mainstay.service.container import Container
 from mainstay.service.declaration import Declaration, Function, HookKind
 from mainstay.service.layers import Layers
 from mainstay.service.probes import Check, ProbeKind
+from mainstay.service.settings import Settings
 
 if TYPE_CHECKING:
     from mainstay.http.router import Slashes
     from mainstay.http.routes import Routes
+    from mainstay.rpc.transcoding.route import Route
     from mainstay.service.endpoints import Endpoints
     from mainstay.service.mounts import Mounts
     from mainstay.service.rpc import RpcEndpoints
@@ -84,6 +86,7 @@ class Wiring:
 
             try:
                 self.rpc = RpcEndpoints(declaration.rpc.values(), self.container, self._layers)
+                self.rpc.paths = _paths(declaration, values)
             except WiringError as fault:
                 faults.append(fault)
         self._handlers = _bound(
@@ -161,6 +164,16 @@ class Wiring:
             message = f"{where(function)} yields, and nobody takes what it yields here"
             raise WiringError(message)
         return bind(function, self.container)
+
+
+def _paths(declaration: Declaration, values: Mapping[Any, Any]) -> Sequence[Route]:
+    """The paths of RPC methods for JSON, unless the settings are against them."""
+    settings = values.get(Settings)
+    if settings is not None and not settings.rpc.transcoding:
+        return ()
+    from mainstay.service.transcoding import transcoded  # noqa: PLC0415 - not without RPC
+
+    return transcoded(declaration)
 
 
 def _all_routes(declaration: Declaration, beside: Routes | None) -> Routes | None:

@@ -17,7 +17,6 @@ from mainstay.core.ids import REQUEST_ID, TRACE_ID
 from mainstay.core.redact import hide_in_urls, is_credential
 from mainstay.core.scope import Scope
 from mainstay.errors import BrokenError, ClosedError, UpstreamError, UsageError
-from mainstay.http.budget import REQUEST_TIMEOUT, say_budget
 from mainstay.http.client.bodies import Body
 from mainstay.http.client.cookie_jar import CookieJar
 from mainstay.http.client.proxies import Proxies
@@ -25,6 +24,7 @@ from mainstay.http.client.reply import Reply
 from mainstay.http.client.request import ClientRequest
 from mainstay.http.client.urls import Url, resolve
 from mainstay.http.headers import Headers
+from mainstay.net.budget import REQUEST_TIMEOUT, say_budget
 from mainstay.net.client_http2 import Http2Connection
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.dialing import Dialer, Tls

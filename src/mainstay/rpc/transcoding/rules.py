@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
 
-    from mainstay.rpc.method import RpcMethod
-
-__all__ = ["Delete", "Get", "HttpRule", "Patch", "Post", "Put", "rules_of", "rules_of_descriptor"]
+__all__ = ["Delete", "Get", "HttpRule", "Patch", "Post", "Put", "rules_of_descriptor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,6 @@ def Patch(path: str, *, body: str = "*", response_body: str = "") -> HttpRule:  
 def Delete(path: str, *, response_body: str = "") -> HttpRule:  # noqa: N802
     """A rule for DELETE. See `HttpRule`."""
     return HttpRule("DELETE", path, "", response_body)
-
-
-def rules_of(method: RpcMethod) -> tuple[HttpRule, ...]:
-    """The rules of a method: those said in code, else those of its option."""
-    if method.http:
-        return method.http
-    return () if method.descriptor is None else rules_of_descriptor(method.descriptor)
 
 
 def rules_of_descriptor(descriptor: MethodDescriptor) -> tuple[HttpRule, ...]:

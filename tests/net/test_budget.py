@@ -3,7 +3,7 @@
 import pytest
 
 from mainstay.core.metadata import Metadata
-from mainstay.http.budget import REQUEST_TIMEOUT, budget_of, say_budget
+from mainstay.net.budget import REQUEST_TIMEOUT, budget_of, say_budget
 
 
 @pytest.mark.parametrize(
