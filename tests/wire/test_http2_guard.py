@@ -90,13 +90,24 @@ def test_resets_that_the_peer_provokes_count_as_its_own() -> None:
         made.count_reset(100.0)
 
 
-def test_small_updates_may_answer_small_replies() -> None:
-    """Two for each part that was written, of its stream and of the connection."""
+@pytest.mark.parametrize(
+    "answer", [window(0, 5), frame(PING, 0, 0, bytes(8))], ids=["window", "ping"]
+)
+def test_small_replies_may_be_answered(answer: bytes) -> None:
+    """By updates of their stream and of the connection, and a ping, for each part written."""
     made = guard()
     for _ in range(100):
-        made.wrote()
-    made.feed(window(0, 5) * 209, 100.0)
-    assert violation(made, window(1, 5)) == ErrorCode.ENHANCE_YOUR_CALM
+        made.wrote(5)
+    made.feed(answer * 309, 100.0)
+    assert violation(made, answer) == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_each_frame_of_a_large_reply_may_be_answered_by_a_ping() -> None:
+    """That is how clients of gRPC learn how much is on its way."""
+    made = guard()
+    made.wrote(1_000 * 2**14)
+    made.feed(frame(PING, 0, 0, bytes(8)) * 1_000, 100.0)
+    assert violation(made, frame(PING, 0, 0, bytes(8)) * 14) == ErrorCode.ENHANCE_YOUR_CALM
 
 
 def test_a_server_may_update_in_crumbs() -> None:

@@ -211,7 +211,9 @@ class Http2Connection(asyncio.Protocol):
         data = stream.pending
         if data is None:
             return
-        stream.at += self._engine.send(stream.number, data, stream.at, stream.last)
+        sent = self._engine.send(stream.number, data, stream.at, stream.last)
+        stream.at += sent
+        self._guard.wrote(sent)
         if stream.at < len(data):
             return
         stream.pending = None

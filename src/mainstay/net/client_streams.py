@@ -205,6 +205,7 @@ class StreamConnection(asyncio.Protocol):
         streams[number] = stream
         if data or ended:
             sent = engine.send(number, data, 0, ended)
+            self._guard.wrote(len(data))
             if sent < len(data):
                 self._block(stream, data, sent, ended)
             elif ended:
@@ -227,6 +228,7 @@ class StreamConnection(asyncio.Protocol):
             stream.at, stream.last = 0, ended
         elif data or ended:
             sent = self._engine.send(number, data, 0, ended)
+            self._guard.wrote(len(data))
             if sent < len(data):
                 self._block(stream, data, sent, ended)
             elif ended:

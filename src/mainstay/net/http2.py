@@ -408,7 +408,7 @@ class Http2Connection(asyncio.Protocol):
     def has_room(self, size: int) -> bool:
         """See `Carrier`."""
         self._gathered += size
-        self._guard.wrote()
+        self._guard.wrote(size)
         if self._gathered > self.port.limits.write_buffer:
             self._write()  # else nobody would see that the transport is full
             self._gathered = size

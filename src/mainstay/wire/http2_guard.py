@@ -6,7 +6,8 @@ nothing else of the protocol. It answers for:
 * rapid resets (CVE-2023-44487), and streams that the peer makes us reset (CVE-2025-8671);
 * streams beyond those that our SETTINGS allow, from a peer that has acknowledged them;
 * SETTINGS, PING, PRIORITY, empty DATA and frames of unknown kind (CVE-2019-9512, 9515, 9518): each
-  costs us work or an answer, and brings nothing;
+  costs us work or an answer, and brings nothing. Clients of gRPC answer DATA with a PING, to learn
+  how much is on its way (grpc-go one for each frame, while none is out), see `FrameGuard.wrote`;
 * WINDOW_UPDATE of less than `SMALL` bytes to a server (CVE-2019-9511): a reply would go in crumbs.
   Replies that are small themselves may be answered so, see `FrameGuard.wrote`;
 * endless or huge header blocks (CVE-2024-27316): those are counted as they come, encoded, because
@@ -34,10 +35,13 @@ _DATA: Final = 0
 _HEADERS: Final = 1
 _RST_STREAM: Final = 3
 _SETTINGS: Final = 4
+_PING: Final = 6
 _GOAWAY: Final = 7
 _WINDOW_UPDATE: Final = 8
 _CONTINUATION: Final = 9
 _SIZE: Final = 2**31 - 1
+_FRAME: Final = 14
+"""A frame of DATA has up to 2**14 bytes, unless a peer allows more."""
 _END_STREAM: Final = 1
 _ACK: Final = 1
 _END_HEADERS: Final = 4
@@ -99,7 +103,7 @@ class FrameGuard:
         self._refused = 0
         self._control = 0
         self._small = SMALL if server else 0
-        self._owed = 0  # small updates that what we wrote may bring
+        self._owed = 0  # small updates and pings that what we wrote may bring
         self._settled = False  # whether `acknowledged` held before the bytes that came last
         self._block_size = 0
         self._block_is_open = False
@@ -139,6 +143,8 @@ class FrameGuard:
                     if at + _HEADER + _UPDATE > end:
                         break  # looked at once it is whole
                     self._updated(int.from_bytes(data[at + 9 : at + 13], "big"), now)
+            elif kind == _PING and self._owed:
+                self._owed -= 1
             elif kind != _DATA or (length == 0 and not data[at + 4] & _END_STREAM):
                 self._count_control(now)
                 if kind == _SETTINGS:
@@ -171,9 +177,11 @@ class FrameGuard:
         else:
             self._count_control(now)
 
-    def wrote(self) -> None:
-        """A part of a body was written: the peer may give it back, for its stream and for all."""
-        self._owed += 2
+    def wrote(self, size: int) -> None:
+        """A part of a body was written: the peer may give it back, for its stream and for all, and
+        may answer every frame of it with a ping. What that costs is less than what we do ourselves.
+        """
+        self._owed += 3 + (size >> _FRAME)
 
     def count_refused(self, streams: int, now: float) -> None:
         """A stream beyond `streams` was refused.
