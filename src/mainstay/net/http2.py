@@ -373,9 +373,11 @@ class Http2Connection(asyncio.Protocol):
         stream = exchange.stream
         if self._exchanges.pop(stream, None) is None:
             return
-        self._blocked.pop(stream, None)
-        self._ready.pop(stream, None)
-        self._waiting.pop(stream, None)
+        if self._blocked or self._ready:
+            self._blocked.pop(stream, None)
+            self._ready.pop(stream, None)
+        if self._waiting:
+            self._waiting.pop(stream, None)
         port = self.port
         port.in_flight -= 1
         if not self._exchanges:

@@ -12,6 +12,7 @@ from mainstay.net.http2_tunnel import Http2Tunnel
 from mainstay.net.inbox import Inbox
 from mainstay.net.port import Port
 from mainstay.wire.http2 import ErrorCode, Http2Engine, RequestHead
+from mainstay.wire.http2_heads import check_fields
 
 __all__ = ["Carrier", "Http2Exchange"]
 
@@ -78,6 +79,7 @@ class Http2Exchange(Exchange):
         "_breath",
         "_connection",
         "_end",
+        "_gathered",
         "_headless",
         "_left",
         "_opened",
@@ -88,6 +90,7 @@ class Http2Exchange(Exchange):
         "_room",
         "_trailers",
         "_tunnel",
+        "_whole",
         "inbox",
         "oversize",
         "since",
@@ -119,23 +122,31 @@ class Http2Exchange(Exchange):
         self._room: asyncio.Future[None] | None = None
         self._out = b""
         self._out_at = 0  # where what is left of it begins: cutting it would copy it each time
+        self.inbox = None
+        self._request_trailers: Fields = ()
+        self._whole: bytes | None = None
         if head.ended:
             self.length = 0
             self.body = b""
-            self.inbox = None
+            self._gathered = True
         else:
             self.length = head.length
             self.body = None
-            self.inbox = Inbox(connection.port.loop)
+            self._gathered = False
             self._received = 0
-            self._request_trailers: Fields = ()
             self._tunnel: Http2Tunnel | None = None
 
     # --- what the connection tells --------------------------------------------------------------
 
     def arrived(self, data: bytes, ended: bool) -> None:
         """Bytes of the body came."""
-        if self._tunnel is not None:
+        if not self._gathered:
+            if ended and self.inbox is None:
+                self._whole = data
+                return
+            if self.inbox is None:
+                self.inbox = Inbox(self._loop())
+        elif self._tunnel is not None:
             self._tunnel.arrived(data, ended)
             return
         inbox = self.inbox
@@ -145,6 +156,10 @@ class Http2Exchange(Exchange):
         if ended:
             inbox.end()
 
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        assert self._connection is not None  # `lose` and `complete` end what arrives
+        return self._connection.port.loop
+
     def trailed(self, fields: Fields) -> None:
         """The body ended with these."""
         self._request_trailers = fields
@@ -152,17 +167,28 @@ class Http2Exchange(Exchange):
 
     def gather(self) -> None:
         """All that came with the head is here: if it is the whole body, it is no stream."""
-        inbox = self.inbox
-        if inbox is None or not inbox.ended or self.protocol:
+        if self._gathered:
             return
-        limit = self.body_limit
-        if limit is not None and inbox.buffered > limit:
-            return  # `receive` says so
-        self.body = inbox.take()
+        self._gathered = True
+        whole, limit = self._whole, self.body_limit
+        if whole is None:
+            inbox = self.inbox
+            if inbox is None:
+                self.inbox = Inbox(self._loop())
+                return
+            if not inbox.ended or self.protocol or (limit is not None and inbox.buffered > limit):
+                return  # `receive` says so, if it is too long
+            whole = inbox.take() or b""
+            self.inbox = None
+        elif self.protocol or (limit is not None and len(whole) > limit):
+            self.inbox = inbox = Inbox(self._loop())
+            inbox.add(whole)
+            inbox.end()
+            return
+        self.body = whole
+        self._received = len(whole)
         if self.length is None and not self._request_trailers:
-            self.length = len(self.body or b"")
-        self._received = len(self.body or b"")
-        self.inbox = None
+            self.length = len(whole)
 
     def lose(self, error: Exception) -> None:
         """The stream is over before its time: the peer has left or reset it."""
@@ -228,7 +254,7 @@ class Http2Exchange(Exchange):
     def trailers(self) -> Fields:
         """See `Exchange`."""
         inbox = self.inbox
-        if inbox is None or inbox.buffered or not inbox.ended:
+        if inbox is not None and (inbox.buffered or not inbox.ended):
             return ()
         return self._request_trailers
 
@@ -302,18 +328,22 @@ class Http2Exchange(Exchange):
                 connection.finished(self)
                 connection.flush_soon()
                 return
-            engine.respond(stream, status, fields, False)
+            size = len(body)
+            if connection.has_room(size):
+                sent = engine.respond_whole(stream, status, fields, body, trailers)
+            else:
+                check_fields(trailers)
+                engine.respond(stream, status, fields, False)
+                sent = -1
             self._opened = True
-            sent = engine.send(stream, body, 0, False) if connection.has_room(len(body)) else 0
-            if sent < len(body):
+            if sent < size:
                 self._out = body
-                self._out_at = sent
+                self._out_at = max(sent, 0)
                 self._end = True
                 self._trailers = trailers
                 connection.block(self)
                 connection.flush_soon()
                 return
-            engine.send_trailers(stream, trailers)
         except ValueError as error:
             if self._opened:
                 self.reset()
@@ -446,6 +476,7 @@ class Http2Exchange(Exchange):
         if trailers and not self._headless:
             try:
                 if self._out:
+                    check_fields(trailers)
                     self._trailers = trailers
                 else:
                     connection.engine.send_trailers(self.stream, trailers)

@@ -27,7 +27,7 @@ __all__ = [
 OK: Final = 0
 """The code of a call that succeeded."""
 
-_TIMEOUT: Final = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_DIGITS: Final = 8
 _SECONDS: Final[Mapping[bytes, float]] = {
     b"H": 3600.0,
     b"M": 60.0,
@@ -37,7 +37,7 @@ _SECONDS: Final[Mapping[bytes, float]] = {
     b"n": 1e-9,
 }
 _MOST: Final = 99_999_999
-"""Eight digits."""
+"""The largest of eight digits."""
 
 _UNSAFE: Final = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 
@@ -56,8 +56,10 @@ _OF_HTTP: Final[Mapping[int, int]] = {
 
 def decode_timeout(value: bytes) -> float | None:
     """Seconds of a ``grpc-timeout``; None when it cannot be understood."""
-    found = _TIMEOUT.fullmatch(value)
-    return None if found is None else int(found[1]) * _SECONDS[found[2]]
+    number, scale = value[:-1], _SECONDS.get(value[-1:])
+    if scale is None or not number.isdigit() or len(number) > _DIGITS:
+        return None
+    return int(number) * scale
 
 
 def encode_timeout(seconds: float) -> bytes:

@@ -245,6 +245,15 @@ class Http2Engine(Protocol):
     def respond(self, stream: int, status: int, fields: Fields, ended: bool) -> None:
         """As a server, begin the response. Raises: ValueError for fields that cannot be sent."""
 
+    def respond_whole(
+        self, stream: int, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> int:
+        """As a server, send head, body and trailers at once; how many bytes of the body went.
+
+        If not all did, the trailers did not go either: `send` the rest, then them. Raises:
+        ValueError as `respond`; then nothing, or only the head, has gone.
+        """
+
     def inform(self, stream: int, status: int, fields: Fields) -> None:
         """As a server, send an interim response. Raises: ValueError as `respond`."""
 

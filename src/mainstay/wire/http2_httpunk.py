@@ -65,6 +65,10 @@ from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
 __all__ = ["HttpunkEngine"]
 
 _MAX_FRAME: Final = 16_384
+_MOST_KEPT: Final = 256
+_MOST_KNOWN: Final = 1024
+_LONGEST_KNOWN: Final = 256
+"""Characters of a path."""
 _SEND_BUFFER: Final = 128 * 1024
 """Bytes of one stream between two `take`."""
 
@@ -178,13 +182,37 @@ class HttpunkEngine:
             )
         if frame.status is not None:
             return None
+        method, path = frame.method, frame.path
+        key = (method, frame.scheme, frame.authority, path)
+        target = _known.get(key)
+        if target is not None and "host" not in headers and frame.content_length is None:
+            if "cookie" in headers and len(headers.get_all("cookie")) > 1:
+                fields = join_cookies(fields)
+            return RequestHead(
+                stream, method, target, key[1], key[2], "", fields, None, frame.end_stream, False
+            )
+        head = self._request_anew(frame, headers, fields)
+        if (
+            head is not None
+            and key[2]
+            and method != "CONNECT"
+            and len(head.target) <= _LONGEST_KNOWN
+        ):
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[key] = head.target
+        return head
+
+    def _request_anew(
+        self, frame: H2FrameHeaders, headers: HeaderMap, fields: list[tuple[bytes, bytes]]
+    ) -> RequestHead | None:
         protocol = ""
         if frame.method == "CONNECT" and frame.path is not None:
             protocol = "websocket" if "sec-websocket-version" in headers else "unknown"
         if "cookie" in headers and len(headers.get_all("cookie")) > 1:
             fields = join_cookies(fields)
         return request_head(
-            stream,
+            frame.stream_id,
             frame.method,
             frame.scheme,
             frame.authority,
@@ -298,9 +326,33 @@ class HttpunkEngine:
     def respond(self, stream: int, status: int, fields: Fields, ended: bool) -> None:
         """See `Http2Engine`."""
         try:
-            self._core.send_response_head(stream, status, HeaderMap(fields), ended)
+            self._core.send_response_head(stream, status, _mapped(fields), ended)
         except H2UserError as error:
             raise ValueError(str(error)) from None
+
+    def respond_whole(
+        self, stream: int, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> int:
+        """See `Http2Engine`."""
+        core = self._core
+        end = _checked(trailers)
+        try:
+            core.send_response_head(stream, status, _mapped(fields), False)
+        except H2UserError as error:
+            raise ValueError(str(error)) from None
+        size = len(body)
+        if size:
+            verdict = core.send_data(stream, body, 0, False)
+            if verdict.stopped is not None:
+                return size  # nobody is there: dropped
+            if not verdict.done:
+                sent = verdict.sent
+                if sent:
+                    sent += self.send(stream, body, sent, False)
+                if sent < size:
+                    return sent
+        core.send_trailers(stream, end)
+        return size
 
     def inform(self, stream: int, status: int, fields: Fields) -> None:
         """See `Http2Engine`."""
@@ -381,6 +433,11 @@ class HttpunkEngine:
         self._out += self._flushed() + frame
 
 
+_known: dict[tuple[str | None, str | None, str | None, str | None], bytes] = {}
+"""Pseudo-fields that were found to be well-formed, and the target that they name: clients ask for
+the same again and again. Cleared when there are too many."""
+
+
 def _join(events: list[Event], parts: list[bytes]) -> None:
     """Give the last event with data all of its parts."""
     for event in reversed(events):
@@ -390,7 +447,26 @@ def _join(events: list[Event], parts: list[bytes]) -> None:
             return
 
 
+_kept: dict[Fields, HeaderMap] = {}
+"""Fields that programs send again and again, checked: those that come as tuples."""
+
+
+def _mapped(fields: Fields) -> HeaderMap:
+    return (_kept.get(fields) if type(fields) is tuple else None) or HeaderMap(fields)
+
+
 def _checked(fields: Fields) -> HeaderMap:
+    if type(fields) is tuple:
+        headers = _kept.get(fields)
+        if headers is None:
+            headers = _check(fields)
+            if len(_kept) < _MOST_KEPT:
+                _kept[fields] = headers
+        return headers
+    return _check(fields)
+
+
+def _check(fields: Fields) -> HeaderMap:
     headers = HeaderMap(fields)
     try:
         H2Codec.check_send_headers(headers)

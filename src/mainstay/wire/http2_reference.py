@@ -369,6 +369,16 @@ class ReferenceEngine:
             if ended:
                 self._close_ours(stream)
 
+    def respond_whole(
+        self, stream: int, status: int, fields: Fields, body: bytes, trailers: Fields
+    ) -> int:
+        """See `Http2Engine`."""
+        self.respond(stream, status, fields, False)
+        sent = self.send(stream, body, 0, False) if body else 0
+        if sent == len(body):
+            self.send_trailers(stream, trailers)
+        return sent
+
     def inform(self, stream: int, status: int, fields: Fields) -> None:
         """See `Http2Engine`."""
         self.respond(stream, status, fields, False)
