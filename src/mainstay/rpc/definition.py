@@ -19,6 +19,7 @@ from mainstay.errors import UsageError, WiringError
 from mainstay.rpc.late import LateService
 from mainstay.rpc.method import Kind, RpcMethod, RpcService
 from mainstay.rpc.schema.models import is_model
+from mainstay.rpc.transcoding.rules import HttpRule
 
 if TYPE_CHECKING:
     from mainstay.rpc.definition_client import RpcClient
@@ -41,6 +42,7 @@ class _Entry:
     timeout: float | None
     idempotent: bool
     middleware: tuple[Layer, ...]
+    http: tuple[HttpRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Rpc:
         timeout: float | None = None,
         idempotent: bool = False,
         middleware: Iterable[Layer] = (),
+        http: HttpRule | Iterable[HttpRule] = (),
     ) -> Callable[[F], F]: ...
     def method(
         self,
@@ -107,6 +110,7 @@ class Rpc:
         timeout: float | None = None,
         idempotent: bool = False,
         middleware: Iterable[Layer] = (),
+        http: HttpRule | Iterable[HttpRule] = (),
     ) -> F | Callable[[F], F]:
         """Answer a method with the decorated function.
 
@@ -121,9 +125,12 @@ class Rpc:
             timeout: seconds for one call, unless the caller allows less.
             idempotent: whether it changes nothing, so that it may be asked by GET.
             middleware: around it, inside that of the service.
+            http: paths of HTTP by which it is called with JSON, beside its own.
 
         Raises: WiringError when the service has a method of that name.
         """
+
+        rules = (http,) if isinstance(http, HttpRule) else tuple(http)
 
         def add(function: F) -> F:
             called = camel_case(function.__name__) if name is None else name
@@ -135,7 +142,9 @@ class Rpc:
                 )
             if "." in called or not _NAME.fullmatch(called):
                 raise WiringError(f"{called!r} cannot name a method of {self.name}")
-            self._entries[called] = _Entry(function, called, timeout, idempotent, tuple(middleware))
+            self._entries[called] = _Entry(
+                function, called, timeout, idempotent, tuple(middleware), rules
+            )
             self._late.renew()
             return function
 
@@ -209,6 +218,7 @@ class Rpc:
             timeout=self._timeout if entry.timeout is None else entry.timeout,
             idempotent=entry.idempotent,
             descriptor=descriptor.methods_by_name[name],
+            http=entry.http,
         )
 
 

@@ -75,6 +75,8 @@ class RpcMethod:
         kind: see `Kind`.
         request, response: the types of the messages.
         function: the user's, to be bound by type: `request` is left over; or None.
+        owner: the class of which `function` is a method; a resource of the service makes the one
+            instance. None for plain functions.
         handler: answers in its place, bound already; or None.
         middleware: around it, inside that of the service.
         timeout: seconds, if the caller allows more or says nothing; None for the service's own, and
@@ -92,6 +94,7 @@ class RpcMethod:
     request: MessageType
     response: MessageType
     function: Callable[..., Any] | None = None
+    owner: type | None = None
     handler: Handler | None = None
     middleware: tuple[Layer, ...] = ()
     timeout: float | None = None

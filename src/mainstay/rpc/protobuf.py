@@ -31,6 +31,7 @@ __all__ = [
     "message_type",
     "message_type_of",
     "service_of",
+    "wrong_message",
 ]
 
 _OBJECTS: Final = frozenset(f"google.protobuf.{name}" for name in ("Any", "Empty", "Struct"))

@@ -15,7 +15,15 @@ Anything else is a WiringError when the service starts, not when the first call 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+)
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import TracebackType, UnionType
@@ -30,7 +38,7 @@ from mainstay.http.call import HttpCall
 from mainstay.http.foreign import refuse_foreign
 from mainstay.http.middleware.principal import PRINCIPAL, Principal, ask_who
 from mainstay.http.request import Request
-from mainstay.service.container import OF_A_CALL, WHO_CALLS, Container, check_who
+from mainstay.service.container import OF_A_CALL, WHO_CALLS, Container, check_who, is_call
 from mainstay.service.provider import Provider
 
 __all__ = [
@@ -48,6 +56,8 @@ __all__ = [
 
 CLEANUP: Final = 5.0
 """Seconds that closing the resources of one call may take, its cancellation held off meanwhile."""
+
+_STREAMS: Final = frozenset({AsyncIterator, AsyncIterable})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def bind(function: Callable[..., Any], container: Container, *, request: bool = 
             f"call: {names}"
         )
         raise WiringError(message)
-    streams = taken is not None and get_origin(taken.annotation) is AsyncIterator
+    streams = taken is not None and get_origin(taken.annotation) in _STREAMS
     return Binding(
         function,
         service,
@@ -303,7 +313,12 @@ def brought_by(call: Call, annotation: Any) -> Any:
         return _request(call)
     if annotation in WHO_CALLS:
         return ask_who(call) if annotation is Principal else call.scope.get(PRINCIPAL)
-    return call if annotation is Call else _stream(call)
+    if annotation is Stream:
+        return _stream(call)
+    if not isinstance(call, annotation):
+        name = annotation.__qualname__
+        raise UsageError(f"{call.method} was called by {call.transport}, and asks for {name}")
+    return call
 
 
 def _request(call: Call) -> Request:
@@ -354,6 +369,8 @@ class CallResources:
                     self._given[Request] = _request(self._call)
                 elif parameter.annotation in WHO_CALLS:
                     self._bring_who(parameter)
+                elif is_call(parameter.annotation):
+                    self._given[parameter.annotation] = brought_by(self._call, parameter.annotation)
             arguments = self._container.arguments(provider, self._given)
             value = await self._stack.enter_async_context(provider.open(**arguments))
             self._given[provider.provides] = value

@@ -23,7 +23,7 @@ from mainstay.service.living import Living
 from mainstay.service.provider import Provider
 from mainstay.service.starting import step
 
-__all__ = ["OF_A_CALL", "WHO_CALLS", "Container", "check_who"]
+__all__ = ["OF_A_CALL", "WHO_CALLS", "Container", "check_who", "is_call"]
 
 WHO_CALLS: Final = frozenset({Principal, Principal | None})
 """Types of who makes a call, which the service may provide in another way too."""
@@ -84,7 +84,7 @@ class Container:
         """Whether each call brings something of this type along."""
         if annotation in WHO_CALLS:
             return not self.provides(Principal)
-        return annotation in OF_A_CALL
+        return annotation in OF_A_CALL or is_call(annotation)
 
     def want(self, annotation: Any) -> None:
         """Note that a function asks for this type: its resource is opened for that alone."""
@@ -226,6 +226,11 @@ class Container:
 
     def _offer(self) -> str:
         return ", ".join(sorted({say_type(key) for key in (*self._values, *self._providers)}))
+
+
+def is_call(annotation: Any) -> bool:
+    """Whether it is the calls of one transport, such as `mainstay.rpc.RpcCall`."""
+    return isinstance(annotation, type) and issubclass(annotation, Call)
 
 
 def check_who(function: Callable[..., Any], parameter: Parameter) -> None:

@@ -11,10 +11,13 @@ as an ``AsyncIterator``, the messages that the caller streams.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from types import MethodType, NoneType
+from typing import TYPE_CHECKING, Any, cast
 
-from mainstay.core.call import Call, Handler
+from mainstay.core.call import Call, Handler, Stream
 from mainstay.core.middleware import Layer
+from mainstay.core.signature import where
 from mainstay.errors import UsageError, WiringError
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.method import Kind, RpcMethod, RpcService
@@ -51,7 +54,12 @@ class RpcEndpoints:
         self._bound: list[tuple[RpcMethod, Binding | None]] = []
         faults = []
         for service in services:
-            for method in service:
+            try:
+                methods = list(service)
+            except WiringError as fault:  # it is put together when it is looked at
+                faults.append(fault.message)
+                continue
+            for method in methods:
                 try:
                     self._bound.append((method, self._bind(method)))
                 except WiringError as fault:
@@ -66,7 +74,14 @@ class RpcEndpoints:
             if method.handler is None:
                 raise WiringError(f"{method.full_name} has nothing that answers it")
             return None
-        return bind(method.function, self._container, request=True)
+        function = method.function
+        if method.owner is not None:
+            # As the instance will have it, which cannot be made yet.
+            function = MethodType(function, method.owner)
+            self._container.want(method.owner)
+        binding = bind(function, self._container, request=True)
+        _check(method, binding)
+        return binding
 
     def open(self, middleware: Iterable[Layer]) -> list[RpcEndpoint]:
         """Every method with its handler in `middleware`; once the container is open."""
@@ -75,11 +90,37 @@ class RpcEndpoints:
         for method, binding in self._bound:
             handler = method.handler
             if binding is not None:
-                handler = _answering(method, handler_of(binding, self._container))
+                owned = self._owned(method, binding)
+                handler = _answering(method, handler_of(owned, self._container))
             assert handler is not None
             layers = (*around, *method.middleware)
             made.append(RpcEndpoint(method, self._layers.chain(layers, handler)))
         return made
+
+    def _owned(self, method: RpcMethod, binding: Binding) -> Binding:
+        """The same for the method of the one instance, where it is one of a class."""
+        if method.owner is None:
+            return binding
+        function = cast("MethodType", binding.function).__func__
+        return replace(binding, function=MethodType(function, self._container.get(method.owner)))
+
+
+def _check(method: RpcMethod, binding: Binding) -> None:
+    """Refuse a function that would get another request than is sent."""
+    streams = method.kind.requests_stream
+    said = f"{where(binding.function)}, which answers {method.full_name}"
+    if method.kind is Kind.UNARY and Stream in binding.brought.values():
+        raise WiringError(f"{said}, asks for the Stream, and the method has none")
+    if binding.request is None or (not streams and not binding.streams):
+        return
+    if binding.streams and not streams:
+        raise WiringError(f"{said}, takes a stream of requests, and the method gets one")
+    if not binding.streams and Stream not in binding.brought.values():
+        name = method.request.name.rpartition(".")[2]
+        raise WiringError(
+            f"{said}, gets a stream of requests: annotate {binding.request!r} as "
+            f"AsyncIterator[{name}]"
+        )
 
 
 def _answering(method: RpcMethod, handler: Handler) -> Handler:
@@ -99,7 +140,7 @@ def _answering(method: RpcMethod, handler: Handler) -> Handler:
     async def send_last(call: Call) -> None:
         assert call.stream is not None
         reply: Any = await handler(call)
-        if reply is None:
+        if reply is None and method.response.python_type is not NoneType:
             raise UsageError(f"{method.full_name} returned nothing, and has one reply")
         await call.stream.send(reply)
 

@@ -22,7 +22,7 @@ from mainstay.service.answering import Answering
 from mainstay.service.declaration import Declaration, HookKind
 from mainstay.service.probes import ProbeKind
 from mainstay.service.provider import Lifetime, Ping, provider_of
-from mainstay.service.rpc_servicers import AnsweringServicers
+from mainstay.service.rpc_answering import AnsweringRpc
 from mainstay.service.schedule import Cron, Every, Trigger
 from mainstay.service.workers import Job, Restart, Worker
 
@@ -39,7 +39,7 @@ L = TypeVar("L", bound=Layer)
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
-class Service(Answering, AnsweringServicers):
+class Service(Answering, AnsweringRpc):
     """Handlers, resources, workers and servers under one lifecycle::
 
         service = Service("hello")

@@ -91,21 +91,13 @@ def _nothing() -> MessageType:
         encode(value)
         return b"{}"
 
-    assert empty.from_json is not None
-    read, read_json = empty.decode, empty.from_json
-
-    def decode(data: bytes) -> None:
-        read(data)
-
-    def from_json(data: bytes) -> None:
-        read_json(data)
-
+    # Read, it is a message of protobuf: grpcio takes None for a failure.
     return MessageType(
         name=empty.name,
         python_type=type(None),
-        decode=decode,
+        decode=empty.decode,
         encode=encode,
-        from_json=from_json,
+        from_json=empty.from_json,
         to_json=to_json,
         descriptor=empty.descriptor,
     )
