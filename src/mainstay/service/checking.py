@@ -69,7 +69,7 @@ def document(
     Raises: ConfigError, WiringError; UsageError as `describe`.
     """
     wiring, settings = _wired(declaration, files, flags, environ)
-    return describe(declaration, wiring.endpoints, prefix=settings.http.prefix)
+    return describe(declaration, wiring.endpoints, wiring.rpc, settings=settings)
 
 
 def _wired(

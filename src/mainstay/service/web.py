@@ -201,7 +201,7 @@ class Web:
     def _document(self) -> dict[str, Any]:
         from mainstay.service.describing import describe  # noqa: PLC0415 - as above
 
-        return describe(self._declaration, self._endpoints, prefix=self._settings.http.prefix)
+        return describe(self._declaration, self._endpoints, self._rpc, settings=self._settings)
 
     def _around(self, handler: Handler) -> Handler:
         assert self._endpoints is not None
