@@ -22,6 +22,7 @@ from mainstay.rpc.schema.models import is_model
 from mainstay.rpc.transcoding.rules import HttpRule
 
 if TYPE_CHECKING:
+    from mainstay.rpc.client.channel import Channel
     from mainstay.rpc.definition_client import RpcClient
     from mainstay.rpc.schema.schema import Schema
 
@@ -129,7 +130,6 @@ class Rpc:
 
         Raises: WiringError when the service has a method of that name.
         """
-
         rules = (http,) if isinstance(http, HttpRule) else tuple(http)
 
         def add(function: F) -> F:
@@ -158,17 +158,15 @@ class Rpc:
         """
         return self._late
 
-    def client(self, channel: Any, **options: Any) -> RpcClient:
+    def client(self, channel: Channel) -> RpcClient:
         """Calls of this service over a channel: ``await client.say_hello(HelloRequest("Ada"))``.
 
-        Args:
-            channel: to its server.
-            options: for every call, as each call takes them.
+        Raises: WiringError for a definition that cannot be put together.
         """
         from mainstay.rpc.definition_client import RpcClient  # noqa: PLC0415 - for who calls only
 
         names = {each.function.__name__: each.name for each in self._entries.values()}
-        return RpcClient(self._late, names, channel, options)
+        return RpcClient(self._late, names, channel)
 
     def __repr__(self) -> str:
         return f"<Rpc {self.name} methods={len(self._entries)}>"
