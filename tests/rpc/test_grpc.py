@@ -326,8 +326,8 @@ async def test_a_handler_can_choose_the_compression() -> None:
 
 async def test_a_message_of_ours_has_a_limit_as_well() -> None:
     """Whoever makes it is told in the log; the peer learns that the server failed."""
-    world = World(echo, settings=RpcSettings(send_size=10))
-    world.call(b"12345678901")
+    world = World(echo, settings=RpcSettings(send_size=1024))
+    world.call(bytes(1025))
     assert (await world.settled()).status == 13
 
 

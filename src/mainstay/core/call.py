@@ -54,6 +54,9 @@ __all__ = ["Call", "Handler", "Middleware", "Stream", "StreamMiddleware", "chain
 class Stream(Protocol):
     """The messages of one call, in both directions. The transport implements it.
 
+    One that can do better than a call of `send` for each message may have ``send_all(messages)`` as
+    well, which takes an async iterator; a middleware that puts itself around `send` does not have it.
+
     The directions are independent: receiving goes on after `close`, sending after the end of what
     the peer sends. Every method may wait, and is a point where cancellation is delivered.
     """

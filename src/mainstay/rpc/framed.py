@@ -7,7 +7,7 @@ when it waits; a peer that takes nothing stops it. This file is in the hot path 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar, Final
 
 from mainstay.core.metadata import EMPTY, Metadata
@@ -23,13 +23,16 @@ from mainstay.errors import (
 from mainstay.net.exchange import Fields
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.compression import COMPRESSORS, compress, decompress
-from mainstay.wire.envelopes import COMPRESSED, EnvelopeError, EnvelopeReader, seal
+from mainstay.wire.envelopes import COMPRESSED, PLAIN, EnvelopeError, EnvelopeReader, seal
 from mainstay.wire.grpc import encode_binary
 
 __all__ = ["FramedCall", "FramedStream", "incoming_of", "wire_fields"]
 
 _TOGETHER: Final = 16 * 1024
 """Bytes of messages that wait for one another; a DATA frame holds as many."""
+
+_SMALL: Final = len(PLAIN)
+"""Bytes from which a message is looked at more closely; no limit is as low."""
 
 _BREATH: Final = 8
 """Writes after which a producer that never waits lets others have a turn."""
@@ -78,8 +81,8 @@ class FramedCall(RpcCall):
     def choose_compression(self, accepted: bytes | None) -> None:
         """Compress as the settings say, if the peer accepts it."""
         self.compress_next = True
-        chosen = self.settings.compression
         self.compression = None
+        chosen = self.settings.compression
         if chosen != "identity" and accepted and chosen.encode() in _listed(accepted):
             self.compression = chosen
 
@@ -95,10 +98,13 @@ class FramedCall(RpcCall):
     def packed(self, message: Any) -> bytes:
         """A message of ours in its envelope."""
         data = self.endpoint.encode(message)
-        if len(data) > self.settings.send_size:
+        size = len(data)
+        if size < _SMALL and self.compression is None:
+            return PLAIN[size] + data
+        if size > self.settings.send_size:
             raise UsageError(
-                f"a message of {len(data)} bytes is longer than the {self.settings.send_size} that "
-                "may be sent (mainstay.rpc.send_size)"
+                f"a message of {size} bytes is longer than the {self.settings.send_size} that may "
+                "be sent (mainstay.rpc.send_size)"
             )
         if self.compression is None:
             return seal(data)
@@ -281,10 +287,8 @@ class FramedStream:
 
     async def send(self, message: Any) -> None:
         """See `Stream`. Raises: also TypeError and ValueError for a wrong message."""
-        if self._closed:
-            raise ClosedError("the stream was closed on our side")
-        if self._failed is not None:
-            raise self._failed
+        if self._closed or self._failed is not None:
+            self._refuse()
         call = self._call
         data = call.packed(message)
         call.endpoint.sent += 1
@@ -295,6 +299,38 @@ class FramedStream:
         elif not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush_scheduled)
+
+    async def send_all(self, messages: AsyncIterator[Any]) -> None:
+        """Send each of `messages`; a coroutine for every one would cost more than all the rest.
+
+        Raises: as `send`, and what `messages` raises.
+        """
+        call, parts = self._call, self._parts
+        packed, encode = call.packed, call.endpoint.encode
+        sent = 0
+        try:
+            async for message in messages:
+                if call.compression is None:
+                    data = encode(message)
+                    size = len(data)
+                    data = PLAIN[size] + data if size < _SMALL else packed(message)
+                else:
+                    data = packed(message)
+                if self._closed or self._failed is not None:
+                    self._refuse()
+                sent += 1
+                parts.append(data)
+                self._size = size = self._size + len(data)
+                if size >= _TOGETHER:
+                    await self._give_way()
+                elif not self._scheduled:
+                    self._scheduled = True
+                    asyncio.get_running_loop().call_soon(self._flush_scheduled)
+        finally:
+            call.endpoint.sent += sent
+
+    def _refuse(self) -> None:
+        raise self._failed or ClosedError("the stream was closed on our side")
 
     async def _give_way(self) -> None:
         if not self.flush():
@@ -312,13 +348,14 @@ class FramedStream:
         parts = self._parts
         if not parts:
             return True
-        self._parts = []
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()  # the very list, which `send_all` has at hand
         self._size = 0
-        return self._call.exchange.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        return self._call.exchange.write(data)
 
     def _flush_scheduled(self) -> None:
         self._scheduled = False
-        if self._closed:
+        if not self._parts:
             return
         try:
             if not self.flush():

@@ -38,7 +38,11 @@ class GrpcCall(FramedCall):
         self._flow = None
         head = self.head
         self.incoming = None
-        self.choose_compression(head.get(b"grpc-accept-encoding"))
+        if self.settings.compression == "identity":
+            self.compress_next = True
+            self.compression = None
+        else:
+            self.choose_compression(head.get(b"grpc-accept-encoding"))
         if b"grpc-encoding" in head:
             self.incoming = incoming_of(head, b"grpc-encoding")
         if b"grpc-timeout" in head and self.limit() is None:
@@ -57,7 +61,10 @@ class GrpcCall(FramedCall):
         size = int.from_bytes(body[1:PREFIX], "big")
         if size != len(body) - PREFIX or size > self.settings.receive_size:
             return None
-        return self.unpacked(0, body[PREFIX:])
+        try:
+            return self.endpoint.decode(body[PREFIX:])
+        except ValueError:
+            return self.unpacked(0, body[PREFIX:])  # which says what is wrong
 
     def respond(self, message: Any) -> None:
         """See `RpcCall`."""

@@ -32,7 +32,7 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     receive_size: Annotated[int, Meta(ge=1)] = 4 * 1024 * 1024
-    send_size: Annotated[int, Meta(ge=1)] = 2**31 - 1
+    send_size: Annotated[int, Meta(ge=1024)] = 2**31 - 1
     compression: Literal["identity", "gzip", "deflate"] = "identity"
     compress_from: Annotated[int, Meta(ge=0)] = 1024
     reflection: bool = True

@@ -293,8 +293,12 @@ def _stream_of(function: Callable[..., Any]) -> _Run:
         stream = _stream(call)
         # `aclosing`, or the generator's cleanup would wait for the garbage collector.
         async with aclosing(function(**arguments)) as items:
-            async for item in items:
-                await stream.send(item)
+            send_all = getattr(stream, "send_all", None)
+            if send_all is not None:
+                await send_all(items)
+            else:
+                async for item in items:
+                    await stream.send(item)
         await stream.close()
 
     return run

@@ -117,15 +117,19 @@ class KnownCall:
 
     def set_code(self, code: Any) -> None:
         """See `grpc.ServicerContext`."""
-        self._code = code
+        if not self._aborted:
+            self._code = code
 
     def set_details(self, details: str) -> None:
         """See `grpc.ServicerContext`."""
-        self._details = details
+        if not self._aborted:
+            self._details = details
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
         """See `grpc.ServicerContext`. Raises: TypeError for what is no metadata."""
-        self._trailing = _pairs(trailing_metadata)
+        pairs = _pairs(trailing_metadata)
+        if not self._aborted:
+            self._trailing = pairs
 
     def trailing_metadata(self) -> Any:
         """What was set."""
