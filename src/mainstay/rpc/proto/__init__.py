@@ -1,0 +1,1 @@
+"""``.proto`` files: loaded at run time, generated from, and written."""

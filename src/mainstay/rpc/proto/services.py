@@ -1,0 +1,179 @@
+"""The module with the services of a ``.proto`` file: a base class for servers, and a client.
+
+A server's class extends the base class and defines the methods it has; the others answer
+UNIMPLEMENTED, so a service that gets a method goes on working. All methods take the call beside the
+request, since a method that overrides another has to take what that one takes; whatever else a
+server needs is injected into its constructor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.protobuf.descriptor_pb2 import (
+    FileDescriptorProto,
+    MethodDescriptorProto,
+    ServiceDescriptorProto,
+)
+
+from mainstay.rpc.proto.comments import comments_of
+from mainstay.rpc.proto.names import Imports, is_nameable, python_name, snake_case
+from mainstay.rpc.proto.plan import Plan
+from mainstay.rpc.proto.prose import END, docstring
+
+__all__ = ["services_module"]
+
+_WIDTH = 88
+_BODY = _WIDTH - 8
+
+
+def services_module(file: FileDescriptorProto, plan: Plan) -> str:
+    """The text of the module."""
+    return _Services(file, plan).text()
+
+
+class _Services:
+    def __init__(self, file: FileDescriptorProto, plan: Plan) -> None:
+        self._file = file
+        self._plan = plan
+        self._package = f"{file.package}." if file.package else ""
+        own = {python_name(each.name) for each in file.service}
+        own |= {_client(each.name) for each in file.service}
+        methods = {snake_case(each.name) for service in file.service for each in service.method}
+        self._imports = Imports(own | methods)
+        self._comments = comments_of(file)
+
+    def text(self) -> str:
+        body: list[str] = []
+        for service in self._file.service:
+            body += ["", "", *self._server(service), "", "", *self._client(service)]
+        head = [f'"""Services of {self._file.name}.', ""]
+        head += ["Written by `mainstay proto generate`: what is changed here is lost.", *END]
+        return "\n".join([*head, *self._imports.lines(), *body, ""])
+
+    # --- server ---------------------------------------------------------------------------------
+
+    def _server(self, service: ServiceDescriptorProto) -> Iterator[str]:
+        full = self._package + service.name
+        named = python_name(service.name)
+        messages = self._plan.import_file(self._imports, self._file.name, self._file.name)
+        yield f"class {named}:"
+        said = self._comments.get(full) or f"Answers the calls of {full}."
+        how = f"To serve it, extend this class: `@service.rpc({named}.DESCRIPTOR)`."
+        yield from _indented(docstring(f"{said}\n\n{how}", _WIDTH - 4), 4)
+        yield ""
+        yield f'    DESCRIPTOR = {messages}.DESCRIPTOR.services_by_name["{service.name}"]'
+        for method in service.method:
+            yield ""
+            yield from self._answer(method, full)
+
+    def _answer(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
+        asked, answered = self._types(method)
+        argument = "requests" if method.client_streaming else "request"
+        call = self._imports.use("mainstay.rpc", "RpcCall")
+        refuse = self._imports.use("mainstay.rpc.proto.generated", "unimplemented")
+        parameters = [f"{argument}: {asked}", f"call: {call}"]
+        yield from _signature(
+            f"    async def {snake_case(method.name)}", ["self", *parameters], answered
+        )
+        yield from self._docs(f"{service}.{method.name}")
+        lead = "yield " if method.server_streaming else ""
+        line = f'        {lead}{refuse}("{service}/{method.name}")'
+        if len(line) <= _WIDTH:
+            yield line
+        else:
+            yield f"        {lead}{refuse}("
+            yield f'            "{service}/{method.name}"'
+            yield "        )"
+
+    # --- client ---------------------------------------------------------------------------------
+
+    def _client(self, service: ServiceDescriptorProto) -> Iterator[str]:
+        full = self._package + service.name
+        channel = self._imports.use("mainstay.rpc", "Channel")
+        yield f"class {_client(service.name)}:"
+        yield f'    """Calls {full}."""'
+        yield ""
+        yield f"    def __init__(self, channel: {channel}) -> None:"
+        if not service.method:
+            yield "        self._channel = channel"
+        for method in service.method:
+            yield from self._bound(method, full)
+        for method in service.method:
+            yield ""
+            yield from self._ask(method, full)
+
+    def _bound(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
+        ways = (method.client_streaming, method.server_streaming)
+        kind = "_".join("stream" if streams else "unary" for streams in ways)
+        request, reply = (
+            self._message(type_name) for type_name in (method.input_type, method.output_type)
+        )
+        yield f"        self._{snake_case(method.name)} = channel.{kind}("
+        yield f'            "/{service}/{method.name}",'
+        yield f"            request_serializer={request}.SerializeToString,"
+        yield f"            response_deserializer={reply}.FromString,"
+        yield "        )"
+
+    def _ask(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
+        asked, answered = self._types(method)
+        name = snake_case(method.name)
+        argument = "requests" if method.client_streaming else "request"
+        source = self._imports.use("mainstay.rpc", "MetadataSource")
+        parameters = [
+            "self",
+            f"{argument}: {asked}",
+            "*",
+            "timeout: float | None = None",
+            f"metadata: {source} | None = None",
+        ]
+        lead = "def" if method.server_streaming else "async def"
+        yield from _signature(f"    {lead} {name}", parameters, answered)
+        yield from self._docs(f"{service}.{method.name}")
+        given = f"self._{name}({argument}, timeout=timeout, metadata=metadata)"
+        line = f"return {'' if method.server_streaming else 'await '}{given}"
+        if len(line) <= _BODY:
+            yield f"        {line}"
+            return
+        yield f"        {line.partition('(')[0]}("
+        inner = f"            {argument}, timeout=timeout, metadata=metadata"
+        yield inner
+        yield "        )"
+
+    # --- both -----------------------------------------------------------------------------------
+
+    def _types(self, method: MethodDescriptorProto) -> tuple[str, str]:
+        asked, answered = self._message(method.input_type), self._message(method.output_type)
+        if method.client_streaming:
+            asked = f"{self._imports.use('collections.abc', 'AsyncIterator')}[{asked}]"
+        if method.server_streaming:
+            answered = f"{self._imports.use('collections.abc', 'AsyncIterator')}[{answered}]"
+        return asked, answered
+
+    def _message(self, type_name: str) -> str:
+        if not all(map(is_nameable, self._plan.types[type_name].path[1:])):
+            return self._imports.use("typing", "Any")
+        return self._plan.import_type(self._imports, self._file.name, type_name)
+
+    def _docs(self, name: str) -> Iterator[str]:
+        comment = self._comments.get(name)
+        if comment:
+            yield from _indented(docstring(comment, _BODY), 8)
+
+
+def _client(service: str) -> str:
+    return f"{service}Client"
+
+
+def _signature(head: str, parameters: list[str], answer: str) -> Iterator[str]:
+    line = f"{head}({', '.join(parameters)}) -> {answer}:"
+    if len(line) <= _WIDTH:
+        yield line
+        return
+    yield f"{head}("
+    yield from (f"        {parameter}," for parameter in parameters)
+    yield f"    ) -> {answer}:"
+
+
+def _indented(lines: Iterator[str], by: int) -> Iterator[str]:
+    return (f"{' ' * by}{line}" if line else "" for line in lines)
