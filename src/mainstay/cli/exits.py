@@ -22,6 +22,8 @@ class Exit(IntEnum):
     USAGE = 2
     NOT_STARTED = 3
     NOT_IMPORTED = 4
+    REFUSED = 5
+    UNREACHABLE = 6
     CONFIG = 78
     CUT = 124
     INTERRUPTED = 130
@@ -34,6 +36,8 @@ MEANINGS: Final[Mapping[Exit, str]] = MappingProxyType(
         Exit.USAGE: "Wrong usage, or a service that cannot be put together.",
         Exit.NOT_STARTED: "The service could not start; the message names the component.",
         Exit.NOT_IMPORTED: "The module cannot be imported, or has no such service.",
+        Exit.REFUSED: "The server answered the call with an error; its code is the first word.",
+        Exit.UNREACHABLE: "The server cannot be reached.",
         Exit.CONFIG: "The configuration is wrong; every fault is listed.",
         Exit.CUT: "Work had to be cut off to stop in time.",
         Exit.INTERRUPTED: "Ended at once by Ctrl-C; by another signal: 128 + its number.",

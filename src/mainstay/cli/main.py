@@ -20,10 +20,12 @@ from mainstay.version import VERSION
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "call": "Call a method of a gRPC server with JSON, or show what it has.",
     "check": "Import, wire and validate a service without serving.",
     "completion": "Print the completion script of a shell.",
     "config": "Show every configuration value and where it comes from.",
     "openapi": "Write the OpenAPI description of a service.",
+    "proto": "Write Python for .proto files, and .proto files for Python.",
     "routes": "Show what a service answers to by HTTP.",
     "run": "Run a service until a signal ends it.",
     "version": "Show the versions that matter in a bug report.",
