@@ -13,6 +13,7 @@ import click
 from mainstay.cli.exits import Command, Exit
 from mainstay.cli.target import find_service, target_options
 from mainstay.http.route import Route
+from mainstay.rpc.method import RpcMethod
 from mainstay.service.checking import wired
 
 __all__ = ["command"]
@@ -27,12 +28,19 @@ def command(target: str, files: tuple[Path, ...], flags: tuple[str, ...], as_jso
     """Show what a service answers to by HTTP, in the order of declaration.
 
     Everything is checked as for a start. GET answers HEAD too, every path answers OPTIONS; probes
-    and metrics are not listed. Middleware is that of groups and routes, outermost first, inside
-    that of the service.
+    and metrics are not listed. Methods of RPC follow: the paths that they have for JSON, and their
+    own. Middleware is that of groups, routes and methods, outermost first, inside that of the
+    service.
     """
     declaration = find_service(target).declaration
-    wired(declaration, files=files or None, flags=flags, environ=os.environ)
+    wiring = wired(declaration, files=files or None, flags=flags, environ=os.environ)
     rows = [_row(each) for each in declaration.routes.routes()] if declaration.has_routes else []
+    if wiring.rpc is not None:
+        for service in declaration.rpc.values():
+            for method in service:
+                rules = [each.rule for each in wiring.rpc.paths if each.method is method]
+                rows += [_rpc_row(method, each.verb, each.path) for each in rules]
+                rows.append(_rpc_row(method, "POST", method.path))
     if as_json:
         for row in rows:
             click.echo(json.dumps(row))
@@ -50,6 +58,17 @@ def _row(route: Route) -> dict[str, Any]:
         "name": route.name,
         "function": _say(route.function),
         "middleware": [_say(each) for each in route.middleware],
+    }
+
+
+def _rpc_row(method: RpcMethod, verb: str, path: str) -> dict[str, Any]:
+    return {
+        "method": [verb],
+        "path": path,
+        "host": None,
+        "name": method.full_name,
+        "function": "" if method.function is None else _say(method.function),
+        "middleware": [_say(each) for each in method.middleware],
     }
 
 
