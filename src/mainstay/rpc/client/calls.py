@@ -103,7 +103,15 @@ class WireCall(ClientStream):
         """Nobody wants it any more. Idempotent."""
         if not self.over:
             name = self.terms.method.name
-            self.break_off(failure(Code.CANCELLED, "the call was cancelled", method=name))
+            error = failure(Code.CANCELLED, "the call was cancelled", method=name)
+            error.ours = True
+            self.break_off(error)
+
+    def drop(self) -> None:
+        """The same from anywhere: another thread, or the collector."""
+        loop = self._core.loop
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self.cancel)
 
     def expire(self) -> None:
         """Its time is over."""
@@ -278,11 +286,15 @@ class UnaryCall(WireCall):
     def _break(self, code: Code, message: str) -> None:
         self.break_off(failure(code, message, method=self.terms.method.name))
 
+    def failed(self) -> Exception | None:
+        """Why there is no reply; None when there is one, and before the end."""
+        if self.error is not None or not self.over:
+            return self.error
+        return outcome(self.terms.method.name, self.status, self.head, self.trailers)
+
     def result(self) -> Any:
         """The reply. Raises: RpcFailed, or what ended the call."""
-        if self.error is not None:
-            raise self.error
-        error = outcome(self.terms.method.name, self.status, self.head, self.trailers)
+        error = self.failed()
         if error is not None:
             raise error
         body = self._body

@@ -138,6 +138,67 @@ class Channel:
         """
         return _METHODS[kind](self, WireMethod(path, kind, encode, decode, self._extra))
 
+    # --- for code that grpcio-tools generated ---------------------------------------------------
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> Any:
+        """As ``grpc.aio.Channel.unary_unary``."""
+        return self._stub(method, Kind.UNARY, request_serializer, response_deserializer)
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> Any:
+        """As ``grpc.aio.Channel.unary_stream``."""
+        return self._stub(method, Kind.SERVER_STREAM, request_serializer, response_deserializer)
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> Any:
+        """As ``grpc.aio.Channel.stream_unary``."""
+        return self._stub(method, Kind.CLIENT_STREAM, request_serializer, response_deserializer)
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> Any:
+        """As ``grpc.aio.Channel.stream_stream``."""
+        return self._stub(method, Kind.BIDI, request_serializer, response_deserializer)
+
+    def _stub(
+        self,
+        path: str,
+        kind: Kind,
+        encode: Callable[[Any], bytes] | None,
+        decode: Callable[[bytes], Any] | None,
+    ) -> Any:
+        from mainstay.rpc.grpcio.client import stub_method  # noqa: PLC0415 - not without grpcio
+
+        return stub_method(self.method_at(path, kind, encode or bytes, decode or bytes))
+
+    async def close(self, grace: float | None = None) -> None:
+        """As ``grpc.aio.Channel.close``; the same as `aclose`."""
+        await self.aclose(grace)
+
+    async def channel_ready(self) -> None:
+        """As ``grpc.aio.Channel.channel_ready``; the same as `wait_ready`."""
+        await self.wait_ready()
+
     # --- life -----------------------------------------------------------------------------------
 
     def open(self) -> ChannelCore:

@@ -44,6 +44,7 @@ class RpcFailed(UpstreamError):
         message: of the server, as it is.
         method: that was called, such as ``hello.v1.Greeter/SayHello``.
         initial_metadata, trailing_metadata: pairs; ``-bin`` keys have bytes.
+        ours: whether our side ended the call.
         retryable: whether the code says that the same call may succeed later (UNAVAILABLE).
     """
 
@@ -62,6 +63,7 @@ class RpcFailed(UpstreamError):
         self.message = message
         self.retryable = self.code is Code.UNAVAILABLE
         self.method = method
+        self.ours = False
         self.initial_metadata = initial_metadata
         self.trailing_metadata = trailing_metadata
 

@@ -6,7 +6,7 @@ This file is in the hot path (see `bench/grpc`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from mainstay.rpc.client.streaming import StreamingCall
 from mainstay.rpc.compression import COMPRESSORS
 
 __all__ = [
+    "Answered",
     "BidiMethod",
     "ClientStreamMethod",
     "Method",
@@ -152,17 +153,10 @@ class UnaryMethod(Method):
         Raises: RpcFailed, as the subclass of its code; ClosedError when the channel is closed;
             UsageError for what cannot be sent; what the encoder of requests raises.
         """
-        home = self._home
-        if timeout is None:
-            timeout = home.timeout
-        if home.middleware:
+        if self._home.middleware:
             found = await self._through(request, timeout, metadata, wait_for_ready, compression)
-            return found.result()
-        scope = Scope.current_or_none()
-        core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
-        call = UnaryCall(core, terms, packed(terms, core.limits, request))
-        await _run(call)
-        return call.result()
+            return found.message
+        return await _reply_of(self.start(request, timeout, metadata, wait_for_ready, compression))
 
     async def with_metadata(
         self,
@@ -174,20 +168,41 @@ class UnaryMethod(Method):
         compression: str | None = None,
     ) -> UnaryReply:
         """Call it as `__call__` does, and return what came beside the message as well."""
-        if timeout is None:
-            timeout = self._home.timeout
         if self._home.middleware:
             found = await self._through(request, timeout, metadata, wait_for_ready, compression)
-            call, message = found.last, found.result()
+            call, message = found.last, found.message
             if call is None:
                 return UnaryReply(message, (), ())
         else:
-            scope = Scope.current_or_none()
-            core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
-            call = UnaryCall(core, terms, packed(terms, core.limits, request))
-            await _run(call)
-            message = call.result()
+            call = self.start(request, timeout, metadata, wait_for_ready, compression)
+            message = await _reply_of(call)
         return UnaryReply(message, call.initial_metadata, call.trailing_metadata)
+
+    def start(
+        self,
+        request: Any,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> UnaryCall:
+        """Begin a call that no middleware sees; for who waits in a way of its own."""
+        if timeout is None:
+            timeout = self._home.timeout
+        scope = Scope.current_or_none()
+        core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
+        call = UnaryCall(core, terms, packed(terms, core.limits, request))
+        try:
+            call.begin()
+        except ValueError as error:
+            call.cancel()
+            raise UsageError(f"{self.wire.name} cannot be called: {error}") from None
+        return call
+
+    @property
+    def has_middleware(self) -> bool:
+        """Whether the channel has any."""
+        return bool(self._home.middleware)
 
     async def _through(
         self,
@@ -196,29 +211,42 @@ class UnaryMethod(Method):
         metadata: MetadataSource | None,
         wait_for_ready: bool | None,
         compression: str | None,
-    ) -> _Answered:
-        answered = _Answered()
+    ) -> Answered:
+        answered, run = self.answered(request, timeout, metadata, wait_for_ready, compression)
+        answered.message = await run
+        return answered
+
+    def answered(
+        self,
+        request: Any,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> tuple[Answered, Coroutine[Any, Any, Any]]:
+        """What runs a call through the middleware, and where it says what it did."""
+        answered = Answered()
 
         async def innermost(call: Call) -> Any:
             assert isinstance(call, OutgoingCall)
-            scope = Scope.current_or_none()
-            core, terms = self._terms(scope, timeout, call.metadata, wait_for_ready, compression)
-            wire = UnaryCall(core, terms, packed(terms, core.limits, call.request))
+            request, metadata = call.request, call.metadata
+            wire = self.start(request, timeout, metadata, wait_for_ready, compression)
             answered.last = wire
-            await _run(wire)
-            return wire.result()
+            return await _reply_of(wire)
 
-        home = self._home
-        effects = home.effects if Scope.current_or_none() is None else None
-        with Scope(self.wire.name, effects=effects) as scope:
-            call = self._call(scope, metadata)
-            call.request = request
-            answered.message = await chain(home.middleware, innermost)(call)
-        return answered
+        async def run() -> Any:
+            home = self._home
+            effects = home.effects if Scope.current_or_none() is None else None
+            with Scope(self.wire.name, effects=effects) as scope:
+                call = self._call(scope, metadata)
+                call.request = request
+                return await chain(home.middleware, innermost)(call)
+
+        return answered, run()
 
 
-class _Answered:
-    """What came of a unary call with middleware."""
+class Answered:
+    """What came of a unary call with middleware: the last call on the wire, and the reply."""
 
     __slots__ = ("last", "message")
 
@@ -226,21 +254,15 @@ class _Answered:
         self.last: UnaryCall | None = None
         self.message: Any = None
 
-    def result(self) -> Any:
-        return self.message
 
-
-async def _run(call: UnaryCall) -> None:
-    try:
-        call.begin()
-        await call.future
-    except ValueError as error:
-        call.cancel()
-        message = f"{call.terms.method.name} cannot be called: {error}"
-        raise UsageError(message) from None
-    except BaseException:
-        call.cancel()
-        raise
+async def _reply_of(call: UnaryCall) -> Any:
+    if not call.over:
+        try:
+            await call.future
+        except BaseException:
+            call.cancel()
+            raise
+    return call.result()
 
 
 class _StreamMethod(Method):

@@ -85,10 +85,19 @@ class RpcStream:
 
     async def reply(self) -> Any:
         """End our side, and wait for the one reply of a client-streaming call. Raises: RpcFailed."""
-        name = self._call.terms.method.name
         try:
             if self._feeder is None:
                 await self.done_sending()
+        except BaseException:
+            self.cancel()
+            raise
+        return await self.only_reply()
+
+    async def only_reply(self) -> Any:
+        """Wait for the one reply of a client-streaming call, whose requests somebody else sends and
+        ends. Raises: RpcFailed."""
+        name = self._call.terms.method.name
+        try:
             try:
                 message = await self.receive()
             except EndOfStream:
@@ -156,6 +165,11 @@ class RpcStream:
         """What came with the status; empty before the end."""
         return self._call.trailing_metadata
 
+    @property
+    def wire(self) -> StreamingCall:
+        """The call on the wire."""
+        return self._call
+
     # --- its end --------------------------------------------------------------------------------
 
     def cancel(self) -> None:
@@ -212,8 +226,7 @@ class RpcStream:
             return
         self._seen()
         if not call.over or call.unread:
-            # Perhaps in another thread, or in the middle of anything.
-            self._loop.call_soon_threadsafe(call.cancel)
+            call.drop()
 
     def __repr__(self) -> str:
         state = "over" if self._call.over else "open"
