@@ -275,7 +275,7 @@ def _path(template: Template) -> tuple[str, list[tuple[str, str, str]]]:
         used.add(name)
         notes = []
         if of and of not in whole:
-            notes.append(f"A part of `{of}`.")
+            notes.append(f"A part of the field {of}.")
         if segment == REST:
             notes.append("It may have slashes.")
         names.append((name, of, " ".join(notes)))

@@ -185,6 +185,10 @@ function exampleObject(schema, above) {
     const value = example(schema.additionalProperties, above);
     if (value !== undefined) made.key = value;
   }
+  // Members that exclude one another, as those of a oneof do: the first stays.
+  for (const { required } of (schema.not || {}).anyOf || []) {
+    if (required && required.every((name) => name in made)) delete made[required[required.length - 1]];
+  }
   return made;
 }
 
@@ -195,6 +199,8 @@ function exampleNumber(schema, type) {
 }
 
 const TEXTS = {
+  int64: "1",
+  uint64: "1",
   "date-time": "2026-01-31T12:00:00Z",
   date: "2026-01-31",
   time: "12:00:00",
