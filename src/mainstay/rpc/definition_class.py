@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Stream
 from mainstay.core.middleware import Layer
@@ -24,7 +24,10 @@ from mainstay.rpc.method import Kind, RpcMethod, RpcService
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-__all__ = ["class_service"]
+__all__ = ["Described", "class_service", "snake_case"]
+
+Described: TypeAlias = "ServiceDescriptor"
+"""What protobuf knows of a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class _Definition:
 
 
 def class_service(
-    descriptor: ServiceDescriptor,
+    descriptor: Described,
     cls: type,
     *,
     partial: bool = False,

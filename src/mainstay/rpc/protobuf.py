@@ -38,7 +38,7 @@ _OBJECTS: Final = frozenset(f"google.protobuf.{name}" for name in ("Any", "Empty
 """Of the well-known types, those that are objects in JSON; others are strings, lists, numbers."""
 _SPACES: Final = b" \t\r\n"
 
-JsonPair = tuple[Callable[[bytes], Any], Callable[[Any], bytes]]
+_JsonPair = tuple[Callable[[bytes], Any], Callable[[Any], bytes]]
 
 
 def is_message(annotation: Any) -> bool:
@@ -87,7 +87,7 @@ def wrong_message(name: str, wanted: type, given: Any) -> TypeError:
     return TypeError(f"{name} is sent as {wanted.__qualname__}, and this is {said}")
 
 
-def message_json(cls: type[Message]) -> JsonPair:
+def message_json(cls: type[Message]) -> _JsonPair:
     """From the bytes of proto3's JSON to a message of this class, and back.
 
     The functions raise ValueError for JSON that is no such message, and TypeError for what is no

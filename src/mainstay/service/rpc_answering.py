@@ -9,10 +9,9 @@ from mainstay.errors import WiringError
 from mainstay.service.rpc_servicers import AnsweringServicers
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import ServiceDescriptor
-
     from mainstay.core.middleware import Layer
     from mainstay.rpc.definition import Rpc
+    from mainstay.rpc.definition_class import Described
     from mainstay.rpc.method import RpcService
 
 __all__ = ["AnsweringRpc"]
@@ -43,7 +42,7 @@ class AnsweringRpc(AnsweringServicers):
 
     def rpc(
         self,
-        descriptor: ServiceDescriptor,
+        descriptor: Described,
         *,
         partial: bool = False,
         middleware: Iterable[Layer] = (),
