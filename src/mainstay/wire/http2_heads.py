@@ -40,7 +40,8 @@ _SCHEMES: Final = frozenset({"http", "https"})
 
 def decoded_size(fields: list[tuple[bytes, bytes]]) -> int:
     """The size of `fields` as SETTINGS_MAX_HEADER_LIST_SIZE counts it, bytes."""
-    return FIELD_COST * len(fields) + sum(map(len, chain.from_iterable(fields)))
+    # Joined, because that is one loop in C, and this runs for each head.
+    return FIELD_COST * len(fields) + len(b"".join(chain.from_iterable(fields)))
 
 
 def join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
