@@ -27,8 +27,10 @@ from bench.http.server import NotServing, Server
 
 __all__ = ["main", "summary"]
 
-CLIENT = "client"
-KEYS = (*(each.key for each in WORKLOADS), CLIENT)
+CLIENTS = {"client": 64, "client-one": 1}
+"""Loads of the clients, and how many calls each has at once."""
+
+KEYS = (*(each.key for each in WORKLOADS), *CLIENTS)
 
 Found = Mapping[str, Figures]
 
@@ -95,43 +97,32 @@ def serve(
     return {key: figures(found) for key, found in samples.items() if found}
 
 
-def call(
-    go: Path | None, only: Sequence[str], rounds: int, used: tuple[int | None, int | None], lap: int
-) -> Found:
-    """The figures of every client against one server, which is grpc-go's where Go is."""
-    client_core, server_core = used
-    wanted = [peer for peer in servers(go) if peer.key == (OURS if go is None else GO)]
-    samples: dict[str, list[Sample]] = {}
-    with ExitStack() as stack:
-        target = started(stack, wanted, server_core)
-        if not target:
-            return {}
-        port = target[0].server.port
-        turn = [
-            stack.enter_context(Client(peer, port, client_core))
-            for peer in clients(go)
-            if not only or peer.key in only
-        ]
-        samples = {each.peer.key: [] for each in turn}
-        _warm(turn)
-        for _ in range(rounds):
-            for each in turn:
-                try:
-                    samples[each.peer.key].append(each.call(lap))
-                except LoadFailed as error:
-                    print(f"a round of {each.peer.key} is lost: {error}", flush=True)
-            turn.append(turn.pop(0))
+def call(among: Sequence[Client], rounds: int, at_once: int) -> Found:
+    """The figures of every client, in rounds that are interleaved."""
+    turn = list(among)
+    samples: dict[str, list[Sample]] = {each.peer.key: [] for each in turn}
+    for _ in range(rounds):
+        for each in turn:
+            try:
+                samples[each.peer.key].append(each.call(1, at_once))
+            except LoadFailed as error:
+                print(f"a round of {each.peer.key} is lost: {error}", flush=True)
+        turn.append(turn.pop(0))
     return {key: figures(found) for key, found in samples.items() if found}
 
 
-def _warm(turn: list[Client]) -> None:
-    """Let each connect, and leave out who cannot call."""
-    for each in list(turn):
+def calling(
+    stack: ExitStack, wanted: Sequence[Peer], port: int, core: int | None
+) -> Iterator[Client]:
+    """The clients that start and call; says of the others why not."""
+    for peer in wanted:
+        client = stack.enter_context(Client(peer, port, core))
         try:
-            each.call(0.1)
+            client.call(0.1, 1)
         except LoadFailed as error:
-            print(f"left out: {each.peer.key} does not call: {error}", flush=True)
-            turn.remove(each)
+            print(f"left out: {peer.key} does not call: {error}", flush=True)
+        else:
+            yield client
 
 
 def summary(unary: Found, stream: Found, client: Found) -> str:
@@ -171,13 +162,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found[workload.key] = serve(workload, among, rounds, load_core, 1)
             title = f"{workload.key}: {workload.title}"
             _show(title, found[workload.key], workload.unit)
-    if CLIENT in chosen:
-        found[CLIENT] = call(go, only, rounds, (server_core, load_core), 1)
+    with ExitStack() as stack:
         against = OURS if go is None else GO
-        title = f"client: unary calls, 64 at once on a channel, to a server of {against}"
-        _show(title, found[CLIENT], UNARY.unit)
+        loads = {key: at_once for key, at_once in CLIENTS.items() if key in chosen}
+        target = [peer for peer in servers(go) if peer.key == against and loads]
+        for each in started(stack, target, load_core):
+            wanted = [peer for peer in clients(go) if not only or peer.key in only]
+            callers = list(calling(stack, wanted, each.server.port, server_core))
+            for key, at_once in loads.items():
+                found[key] = call(callers, rounds, at_once)
+                title = f"{key}: unary calls, {at_once} at once on a channel, to {against}"
+                _show(title, found[key], UNARY.unit)
     print(f"\nmeasured in {time.monotonic() - began:.0f} s")
-    print(summary(found[UNARY.key], found[STREAM.key], found[CLIENT]))
+    print(summary(found[UNARY.key], found[STREAM.key], found["client"]))
 
 
 def _show(title: str, found: Found, unit: str) -> None:

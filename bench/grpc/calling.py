@@ -20,8 +20,8 @@ __all__ = ["Client"]
 
 
 class Client:
-    """A program that calls for as many seconds as a line of its input says, and prints how often
-    it succeeded and how long that took.
+    """A program that calls for as many seconds, so many at once, as a line of its input says, and
+    prints how often it succeeded and how long that took.
 
     Args:
         peer: what to start.
@@ -67,13 +67,13 @@ class Client:
         self._process.stdout.close()
         self._said.close()
 
-    def call(self, duration: float) -> Sample:
-        """One round. Raises: LoadFailed."""
+    def call(self, duration: float, at_once: int) -> Sample:
+        """One round, with so many calls at once. Raises: LoadFailed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             before = self._cpu()
-            self._process.stdin.write(f"{duration}\n")
+            self._process.stdin.write(f"{duration} {at_once}\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
             used = self._cpu() - before

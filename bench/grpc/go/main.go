@@ -1,7 +1,8 @@
 // The service of the bench in grpc-go, and a client of it.
 //
 //	server PORT         serves
-//	client PORT         for each line with a number of seconds, calls that long and prints how often
+//	client PORT         for each line with seconds and a number, calls that long, so many at once,
+//	                    and prints how often
 package main
 
 import (
@@ -11,7 +12,6 @@ import (
 	"log"
 	"net"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,9 +23,6 @@ import (
 
 	"mainstay.example/bench/grpc/build/greeter"
 )
-
-// concurrency is the number of calls that the client has in flight.
-const concurrency = 64
 
 var (
 	running  atomic.Int64
@@ -108,10 +105,10 @@ func serve(port string) {
 }
 
 // called says how many calls succeeded until the end.
-func called(client greeter.GreeterClient, end time.Time) uint64 {
+func called(client greeter.GreeterClient, end time.Time, atOnce int) uint64 {
 	var succeeded atomic.Uint64
 	var group sync.WaitGroup
-	for range concurrency {
+	for range atOnce {
 		group.Go(func() {
 			request := &greeter.HelloRequest{Name: "world"}
 			for time.Now().Before(end) {
@@ -138,13 +135,14 @@ func call(port string) {
 	client := greeter.NewGreeterClient(connection)
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		seconds, err := strconv.ParseFloat(lines.Text(), 64)
-		if err != nil {
+		var seconds float64
+		var atOnce int
+		if _, err := fmt.Sscan(lines.Text(), &seconds, &atOnce); err != nil {
 			log.Fatal(err)
 		}
 		began := time.Now()
 		end := began.Add(time.Duration(seconds * float64(time.Second)))
-		fmt.Println(called(client, end), time.Since(began).Seconds())
+		fmt.Println(called(client, end, atOnce), time.Since(began).Seconds())
 	}
 }
 

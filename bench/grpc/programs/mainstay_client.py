@@ -1,26 +1,31 @@
-"""Our client on uvloop, with code that grpcio-tools generated."""
+"""Our client on uvloop."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 
-import greeter_pb2_grpc
 import uvloop
-from greeter_pb2 import HelloRequest
+from greeter_pb2 import HelloReply, HelloRequest
 
 from bench.grpc.programs.calling import TIMEOUT, obey
-from mainstay.rpc import Channel
+from mainstay.rpc.client.channel import Channel
+from mainstay.rpc.method import Kind
 
 
 async def main() -> None:
     """Call when told."""
     async with Channel(f"tcp://127.0.0.1:{sys.argv[1]}") as channel:
-        stub = greeter_pb2_grpc.GreeterStub(channel)
+        say_hello = channel.method_at(
+            "/bench.v1.Greeter/SayHello",
+            Kind.UNARY,
+            HelloRequest.SerializeToString,
+            HelloReply.FromString,
+        )
         request = HelloRequest(name="world")
 
         async def call() -> str:
-            reply = await stub.SayHello(request, timeout=TIMEOUT)
+            reply = await say_hello(request, timeout=TIMEOUT)
             return str(reply.message)
 
         await obey(call)
