@@ -8,14 +8,21 @@ from typing import Any
 
 import click
 
-from mainstay.cli.exits import Command, Exit, Failure
-from mainstay.cli.target import find_service, target_options
+from mainstay.cli.exits import Command, Exit, Failure, write_exits
+from mainstay.cli.target import find_service
 from mainstay.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.group("proto")
+class _Group(click.Group):
+    """Ends its help with the exit codes of its commands."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_exits(formatter, [Exit.WELL, Exit.FAILED, Exit.USAGE, Exit.NOT_IMPORTED])
+
+
+@click.group("proto", cls=_Group)
 def command() -> None:
     """Write Python for .proto files, and .proto files for Python."""
 
@@ -63,7 +70,7 @@ def generate(sources: tuple[Path, ...], out: Path, include: tuple[Path, ...], ch
 
 
 @command.command("export", cls=Command, exits=[Exit.NOT_IMPORTED])
-@target_options
+@click.argument("target", metavar="MODULE:NAME")
 @click.option(
     "-o",
     "--out",
@@ -71,13 +78,7 @@ def generate(sources: tuple[Path, ...], out: Path, include: tuple[Path, ...], ch
     help="A folder to write to. [default: stdout]",
 )
 @_check_option
-def export(
-    target: str,
-    files: tuple[Path, ...],
-    flags: tuple[str, ...],
-    out: Path | None,
-    check: bool,
-) -> None:
+def export(target: str, out: Path | None, check: bool) -> None:
     """Write the .proto files of a service's RPC, whatever it was defined by.
 
     Comments are the docstrings of functions and classes. The same service always gives the same

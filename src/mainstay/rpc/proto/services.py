@@ -9,6 +9,7 @@ server needs is injected into its constructor.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
@@ -23,8 +24,15 @@ from mainstay.rpc.proto.prose import END, docstring
 
 __all__ = ["services_module"]
 
-_WIDTH = 88
-_BODY = _WIDTH - 8
+_WIDTH: Final = 88
+_BODY: Final = _WIDTH - 8
+_KINDS: Final = {
+    (False, False): ("UNARY", "Unary"),
+    (False, True): ("SERVER_STREAM", "ServerStream"),
+    (True, False): ("CLIENT_STREAM", "ClientStream"),
+    (True, True): ("BIDI", "Bidi"),
+}
+"""Which sides stream; the name in `Kind`, and the type in `mainstay.rpc.proto.generated`."""
 
 
 def services_module(file: FileDescriptorProto, plan: Plan) -> str:
@@ -86,62 +94,6 @@ class _Services:
             yield f'            "{service}/{method.name}"'
             yield "        )"
 
-    # --- client ---------------------------------------------------------------------------------
-
-    def _client(self, service: ServiceDescriptorProto) -> Iterator[str]:
-        full = self._package + service.name
-        channel = self._imports.use("mainstay.rpc", "Channel")
-        yield f"class {_client(service.name)}:"
-        yield f'    """Calls {full}."""'
-        yield ""
-        yield f"    def __init__(self, channel: {channel}) -> None:"
-        if not service.method:
-            yield "        self._channel = channel"
-        for method in service.method:
-            yield from self._bound(method, full)
-        for method in service.method:
-            yield ""
-            yield from self._ask(method, full)
-
-    def _bound(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
-        ways = (method.client_streaming, method.server_streaming)
-        kind = "_".join("stream" if streams else "unary" for streams in ways)
-        request, reply = (
-            self._message(type_name) for type_name in (method.input_type, method.output_type)
-        )
-        yield f"        self._{snake_case(method.name)} = channel.{kind}("
-        yield f'            "/{service}/{method.name}",'
-        yield f"            request_serializer={request}.SerializeToString,"
-        yield f"            response_deserializer={reply}.FromString,"
-        yield "        )"
-
-    def _ask(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
-        asked, answered = self._types(method)
-        name = snake_case(method.name)
-        argument = "requests" if method.client_streaming else "request"
-        source = self._imports.use("mainstay.rpc", "MetadataSource")
-        parameters = [
-            "self",
-            f"{argument}: {asked}",
-            "*",
-            "timeout: float | None = None",
-            f"metadata: {source} | None = None",
-        ]
-        lead = "def" if method.server_streaming else "async def"
-        yield from _signature(f"    {lead} {name}", parameters, answered)
-        yield from self._docs(f"{service}.{method.name}")
-        given = f"self._{name}({argument}, timeout=timeout, metadata=metadata)"
-        line = f"return {'' if method.server_streaming else 'await '}{given}"
-        if len(line) <= _BODY:
-            yield f"        {line}"
-            return
-        yield f"        {line.partition('(')[0]}("
-        inner = f"            {argument}, timeout=timeout, metadata=metadata"
-        yield inner
-        yield "        )"
-
-    # --- both -----------------------------------------------------------------------------------
-
     def _types(self, method: MethodDescriptorProto) -> tuple[str, str]:
         asked, answered = self._message(method.input_type), self._message(method.output_type)
         if method.client_streaming:
@@ -149,6 +101,38 @@ class _Services:
         if method.server_streaming:
             answered = f"{self._imports.use('collections.abc', 'AsyncIterator')}[{answered}]"
         return asked, answered
+
+    # --- client ---------------------------------------------------------------------------------
+
+    def _client(self, service: ServiceDescriptorProto) -> Iterator[str]:
+        full = self._package + service.name
+        channel = self._imports.use("mainstay.rpc", "Channel")
+        yield f"class {_client(service.name)}:"
+        yield f'    """Calls the methods of {full}; how, is said by their types."""'
+        yield ""
+        yield f"    def __init__(self, channel: {channel}) -> None:"
+        if not service.method:
+            yield "        self.channel = channel"
+        for method in service.method:
+            yield from self._called(method, full)
+
+    def _called(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
+        kind, type_name = _KINDS[method.client_streaming, method.server_streaming]
+        kinds = self._imports.use("mainstay.rpc", "Kind")
+        wrapper = self._imports.use("mainstay.rpc.proto.generated", type_name)
+        request, reply = self._message(method.input_type), self._message(method.output_type)
+        yield f"        self.{snake_case(method.name)}: {wrapper}["
+        yield f"            {request},"
+        yield f"            {reply},"
+        yield "        ] = channel.method_at("
+        yield f'            "/{service}/{method.name}",'
+        yield f"            {kinds}.{kind},"
+        yield f"            {request}.SerializeToString,"
+        yield f"            {reply}.FromString,"
+        yield "        )"
+        yield from self._docs(f"{service}.{method.name}")
+
+    # --- both -----------------------------------------------------------------------------------
 
     def _message(self, type_name: str) -> str:
         if not all(map(is_nameable, self._plan.types[type_name].path[1:])):
