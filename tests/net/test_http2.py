@@ -303,7 +303,7 @@ async def test_window_updates_of_the_connection_wake_who_waits_once() -> None:
     wire.connection._ready = Counted(wire.connection._ready)
     wire.say(window(0, 2000) * 50)
     assert woken == 1
-    wire.say(window(0, 1) * 700)
+    wire.say(window(0, 1) * 1200)
     assert codes(await wire.settled())[-1:] == [11]
     assert wire.lost == 1
 

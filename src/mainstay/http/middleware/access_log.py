@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection
-from typing import Final
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection
+from typing import Any, Final
 from urllib.parse import unquote
 
-from mainstay.core.call import Middleware
+from mainstay.core.call import Call, Handler, Middleware
 from mainstay.core.ids import REQUEST_ID
 from mainstay.core.redact import MASK, is_credential
-from mainstay.errors import PeerGone, UsageError
+from mainstay.errors import Code, Error, PeerGone, UsageError
 from mainstay.http.call import HttpCall
 from mainstay.http.middleware.base import HttpNext, http_only
 from mainstay.http.problems import problem_response, status_of
 from mainstay.http.response import Response
+from mainstay.net.calls import ExchangeCall
 
 __all__ = ["access_log"]
 
 _log = logging.getLogger("mainstay.access")
 
+_FAULTS: Final = frozenset({Code.UNKNOWN, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS})
 _LEFT: Final = 499
 _FAILED: Final = 500
 _ERROR: Final = 400
@@ -44,6 +46,9 @@ def access_log(
     ``bytes`` (of the body, before outer middleware changes it), ``peer``, ``request_id``,
     ``user_agent``, ``http`` (the version), and ``broken`` for a stream that was cut off. List it
     first, or after `trusted_proxies`, so that it sees what the others answer.
+
+    Of a method of RPC it is ``transport``, ``method``, ``code`` (of what its handler raised),
+    ``seconds``, ``peer``, ``request_id``, ``user_agent`` and ``http``, at the end of its streams.
 
     Args:
         query: whether the path is logged with its query; values of parameters that are named as
@@ -84,7 +89,57 @@ def access_log(
         return response
 
     layer.__qualname__ = "access_log"
-    return http_only(layer)
+    of_http = http_only(layer)
+
+    def middleware(call: Call, next: Handler) -> Awaitable[Any]:
+        if isinstance(call, ExchangeCall) and not isinstance(call, HttpCall):
+            return _log_method(call, next, sample)
+        return of_http(call, next)
+
+    middleware.__name__ = middleware.__qualname__ = "access_log"
+    return middleware
+
+
+async def _log_method(call: ExchangeCall, next: Handler, sample: float) -> Any:
+    """The same for a method of RPC, to the end of its streams."""
+    if not _log.isEnabledFor(logging.INFO):
+        return await next(call)
+    started = call.scope.effects.clock.monotonic()
+    try:
+        reply = await next(call)
+    except asyncio.CancelledError:
+        cause = call.scope.cause
+        _write_method(call, Code.CANCELLED if cause is None else _code_of(cause), started)
+        raise
+    except Exception as error:
+        _write_method(call, _code_of(error), started)
+        raise
+    if sample >= 1.0 or call.scope.effects.random.random() < sample:
+        _write_method(call, None, started)
+    return reply
+
+
+def _code_of(error: Exception) -> Code:
+    return error.code if isinstance(error, Error) else Code.UNKNOWN
+
+
+def _write_method(call: ExchangeCall, code: Code | None, started: float) -> None:
+    scope, exchange = call.scope, call.exchange
+    name = "OK" if code is None else code.name
+    facts = {
+        "transport": call.transport,
+        "method": call.method,
+        "code": name,
+        "seconds": round(scope.effects.clock.monotonic() - started, 6),
+        "peer": exchange.peer.address,
+        "http": exchange.version,
+        "user_agent": _harmless(scope.metadata.get("user-agent") or ""),
+    }
+    request_id = scope.get(REQUEST_ID)
+    if request_id is not None:
+        facts["request_id"] = request_id
+    level = logging.WARNING if code in _FAULTS else logging.INFO
+    _log.log(level, "%s %s %s", call.transport, call.method, name, extra=facts)
 
 
 def _size_of(error: Exception, call: HttpCall) -> int:

@@ -9,16 +9,16 @@ address that is not a trusted proxy's is the caller. What stands left of it may 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 
-from mainstay.core.call import Middleware
+from mainstay.core.call import Call, Handler, Middleware
 from mainstay.core.metadata import Metadata, Peer
 from mainstay.errors import UsageError
 from mainstay.http.call import HttpCall
-from mainstay.http.middleware.base import HttpNext, http_only, ip_of, listed
-from mainstay.http.response import Response
+from mainstay.http.middleware.base import ip_of, listed
+from mainstay.net.calls import ExchangeCall
 
 __all__ = ["ForwardedFields", "parse_forwarded", "trusted_proxies"]
 
@@ -46,7 +46,7 @@ def trusted_proxies(
 ) -> Middleware:
     """Let what trusted proxies say of the caller count.
 
-    ``request.peer``, ``request.scheme``, ``request.host`` and the peer of the call's scope are those
+    For HTTP and RPC: ``request.peer``, ``request.scheme``, ``request.host`` and the peer of the call's scope are those
     of the caller from then on; so list it before whatever uses them: the log, limits, sessions. The
     identity of a certificate is the proxy's, and is taken off.
 
@@ -66,17 +66,23 @@ def trusted_proxies(
     trusted = _Trusted(networks)
     read = _x_forwarded if fields == "x-forwarded" else _forwarded
 
-    async def layer(call: HttpCall, next: HttpNext) -> Response:
-        peer = call.exchange.peer
-        here = ip_of(peer)
-        if here in trusted if here else unix and peer.address.startswith("unix"):
-            hop = _caller(read(call.request.headers), trusted)
-            if hop is not None:
-                _believe(call, hop)
-        return await next(call)
+    def layer(call: Call, next: Handler) -> Awaitable[Any]:
+        if isinstance(call, ExchangeCall):
+            peer = call.exchange.peer
+            here = ip_of(peer)
+            if here in trusted if here else unix and peer.address.startswith("unix"):
+                headers = call.request.headers if _is_http(call) else call.scope.metadata
+                hop = _caller(read(headers), trusted)
+                if hop is not None:
+                    _believe(call, hop)
+        return next(call)
 
-    layer.__qualname__ = "trusted_proxies"
-    return http_only(layer)
+    layer.__name__ = layer.__qualname__ = "trusted_proxies"
+    return layer
+
+
+def _is_http(call: ExchangeCall) -> TypeGuard[HttpCall]:
+    return isinstance(call, HttpCall)
 
 
 class _Trusted:
@@ -118,15 +124,19 @@ def _caller(hops: list[_Hop], trusted: _Trusted) -> _Hop | None:
     return found
 
 
-def _believe(call: HttpCall, hop: _Hop) -> None:
-    request = call.request
+def _believe(call: ExchangeCall, hop: _Hop) -> None:
+    request = call.request if _is_http(call) else None
     if hop.address:
         # The port is the proxy's business: 0, so that the address keeps its shape.
         host = f"[{hop.address}]" if ":" in hop.address else hop.address
         peer = Peer(f"{host}:0")
-        request.peer = call.exchange.peer = peer
+        call.exchange.peer = peer
+        if request is not None:
+            request.peer = peer
         if call._made is not None:
             call._made.peer = peer
+    if request is None:
+        return  # methods of RPC have no use for how they were called
     if hop.scheme:
         request.scheme = hop.scheme
     if hop.host:
