@@ -1,0 +1,160 @@
+"""Facts about plain servicers, which run in threads."""
+
+import asyncio
+import threading
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from mainstay.core.scope import Scope
+from tests.rpc.grpcio.generated import answer, ask, behave, on_mainstay, see, servicer
+
+pytestmark = pytest.mark.real_loop
+
+
+def stub_of(channel: Any) -> Any:
+    return behave().services.BehaveStub(channel)
+
+
+async def test_a_plain_method_runs_beside_the_loop_in_the_scope_of_its_call() -> None:
+    """In another thread, where the deadline is known and metadata can be asked for."""
+    found: list[Any] = []
+
+    def looks(self: Any, request: Any, context: Any) -> Any:
+        scope = Scope.current()
+        found.append(threading.current_thread() is not threading.main_thread())
+        found.append(0 < scope.remaining() <= 5)
+        found.append(scope.metadata.get("k"))
+        return answer("x")
+
+    async with on_mainstay(servicer(One=looks)) as address:
+        await see(address, "One", [ask()], 5)
+    assert found == [True, True, "v"]
+
+
+async def test_a_generator_runs_in_one_thread_and_is_closed_there() -> None:
+    """What it holds stays where it was taken."""
+    threads: list[int] = []
+
+    def yields(self: Any, request: Any, context: Any) -> Any:
+        try:
+            for number in range(20):
+                threads.append(threading.get_ident())
+                yield answer(number)
+        finally:
+            threads.append(threading.get_ident())
+
+    async with on_mainstay(servicer(Many=yields)) as address:
+        seen = await see(address, "Many", [ask()])
+    assert len(seen.replies) == 20
+    assert len(set(threads)) == 1
+
+
+async def test_a_callback_wakes_a_thread_whose_client_has_left() -> None:
+    """While the method still blocks, and its context says that nobody waits."""
+    began = threading.Event()
+    stop = threading.Event()
+    ended = threading.Event()
+    found: list[Any] = []
+
+    def blocks(self: Any, request: Any, context: Any) -> Any:
+        found.append(context.add_callback(stop.set))
+        found.append(context.is_active())
+        began.set()
+        stop.wait(10)
+        found.append(context.is_active())
+        found.append(context.add_callback(stop.set))
+        ended.set()
+        return answer("x")
+
+    async with (
+        on_mainstay(servicer(One=blocks)) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        call = stub_of(channel).One(ask())
+        assert await asyncio.to_thread(began.wait, 5)
+        call.cancel()
+        assert await asyncio.to_thread(ended.wait, 5)
+    assert found == [True, True, False, False]
+
+
+async def test_callbacks_are_called_when_a_call_has_ended_well() -> None:
+    """Every one, also after one that fails."""
+    ended = threading.Event()
+
+    def fails() -> None:
+        raise LookupError
+
+    def returns(self: Any, request: Any, context: Any) -> Any:
+        context.add_callback(fails)
+        context.add_callback(ended.set)
+        return answer("x")
+
+    async with on_mainstay(servicer(One=returns)) as address:
+        assert (await see(address, "One", [ask()])).replies == ["x"]
+        assert await asyncio.to_thread(ended.wait, 5)
+
+
+@pytest.mark.parametrize("method", ["Gather", "Chat"])
+async def test_a_thread_that_waits_for_a_message_is_freed_when_the_client_leaves(
+    method: str,
+) -> None:
+    """The iterator raises grpc.RpcError, as grpc's own does."""
+    began = threading.Event()
+    ended = threading.Event()
+    found: list[Any] = []
+
+    def gather(self: Any, request_iterator: Any, context: Any) -> Any:
+        try:
+            for _ in request_iterator:
+                began.set()
+        except grpc.RpcError:
+            found.append("freed")
+            raise
+        finally:
+            ended.set()
+        return answer("x")
+
+    def chat(self: Any, request_iterator: Any, context: Any) -> Any:
+        yield gather(self, request_iterator, context)
+
+    async def one_and_wait() -> Any:
+        yield ask("a")
+        await asyncio.sleep(30)
+
+    made = servicer(Gather=gather, Chat=chat)
+    async with on_mainstay(made) as address, grpc.aio.insecure_channel(address) as channel:
+        call = getattr(stub_of(channel), method)(one_and_wait())
+        assert await asyncio.to_thread(began.wait, 5)
+        call.cancel()
+        assert await asyncio.to_thread(ended.wait, 5)
+    assert found == ["freed"]
+
+
+async def test_a_method_can_cancel_its_call() -> None:
+    """The client sees CANCELLED."""
+
+    def cancels(self: Any, request: Any, context: Any) -> Any:
+        context.cancel()
+        return answer("x")
+
+    async with on_mainstay(servicer(One=cancels)) as address:
+        assert (await see(address, "One", [ask()])).code is grpc.StatusCode.CANCELLED
+
+
+async def test_a_plain_function_that_returns_a_coroutine_is_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A decorator that hides ``async def`` is the usual reason."""
+
+    def hides(self: Any, request: Any, context: Any) -> Any:
+        async def work() -> Any:
+            return answer("x")
+
+        return work()
+
+    async with on_mainstay(servicer(One=hides)) as address:
+        assert (await see(address, "One", [ask()])).code is grpc.StatusCode.INTERNAL
+    assert "if a decorator hides `async def`" in caplog.text
