@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mainstay.core.call import Stream
@@ -236,8 +237,9 @@ def _is_message(annotation: Any) -> bool:
 
 
 def snake_case(name: str) -> str:
-    """``SayHello`` as ``say_hello``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    """``SayHello`` as ``say_hello``, and ``Import``, a word of Python's, as ``import_``."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return f"{snake}_" if iskeyword(snake) else snake
 
 
 def _plain(name: str) -> str:
