@@ -131,8 +131,9 @@ class WireCall(ClientStream):
     def finish(self) -> None:
         """It is over; `error` and `trailers` say how."""
         self.over = True
-        if self._timer is not None:
-            self._timer.cancel()
+        timer, self._timer = self._timer, None  # it knows us: a cycle that the collector would find
+        if timer is not None:
+            timer.cancel()
 
     # --- what comes -----------------------------------------------------------------------------
 
@@ -251,8 +252,9 @@ class UnaryCall(WireCall):
     def finish(self) -> None:
         """See `WireCall`."""
         self.over = True
-        if self._timer is not None:
-            self._timer.cancel()
+        timer, self._timer = self._timer, None  # it knows us: a cycle that the collector would find
+        if timer is not None:
+            timer.cancel()
         if not self.future.done():
             self.future.set_result(None)
 
