@@ -24,7 +24,7 @@ from mainstay.rpc.schema.models import MISSING, Member, is_model, members_of, re
 from mainstay.rpc.schema.shapes import EnumShape, FieldShape, Item, MessageShape, Option
 from mainstay.rpc.schema.values import CONVERSIONS
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "is_checked"]
 
 _SCALARS: Final = {str: "string", bytes: "bytes", bool: "bool", int: "int64", float: "double"}
 _INTS: Final = frozenset(
