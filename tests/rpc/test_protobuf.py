@@ -1,5 +1,6 @@
 """Facts about messages of protobuf as messages of RPC."""
 
+import contextlib
 import random
 
 import pytest
@@ -18,7 +19,6 @@ from mainstay.rpc.protobuf import (
     service_of,
     wrong_message,
 )
-import contextlib
 
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 

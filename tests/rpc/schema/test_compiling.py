@@ -78,7 +78,9 @@ def some(random: random.Random) -> Everything:
         card=random.choice([None, Card(name=word()), Card(name=word(), age=number())]),
         point=maybe(lambda: Point(number(), random.choice([0, 3, 4]))),
         checked=maybe(
-            lambda: Checked(theSize=random.randrange(1, 99), word=word(), squares=several(square))
+            lambda: Checked.model_validate(
+                {"theSize": random.randrange(1, 99), "word": word(), "squares": several(square)}
+            )
         ),
         status=maybe(lambda: Status(code=3, message=word())),
         letter=random.choice(["a", "b"]),

@@ -57,7 +57,7 @@ def test_what_is_not_given_to_the_constructor_is_no_field() -> None:
 
 def test_reserved_is_said_by_the_class_itself() -> None:
     """Numbers and names, apart; a subclass says its own."""
-    assert reserved_of(Everything) == ({2}, {"old"})
+    assert reserved_of(Everything) == (frozenset({2}), frozenset({"old"}))
 
     class Derived(Everything):
         pass
