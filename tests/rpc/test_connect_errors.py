@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2 as kinds
 
-from mainstay.errors import Code, Overloaded
+from mainstay.errors import Code, DeadlineExceeded, NotFound, Overloaded, TooLarge
 from mainstay.rpc.connect_errors import error_object
 from mainstay.rpc.status import RpcStatus, status_of
 
@@ -40,3 +40,20 @@ def test_a_detail_in_an_any_is_not_wrapped_twice() -> None:
     packed.Pack(kinds.ErrorInfo(reason="X"))
     said = error_object(RpcStatus(Code.ABORTED, details=(packed,)))
     assert said["details"][0]["debug"] == {"reason": "X"}
+
+
+@pytest.mark.parametrize("error", [NotFound("no"), DeadlineExceeded("late"), TooLarge("long")])
+def test_an_error_that_says_nothing_beyond_its_code_has_no_details(error: Exception) -> None:
+    """Peers compare, and a detail that repeats the code is noise."""
+    assert "details" not in error_object(status_of(error))
+
+
+def test_an_error_with_a_reason_or_facts_of_its_own_has_them() -> None:
+    """For machines."""
+    error = NotFound("no", reason="NO_SUCH_USER", metadata={"user": "7"})
+    (detail,) = error_object(status_of(error))["details"]
+    assert detail["debug"] == {
+        "reason": "NO_SUCH_USER",
+        "domain": "mainstay",
+        "metadata": {"user": "7"},
+    }

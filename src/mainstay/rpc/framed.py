@@ -26,7 +26,7 @@ from mainstay.rpc.compression import COMPRESSORS, compress, decompress
 from mainstay.wire.envelopes import COMPRESSED, PLAIN, EnvelopeError, EnvelopeReader, seal
 from mainstay.wire.grpc import encode_binary
 
-__all__ = ["FramedCall", "FramedStream", "incoming_of", "wire_fields"]
+__all__ = ["FramedCall", "FramedStream", "OneRequestStream", "incoming_of", "wire_fields"]
 
 _TOGETHER: Final = 16 * 1024
 """Bytes of messages that wait for one another; a DATA frame holds as many."""
