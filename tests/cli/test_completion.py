@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_main import COMMANDS
 from tests.cli.world import GOOD, MAINSTAY, PATIENCE, environment, mainstay, write
 
 # Asks the script as bash does at TAB: the words of the line, the last one being typed.
@@ -57,7 +58,7 @@ def shop(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([""], ["check", "completion", "config", "openapi", "routes", "run", "version"]),
+        ([""], list(COMMANDS)),
         (["co"], ["completion", "config"]),
         (["run", ""], ["good", "shop"]),
         (["check", "g"], ["good"]),

@@ -11,15 +11,28 @@ import click
 import pytest
 
 from mainstay import __version__
+from mainstay.cli.exits import Exit
 from mainstay.cli.main import cli
 from tests.cli.world import GOOD, MAINSTAY, PATIENCE, environment, mainstay, write
 
-COMMANDS = ("check", "completion", "config", "openapi", "routes", "run", "version")
+COMMANDS = (
+    "call",
+    "check",
+    "completion",
+    "config",
+    "openapi",
+    "proto",
+    "routes",
+    "run",
+    "version",
+)
 CODES = {
+    "call": ["0", "1", "2", "5", "6", "78", "130"],
     "check": ["0", "1", "2", "4", "78"],
     "completion": ["0", "1", "2"],
     "config": ["0", "1", "2", "4", "78"],
     "openapi": ["0", "1", "2", "4", "78"],
+    "proto": ["0", "1", "2", "4"],
     "routes": ["0", "1", "2", "4", "78"],
     "run": ["0", "1", "2", "3", "4", "78", "124", "130"],
     "version": ["0", "1", "2"],
@@ -35,7 +48,7 @@ def test_the_help_of_the_group_names_every_command(tmp_path: Path) -> None:
     page = mainstay("--help", cwd=tmp_path)
     assert (page.code, page.err) == (0, "")
     assert "MODULE:NAME" in page.out
-    assert codes(page.out) == CODES["run"]
+    assert codes(page.out) == [str(int(each)) for each in Exit]
     table = page.out.partition("Commands:")[2].partition("Exit codes:")[0]
     listed = re.findall(r"^  (\w+) {2,}(\S.+)$", table, re.MULTILINE)
     assert [name for name, _ in listed] == list(COMMANDS)

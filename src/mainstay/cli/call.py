@@ -116,7 +116,7 @@ def command(
     protos: tuple[Path, ...],
     include: tuple[Path, ...],
 ) -> None:
-    """Call a method of a gRPC server with JSON.
+    """Call a method of a gRPC server with JSON, or show what it has.
 
     DATA is JSON, @FILE, or - for standard input; without it the request is empty. A method that
     takes a stream takes several values, and without DATA a line of standard input each. Replies are
