@@ -28,7 +28,7 @@ async def test_what_a_class_needs_and_nobody_provides_is_told_at_the_start() -> 
     """As for any resource."""
     base: Any = behave().services.BehaveServicer
 
-    class Behaving(base):
+    class Behaving(base):  # type: ignore[misc]
         def __init__(self, store: Store) -> None:
             self.store = store
 
@@ -54,7 +54,7 @@ def test_without_grpcio_the_error_names_it() -> None:
         "except Exception as error: print(error)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith("add_servicer needs the package that provides 'grpc'")
+    assert ran.stdout.startswith("add_servicer needs grpcio and protobuf")
 
 
 def test_grpc_is_not_loaded_before_it_is_needed() -> None:

@@ -48,13 +48,15 @@ class AnsweringServicers:
         service that is answered already.
         """
         try:
-            from mainstay.rpc.grpcio.servicers import services_of  # noqa: PLC0415 - needs grpcio
+            from mainstay.rpc.grpcio.servicers import adopt, services_of  # noqa: PLC0415 - see there
+
+            adopt()
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] not in ("grpc", "google"):
+            if not (error.name or "").startswith(("grpc", "google")):
                 raise
             raise WiringError(
-                f"add_servicer needs the package that provides {error.name!r}: generated code "
-                "imports it as well; pip install grpcio protobuf"
+                "add_servicer needs grpcio and protobuf, as the generated code does: "
+                "pip install grpcio protobuf"
             ) from error
         declared = self.declaration
         services = services_of(add, servicer, interceptors)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import grpc
 import grpc.aio
 import msgspec
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]
 
 from mainstay import Service
 from mainstay.service.settings import Settings

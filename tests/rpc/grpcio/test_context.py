@@ -41,7 +41,7 @@ async def test_a_client_that_cancels_cancels_the_method(method: str) -> None:
         context.add_done_callback(lambda own: watched.ended.set())
         watched.began.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             watched.seen.append(context.cancelled())
             raise
@@ -64,7 +64,7 @@ async def test_a_deadline_ends_the_method() -> None:
 
     async def waits(self: Any, request: Any, context: Any) -> Any:
         context.add_done_callback(lambda own: watched.ended.set())
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     async with on_mainstay(servicer(One=waits)) as address:
         seen = await see(address, "One", [ask()], timeout=0.05)

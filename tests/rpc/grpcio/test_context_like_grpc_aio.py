@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from tests.rpc.grpcio.generated import (
     answer,
@@ -24,6 +24,9 @@ from tests.rpc.grpcio.generated import (
 )
 
 pytestmark = [pytest.mark.real_loop, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+
+Function = Callable[..., Any]
 
 
 class Behaviour(NamedTuple):
@@ -39,10 +42,12 @@ BEHAVIOURS: dict[str, Behaviour] = {}
 THREE = [ask("a"), ask("b"), ask("c")]
 
 
-def behaviour(method: str, *, told: bool = True, timeout: float | None = None) -> Any:
+def behaviour(
+    method: str, *, told: bool = True, timeout: float | None = None
+) -> Callable[[Function], Function]:
     """Try the decorated function as `method`."""
 
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+    def add(function: Function) -> Function:
         name = function.__name__.strip("_")
         BEHAVIOURS[f"{method}-{name}"] = Behaviour(method, function, told, timeout)
         return function
@@ -225,7 +230,7 @@ async def returns_nothing(self: Any, request: Any, context: Any) -> Any:
 
 @behaviour("One", told=False)
 async def awaits_what_raises(self: Any, request: Any, context: Any) -> Any:
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0)
     raise LookupError("secret")
 
 
@@ -276,7 +281,7 @@ async def knows_the_time(self: Any, request: Any, context: Any) -> Any:
 
 @behaviour("One", timeout=0.1)
 async def takes_too_long(self: Any, request: Any, context: Any) -> Any:
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()
 
 
 @behaviour("One")
@@ -386,14 +391,15 @@ async def yields_and_raises(self: Any, request: Any, context: Any) -> Any:
 @behaviour("Many", told=False)
 async def raises_before_it_yields(self: Any, request: Any, context: Any) -> Any:
     context.set_trailing_metadata((("a", "1"),))
-    raise ValueError("secret")
+    if request.text:
+        raise ValueError("secret")
     yield
 
 
 @behaviour("Many", timeout=0.1)
 async def yields_and_takes_too_long(self: Any, request: Any, context: Any) -> Any:
     yield answer("kept")
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()
 
 
 # --- many requests -------------------------------------------------------------------------------

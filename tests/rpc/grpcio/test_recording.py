@@ -16,7 +16,7 @@ def add_of() -> Any:
 
 def add_as_it_was(made: Any, server: Any) -> None:
     """What older generators write: one generic handler."""
-    handlers = {"One": grpc.unary_unary_rpc_method_handler(made.One)}
+    handlers: Any = {"One": grpc.unary_unary_rpc_method_handler(made.One)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", handlers),))
 
 

@@ -9,7 +9,10 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.longrunning import (  # type: ignore[import-untyped]
+    operations_pb2,
+    operations_pb2_grpc,
+)
 from google.protobuf import empty_pb2
 from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -32,7 +35,7 @@ async def with_sync_stub(address: str, stub: Any, use: Callable[[Any], Any]) -> 
     return await asyncio.to_thread(work)
 
 
-class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc, no-any-unimported]
+class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
     """Long-running operations of Google's APIs, kept in a dict."""
 
     def __init__(self) -> None:
@@ -142,7 +145,7 @@ class Counting(grpc.GenericRpcHandler):
         name = handler_call_details.method.removeprefix("/any.Thing/")
 
         async def unary(request: bytes, context: Any) -> bytes:
-            return name.encode() + request
+            return bytes(name.encode() + request)
 
         async def double(request: str, context: Any) -> Any:
             yield request
@@ -159,7 +162,8 @@ async def test_a_generic_handler_decides_when_a_call_comes() -> None:
     """Of the name, the kind and the serializers; what it does not know is UNIMPLEMENTED."""
     service = Service("any")
     service.add_servicer(lambda made, server: server.add_generic_rpc_handlers((made,)), Counting())
-    async with serving(service) as address, grpc.aio.insecure_channel(address) as channel:
+    async with serving(service) as address, grpc.aio.insecure_channel(address) as made:
+        channel: Any = made  # whose stubs know nothing of bytes
         assert await channel.unary_unary("/any.Thing/Any7")(b"!") == b"Any7!"
         many = channel.unary_stream("/any.Thing/Many")(b"x")
         assert [each async for each in many] == [b"x", b"x"]
@@ -181,7 +185,7 @@ async def test_a_class_is_made_once_when_the_service_starts() -> None:
     made: list[Any] = []
     base: Any = behave().services.BehaveServicer
 
-    class Behaving(base):
+    class Behaving(base):  # type: ignore[misc]
         def __init__(self, store: Store) -> None:
             self.store = store
             made.append(self)
@@ -215,7 +219,7 @@ async def test_a_method_of_a_class_may_set_a_code_and_abort() -> None:
     """As one of an instance."""
     base: Any = behave().services.BehaveServicer
 
-    class Behaving(base):
+    class Behaving(base):  # type: ignore[misc]
         async def One(self, request: Any, context: Any) -> Any:
             await context.abort(grpc.StatusCode.NOT_FOUND, "nowhere")
 

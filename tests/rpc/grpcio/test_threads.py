@@ -122,7 +122,7 @@ async def test_a_thread_that_waits_for_a_message_is_freed_when_the_client_leaves
 
     async def one_and_wait() -> Any:
         yield ask("a")
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     made = servicer(Gather=gather, Chat=chat)
     async with on_mainstay(made) as address, grpc.aio.insecure_channel(address) as channel:

@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from tests.rpc.grpcio.generated import answer, ask, on_grpc, on_mainstay, see, servicer
 
 pytestmark = pytest.mark.real_loop
+
+
+Function = Callable[..., Any]
 
 
 class Behaviour(NamedTuple):
@@ -26,10 +29,10 @@ BEHAVIOURS: dict[str, Behaviour] = {}
 THREE = [ask("a"), ask("b"), ask("c")]
 
 
-def behaviour(method: str, *, told: bool = True) -> Any:
+def behaviour(method: str, *, told: bool = True) -> Callable[[Function], Function]:
     """Try the decorated function as `method`."""
 
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+    def add(function: Function) -> Function:
         BEHAVIOURS[f"{method}-{function.__name__}"] = Behaviour(method, function, told)
         return function
 

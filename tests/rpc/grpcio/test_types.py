@@ -37,7 +37,7 @@ def test_generated_methods_are_described_by_their_descriptors() -> None:
 
 def test_hand_written_serializers_are_used_as_they_are() -> None:
     """Without a descriptor, as nobody knows what they read and write."""
-    handler = grpc.unary_unary_rpc_method_handler(
+    handler: Any = grpc.unary_unary_rpc_method_handler(
         lambda request, context: request,
         request_deserializer=lambda data: data.decode(),
         response_serializer=lambda text: text.encode(),
@@ -51,7 +51,7 @@ def test_hand_written_serializers_are_used_as_they_are() -> None:
 
 def test_serializers_of_ones_own_go_before_the_descriptor() -> None:
     """A service may take its bytes as they are, though its messages are known."""
-    handler = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
     service = service_from("test.behave.v1.Behave", {"One": handler})
     method = service.methods["One"]
     assert method.descriptor is None
@@ -64,7 +64,7 @@ def test_a_deserializer_that_fails_has_met_a_malformed_message() -> None:
     def fails(data: bytes) -> Any:
         raise KeyError(data)
 
-    handler = grpc.unary_unary_rpc_method_handler(print, request_deserializer=fails)
+    handler: Any = grpc.unary_unary_rpc_method_handler(print, request_deserializer=fails)
     method = service_from("a.B", {"Do": handler}).methods["Do"]
     with pytest.raises(ValueError, match="malformed"):
         method.request.decode(b"x")
@@ -72,7 +72,7 @@ def test_a_deserializer_that_fails_has_met_a_malformed_message() -> None:
 
 def test_a_request_of_protobuf_has_json_without_its_service() -> None:
     """Its class is found by its ``FromString``."""
-    handler = grpc.unary_unary_rpc_method_handler(
+    handler: Any = grpc.unary_unary_rpc_method_handler(
         print, request_deserializer=behave().messages.Ask.FromString
     )
     method = service_from("unknown.Service", {"Do": handler}).methods["Do"]

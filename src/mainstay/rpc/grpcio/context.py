@@ -8,9 +8,6 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NoReturn
 
-import grpc
-import grpc.aio
-
 from mainstay.errors import Code, EndOfStream
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.framed import FramedCall
@@ -21,7 +18,7 @@ __all__ = ["ServicerContext", "open_head"]
 _log = logging.getLogger("mainstay.rpc")
 
 
-class ServicerContext(KnownCall, grpc.aio.ServicerContext):  # type: ignore[type-arg, misc]
+class ServicerContext(KnownCall):
     """What a method gets beside its request. It ends with the call, and is of no use in threads."""
 
     _callbacks: list[Callable[[Any], Any]] | None = None
@@ -34,7 +31,9 @@ class ServicerContext(KnownCall, grpc.aio.ServicerContext):  # type: ignore[type
         try:
             return await self._messages().receive()
         except EndOfStream:
-            return grpc.aio.EOF
+            from grpc.aio import EOF  # noqa: PLC0415 - see the package
+
+            return EOF
 
     async def write(self, message: Any) -> None:
         """Send a message; returns when there is room for more."""
@@ -46,14 +45,14 @@ class ServicerContext(KnownCall, grpc.aio.ServicerContext):  # type: ignore[type
         """Send the head of the reply now. Raises: grpc.aio.UsageError when it was sent."""
         self._check()
         if self.head_sent:
-            raise grpc.aio.UsageError("Send initial metadata failed: already sent")
+            raise _misuse("Send initial metadata failed: already sent")
         self.head_sent = True
         await open_head(self._call, initial_metadata)
 
     def _messages(self) -> Any:
         stream = self._call.stream
         if stream is None:
-            raise grpc.aio.UsageError(
+            raise _misuse(
                 f"{self._call.method} has one request and one reply: its method gets the one, and "
                 "returns the other"
             )
@@ -61,9 +60,11 @@ class ServicerContext(KnownCall, grpc.aio.ServicerContext):  # type: ignore[type
 
     def _check(self) -> None:
         if self._aborted:
-            raise grpc.aio.AbortError("Locally aborted.")
+            from grpc.aio import AbortError  # noqa: PLC0415 - see the package
+
+            raise AbortError("Locally aborted.")
         if self._over:
-            raise grpc.aio.UsageError("RPC already finished.")
+            raise _misuse("RPC already finished.")
 
     # --- how it ends ----------------------------------------------------------------------------
 
@@ -83,7 +84,7 @@ class ServicerContext(KnownCall, grpc.aio.ServicerContext):  # type: ignore[type
         """What was set."""
         return self._details
 
-    def time_remaining(self) -> float | None:  # type: ignore[override]
+    def time_remaining(self) -> float | None:
         """Seconds to the tighter of the caller's deadline and the service's; None without both."""
         left = self._call.scope.remaining()
         return None if left == inf else max(left, 0.0)
@@ -116,6 +117,12 @@ class ServicerContext(KnownCall, grpc.aio.ServicerContext):  # type: ignore[type
             callback(self)
         except Exception:
             _log.exception("a done callback of %s failed", self._call.method)
+
+
+def _misuse(message: str) -> Exception:
+    from grpc.aio import UsageError  # noqa: PLC0415 - see the package
+
+    return UsageError(message)
 
 
 async def open_head(call: RpcCall, metadata: Any) -> None:

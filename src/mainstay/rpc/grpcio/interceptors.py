@@ -8,12 +8,8 @@ the message as the method's own deserializer has read it; deserializers of its o
 from __future__ import annotations
 
 import inspect
-from collections import namedtuple
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import grpc
-import grpc.aio
+from typing import Any, NamedTuple
 
 from mainstay.core.call import Handler
 from mainstay.errors import Unimplemented, WiringError
@@ -23,15 +19,17 @@ from mainstay.rpc.grpcio.known import metadata_of
 __all__ = ["CallDetails", "check_interceptors", "intercepted"]
 
 
-class CallDetails(
-    namedtuple("CallDetails", ("method", "invocation_metadata")),  # noqa: PYI024 - as grpcio's own
-    grpc.HandlerCallDetails,
-):
-    """What is known of a call before its method handler is chosen."""
+class CallDetails(NamedTuple):
+    """What is known of a call before its method handler is chosen; a `grpc.HandlerCallDetails`."""
+
+    method: str
+    invocation_metadata: tuple[Any, ...]
 
 
 def check_interceptors(interceptors: Sequence[Any]) -> None:
     """Raises: WiringError for what is no interceptor, and for both kinds at once."""
+    import grpc.aio  # noqa: PLC0415 - see the package
+
     for each in interceptors:
         if not isinstance(each, grpc.aio.ServerInterceptor | grpc.ServerInterceptor):
             kind = "a class; make one" if isinstance(each, type) else "none"
@@ -67,6 +65,8 @@ def intercepted(
 
 
 def _pipeline(interceptors: tuple[Any, ...], method_handler: Any) -> Callable[[Any], Any]:
+    import grpc.aio  # noqa: PLC0415 - see the package
+
     if interceptors and isinstance(interceptors[0], grpc.aio.ServerInterceptor):
 
         async def last(details: Any) -> Any:

@@ -14,11 +14,8 @@ grpcio, and are proved by running the same servicers on its server (``tests/rpc/
 from __future__ import annotations
 
 import logging
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn
-
-import grpc
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, NoReturn
 
 from mainstay.errors import Code, Error, InvalidRequest, RpcError
 from mainstay.rpc.call import RpcCall
@@ -30,8 +27,13 @@ __all__ = ["KnownCall", "Metadatum", "code_of", "metadata_of"]
 
 _log = logging.getLogger("mainstay.rpc")
 
-Metadatum = namedtuple("Metadatum", ("key", "value"))  # noqa: PYI024 - as grpcio's own
-"""One pair of metadata; ``-bin`` keys have bytes."""
+
+class Metadatum(NamedTuple):
+    """One pair of metadata; ``-bin`` keys have bytes."""
+
+    key: str
+    value: str | bytes
+
 
 _DETAILS: Final = "grpc-status-details-bin"
 _OF_TRANSPORT: Final = frozenset(
@@ -82,7 +84,7 @@ class KnownCall:
 
     # --- what is known --------------------------------------------------------------------------
 
-    def invocation_metadata(self) -> tuple[Any, ...]:
+    def invocation_metadata(self) -> tuple[Metadatum, ...]:
         """Pairs that came with the call. Raises: InvalidRequest for a ``-bin`` that is no base64."""
         return metadata_of(self._call)
 
@@ -155,6 +157,8 @@ class KnownCall:
 
     def give_up(self, code: Any, details: str, trailing: Any) -> NoReturn:
         """What `abort` does."""
+        import grpc.aio  # noqa: PLC0415 - see the package
+
         if self._aborted:
             raise grpc.aio.UsageError("Abort already called!")
         self._aborted = True
@@ -217,7 +221,7 @@ def code_of(code: Any) -> Code | None:
         return Code.UNKNOWN
 
 
-def metadata_of(call: RpcCall) -> tuple[Any, ...]:
+def metadata_of(call: RpcCall) -> tuple[Metadatum, ...]:
     """The pairs that came with a call, as grpcio shows them.
 
     Raises: InvalidRequest for a ``-bin`` value that is no base64.
@@ -251,7 +255,3 @@ def _pairs(metadata: Any) -> tuple[Any, ...]:
                 "-bin"
             )
     return pairs
-
-
-Callback = Callable[[Any], Any]
-Pairs = Iterable[tuple[str, str | bytes]]

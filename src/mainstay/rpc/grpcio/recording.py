@@ -8,11 +8,12 @@ as registered methods, which newer ones do as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
-import grpc
+from typing import TYPE_CHECKING, Any
 
 from mainstay.errors import WiringError
+
+if TYPE_CHECKING:
+    import grpc
 
 __all__ = ["Later", "Recorder", "record"]
 
@@ -83,6 +84,8 @@ def _table_of(handler: grpc.GenericRpcHandler) -> Mapping[str, Any] | None:
     grpcio has no public way to ask. Should its attribute get another name, such a handler is asked
     at each call, as any other generic one.
     """
+    import grpc  # noqa: PLC0415 - see the package
+
     table = getattr(handler, "_method_handlers", None)
     return (
         table if isinstance(handler, grpc.ServiceRpcHandler) and isinstance(table, dict) else None
@@ -113,6 +116,8 @@ def record(add: Callable[[Any, Any], Any], servicer: Any) -> Recorder:
 
 
 def _check(add: Any, servicer: Any) -> None:
+    import grpc.aio  # noqa: PLC0415 - see the package
+
     if isinstance(add, type) or not callable(add):
         swapped = "; the two are swapped" if callable(servicer) else ""
         raise WiringError(f"{_said(add)} is no function that adds a servicer{swapped}; {_WANTED}")

@@ -12,13 +12,15 @@ from typing import Any, Final
 from mainstay.core.call import Call, Handler, StreamMiddleware
 from mainstay.errors import InvalidRequest, Unimplemented, UsageError
 from mainstay.rpc.grpcio.answering import answer_with, behaviour_of, core_of, handler_of
+from mainstay.rpc.grpcio.context import ServicerContext
 from mainstay.rpc.grpcio.interceptors import CallDetails, check_interceptors, intercepted
 from mainstay.rpc.grpcio.known import metadata_of
 from mainstay.rpc.grpcio.recording import Later, record
+from mainstay.rpc.grpcio.threads import ThreadContext
 from mainstay.rpc.grpcio.types import service_from
 from mainstay.rpc.method import CATCH_ALL, Kind, MessageType, RpcMethod, RpcService
 
-__all__ = ["services_of"]
+__all__ = ["adopt", "services_of"]
 
 
 def services_of(
@@ -46,6 +48,18 @@ def services_of(
     if recorder.generic:
         made.append(_catching(recorder.generic, interceptors))
     return made
+
+
+def adopt() -> None:
+    """Let what we give to servicers pass for what grpcio gives them, where they look at types.
+
+    Raises: ModuleNotFoundError without grpcio.
+    """
+    import grpc.aio  # noqa: PLC0415 - see the package
+
+    grpc.ServicerContext.register(ThreadContext)
+    grpc.aio.ServicerContext.register(ServicerContext)
+    grpc.HandlerCallDetails.register(CallDetails)
 
 
 def _answer(
@@ -89,7 +103,7 @@ def _function(
 
 def _bound(method_handler: Any, behaviour: Callable[..., Any]) -> Any:
     """The same handler with the method of an instance."""
-    import grpc  # noqa: PLC0415
+    import grpc  # noqa: PLC0415 - see the package
 
     kind = Kind((bool(method_handler.request_streaming), bool(method_handler.response_streaming)))
     make = {

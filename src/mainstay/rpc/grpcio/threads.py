@@ -16,8 +16,6 @@ from concurrent.futures import Future
 from math import inf
 from typing import Any, NoReturn
 
-import grpc
-
 from mainstay.core.call import Stream
 from mainstay.core.scope import Scope
 from mainstay.core.threads import to_thread
@@ -26,12 +24,12 @@ from mainstay.rpc.call import RpcCall
 from mainstay.rpc.grpcio.context import open_head
 from mainstay.rpc.grpcio.known import KnownCall
 
-__all__ = ["RequestIterator", "ThreadContext", "drive"]
+__all__ = ["RequestIterator", "ThreadContext", "drive", "send_all"]
 
 _log = logging.getLogger("mainstay.rpc")
 
 
-class ThreadContext(KnownCall, grpc.ServicerContext):  # type: ignore[misc]
+class ThreadContext(KnownCall):
     """What a method gets beside its request: the contract of `grpc.ServicerContext`.
 
     Made on the loop, used in any thread.
@@ -77,7 +75,9 @@ class ThreadContext(KnownCall, grpc.ServicerContext):  # type: ignore[misc]
             raise
         except Error as error:
             if self._scope.cancelled:
-                raise grpc.RpcError(f"the call has ended: {error}") from error
+                from grpc import RpcError  # noqa: PLC0415 - see the package
+
+                raise RpcError(f"the call has ended: {error}") from error
             raise
 
     def send_initial_metadata(self, initial_metadata: Any) -> None:
