@@ -53,6 +53,15 @@ def test_every_fault_is_told_with_its_place(
     assert "warning" not in caught.value.message
 
 
+def test_only_the_compiler_is_heard(tmp_path: Path) -> None:
+    """A file that does not say its syntax makes its library write a log, which tells nobody."""
+    (tmp_path / "bad.proto").write_text("mesage A {}", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        compile_files([tmp_path])
+    (line,) = caught.value.message.splitlines()
+    assert line.startswith(f"{tmp_path}/bad.proto:1:1: ")
+
+
 def test_a_fault_of_another_folder_has_its_whole_path(tmp_path: Path) -> None:
     """The name below a root means nothing to whoever stands elsewhere."""
     folder = write(tmp_path, bad="mesage A {}")

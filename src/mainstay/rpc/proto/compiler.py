@@ -33,6 +33,8 @@ TIMEOUT: Final = 60.0
 """Seconds for one run; a hundred files take less than one."""
 
 _PLACE: Final = re.compile(r"(?P<file>[^:]+\.proto):(?P<rest>.*)")
+_LOG: Final = re.compile(r"[IWEF]\d{4} |WARNING: All log messages before absl")
+"""What the compiler's library says, and not the compiler."""
 _COMMON: Final = "google/api/http.proto"
 
 
@@ -138,7 +140,7 @@ def _refused(said: str, roots: Sequence[Path]) -> UsageError:
     lines = []
     missing = False
     for line in said.splitlines():
-        if ": warning: " in line:
+        if ": warning: " in line or _LOG.match(line):
             continue
         missing = missing or line.endswith(": File not found.")
         place = _PLACE.fullmatch(line)

@@ -51,6 +51,7 @@ class StreamOf(Protocol[Q_contra, R_co]):
     async def initial_metadata(self) -> PairTuple:
         """See `RpcStream.initial_metadata`."""
 
+    @property
     def trailing_metadata(self) -> PairTuple:
         """See `RpcStream.trailing_metadata`."""
 
@@ -62,7 +63,7 @@ class StreamOf(Protocol[Q_contra, R_co]):
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        traceback: TracebackType | None,
+        trace: TracebackType | None,
     ) -> None: ...
 
 
