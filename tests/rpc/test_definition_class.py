@@ -172,8 +172,8 @@ def test_directions_that_are_too_many_are_faults() -> None:
 
         One = None  # type: ignore[assignment]
 
-        async def gather(self) -> Status:
-            return Status()  # type: ignore[override]
+        async def gather(self) -> Status:  # type: ignore[override]
+            return Status()
 
         def get_many(self, request: Status) -> Any:
             yield request

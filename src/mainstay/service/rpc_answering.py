@@ -32,13 +32,15 @@ class AnsweringRpc(AnsweringServicers):
 
         Raises: WiringError when a service of that name is answered already.
         """
-        service = getattr(definition, "service", definition)
-        if not hasattr(service, "methods"):
+        from mainstay.rpc.method import RpcService  # noqa: PLC0415 - not without RPC
+
+        service: Any = getattr(definition, "service", definition)
+        if not isinstance(service, RpcService):
             raise WiringError(
                 f"add_rpc takes an Rpc, not {definition!r}; a class for a .proto is decorated with "
                 "@service.rpc(descriptor), a servicer of grpcio goes to add_servicer"
             )
-        self._add(cast("RpcService", service))
+        self._add(service)
 
     def rpc(
         self,

@@ -86,6 +86,6 @@ def test_what_protobuf_refuses_is_a_wiring_error() -> None:
 
 def test_two_enums_with_one_value_each_live_side_by_side() -> None:
     """Values share the names of the package, and are told apart by their prefix."""
-    one, two = (enum.Enum(name, ["SAME"]) for name in ("One", "Two"))  # type: ignore[misc]
+    one, two = (enum.Enum(name, ["SAME"]) for name in ("One", "Two"))
     made = msgspec.defstruct("Holder", [("a", one), ("b", two)])
     assert pool_of(read(made)).FindEnumTypeByName("zoo.v1.Two").values_by_name["TWO_SAME"]
