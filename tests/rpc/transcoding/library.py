@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import google.api.annotations_pb2
-import grpc_tools
+import grpc_tools  # type: ignore[import-untyped]
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -18,7 +18,9 @@ from grpc_tools import protoc
 
 from mainstay import Service
 from mainstay.errors import Code, RpcError
+from mainstay.rpc.comments import keep_comments
 from mainstay.rpc.method import RpcService
+from mainstay.rpc.proto.comments import comments_of
 from mainstay.rpc.protobuf import service_of
 
 SHELF = """
@@ -164,6 +166,7 @@ def compiled(text: str = SHELF, name: str = "library.proto") -> DescriptorPool:
     pool = DescriptorPool()
     for file in files.file:
         pool.Add(file)
+        keep_comments(pool, comments_of(file))
     return pool
 
 

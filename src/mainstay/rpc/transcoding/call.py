@@ -9,7 +9,7 @@ stream are trailers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from mainstay.core.metadata import Metadata
@@ -148,7 +148,7 @@ class TranscodedCall(FramedCall):
     def fail(self, status: Any) -> None:
         """See `RpcCall`."""
         flow = self._flow
-        if flow is not None and self._type is EVENTS and flow.gathered:
+        if flow is not None and self._type is EVENTS and flow.begun:
             flow.flush()
         if flow is not None and flow.opened:
             flow.flush()
@@ -226,10 +226,10 @@ class TranscodedStream(FramedStream):
         super().__init__(call)
         self._given = False
 
-    @property
-    def gathered(self) -> bool:
-        """Whether there are messages that are not written yet."""
-        return bool(self._parts)
+    async def send_all(self, messages: AsyncIterator[Any]) -> None:
+        """See `FramedStream`, whose envelopes are not ours."""
+        async for message in messages:
+            await self.send(message)
 
     async def receive(self) -> Any:
         """See `Stream`."""

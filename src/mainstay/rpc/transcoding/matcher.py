@@ -85,7 +85,8 @@ class Matcher(Generic[T]):
         raw = path[1:].split("/")
         decoded = raw if "%" not in path else [decode_text(each) for each in raw]
         if self._verbs:
-            before, colon, verb = raw[-1].rpartition(":")
+            before, colon, said = raw[-1].rpartition(":")
+            verb = decode_text(said)
             if colon and verb in self._verbs:
                 shorter = [*raw[:-1], before] if before or len(raw) == 1 else raw[:-1]
                 last = [decode_text(before)] if len(shorter) == len(raw) else []

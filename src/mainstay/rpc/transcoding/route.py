@@ -82,6 +82,7 @@ class Route:
         self._pool: Any = method.request.descriptor.file.pool
         self._reply_pool: Any = method.response.descriptor.file.pool
         self._names = names_of(method.request.descriptor)
+        self._own = method.request.descriptor.full_name.startswith("google.protobuf.")
         self._in_path = [self._variable(each) for each in self.template.variables]
         self._taken = frozenset(each.field for each in self.template.variables)
         self.bodiless = not rule.body
@@ -179,8 +180,13 @@ class Route:
             raise _wrong("/body" if body else "/query", str(error)) from None
 
     def _read_all(self, message: Any, data: bytes, _: bytes) -> None:
-        if data:
-            self._parse(_decoded(data), message)
+        if not data:
+            return
+        value = _decoded(data)
+        # protobuf takes an empty list for a message without fields; some types of its own are lists.
+        if not isinstance(value, dict) and not self._own:
+            raise _wrong("/body", f"a {message.DESCRIPTOR.name} is an object in JSON")
+        self._parse(value, message)
 
     def _parse(self, value: Any, message: Any) -> None:
         try:
