@@ -1,21 +1,26 @@
 """Facts about the services that every service with RPC has."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from mainstay.core.call import Call, Handler
 from mainstay.errors import Unauthenticated
+from mainstay.rpc.client.channel import Channel
+from mainstay.rpc.definition import Rpc
 from mainstay.rpc.health import Health
 from mainstay.rpc.health_service import NAME, health_service
 from mainstay.rpc.method import RpcService
+from mainstay.rpc.protobuf import bare_method
+from mainstay.rpc.reflection_client import Reflected
 from mainstay.rpc.settings import RpcSettings
 from mainstay.service.rpc_builtin import builtin_endpoints
 from mainstay.service.service import Service
-from tests.rpc.inspected import address_of, serving, zoo
+from tests.rpc.inspected import address_of, keeper, serving, zoo
 
 
 async def ready() -> bool:
@@ -40,6 +45,58 @@ def test_settings_switch_them_off() -> None:
 def test_the_services_own_implementation_wins() -> None:
     """Ours is left out, and reflection tells of theirs."""
     assert NAME not in names({NAME: health_service(Health(ready))})
+
+
+@dataclass
+class Bone:
+    """What a dog gets, and gives back."""
+
+    size: int = 0
+
+
+@pytest.mark.real_loop
+async def test_services_are_described_however_they_were_defined() -> None:
+    """By functions, by a class, and by generated code, which may be of a built-in service."""
+    dogs = Rpc("farm.v1.Dogs")
+
+    @dogs.method
+    async def fetch(request: Bone) -> Bone:
+        return Bone(size=request.size + 1)
+
+    descriptor: Any = keeper().descriptor
+    animal: Any = bare_method(descriptor.methods[0]).request.python_type
+    service = Service("farm")
+    service.add_rpc(dogs)
+
+    async def feed(self: Any, request: Any) -> Any:
+        return animal(name="me")
+
+    service.rpc(descriptor, partial=True)(type("Keeper", (), {"Feed": feed}))
+    servicer: Any = health.HealthServicer()
+    servicer.set("theirs", health_pb2.HealthCheckResponse.NOT_SERVING)
+    service.add_servicer(health_pb2_grpc.add_HealthServicer_to_server, servicer)
+    async with serving(service) as (running, _), Channel(address_of(running)) as channel:
+        server = Reflected(channel)
+        assert await server.list_services() == [
+            "farm.v1.Dogs",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+            "zoo.v1.Keeper",
+        ]
+        for name in server.schema.services:
+            await server.fetch(name)
+        assert await ask(channel, server, "farm.v1.Dogs/Fetch", {"size": 1}) == '{"size": "2"}'
+        assert await ask(channel, server, "zoo.v1.Keeper/Feed", {}) == '{"name": "me"}'
+        theirs = await ask(channel, server, "grpc.health.v1.Health/Check", {"service": "theirs"})
+        assert theirs == '{"status": "NOT_SERVING"}'
+
+
+async def ask(channel: Channel, server: Reflected, path: str, request: Any) -> str:
+    """The reply of a unary method, as JSON."""
+    method = server.schema.method(path)
+    call = channel.method_at(method.path, method.kind, method.encode, method.decode)
+    return method.reply(await call(method.request(request)))
 
 
 @pytest.mark.real_loop
@@ -67,12 +124,16 @@ async def test_calls_are_counted_in_the_metrics() -> None:
         talk = channel.stream_stream("/zoo.v1.Keeper/Talk")()
         await talk.write(b"")
         await talk.read()
+        during = await _get(address_of(running), "/metrics")
+        await talk.done_writing()
+        assert await talk.read() is grpc.aio.EOF
         text = await _get(address_of(running), "/metrics")
-        talk.cancel()
     feed = 'rpc_system_name="grpc",rpc_method="zoo.v1.Keeper/Feed"'
     assert f'rpc_server_calls_total{{{feed},rpc_response_status_code="OK"}} 1\n' in text
     talked = 'rpc_system_name="grpc",rpc_method="zoo.v1.Keeper/Talk"'
-    assert f"rpc_server_active_calls{{{talked}}} 1\n" in text
+    assert f"rpc_server_active_calls{{{talked}}} 1\n" in during
+    assert f"rpc_server_active_calls{{{talked}}} 0\n" in text
+    assert f"rpc_server_messages_received_total{{{talked}}} 1\n" in during
     assert f"rpc_server_messages_sent_total{{{talked}}} 1\n" in text
     assert "http_server_open_connections" in text
 
