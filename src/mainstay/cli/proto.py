@@ -51,7 +51,7 @@ def _check_option(function: Callable[..., Any]) -> Callable[..., Any]:
     help="A folder that imports start from; repeatable. [default: the folder of each SRC]",
 )
 @_check_option
-def generate(sources: tuple[Path, ...], out: Path, include: tuple[Path, ...], check: bool) -> None:
+def _generate(sources: tuple[Path, ...], out: Path, include: tuple[Path, ...], check: bool) -> None:
     """Write typed Python for .proto files: messages, servers and clients.
 
     SRC is a file, or a folder with all files below it. hello/v1/greeter.proto gives
@@ -78,7 +78,7 @@ def generate(sources: tuple[Path, ...], out: Path, include: tuple[Path, ...], ch
     help="A folder to write to. [default: stdout]",
 )
 @_check_option
-def export(target: str, out: Path | None, check: bool) -> None:
+def _export(target: str, out: Path | None, check: bool) -> None:
     """Write the .proto files of a service's RPC, whatever it was defined by.
 
     Comments are the docstrings of functions and classes. The same service always gives the same
