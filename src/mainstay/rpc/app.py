@@ -69,7 +69,8 @@ class RpcApplication:
         self.endpoints = endpoints
         self.settings = settings
         self._by_path = {each.method.path.encode(): each for each in endpoints}
-        self.unmatched = self._by_path.pop(_CATCH_ALL, None) or RpcEndpoint(_NO_METHOD, _unmatched)
+        nothing = RpcEndpoint(_NO_METHOD, _unmatched)
+        self.unmatched = self._by_path.pop(_CATCH_ALL, nothing)
         self._fallback = fallback
         self._call_timeout = call_timeout
         self._transcoding = transcoding
@@ -160,7 +161,11 @@ class RpcApplication:
             # Nothing but RPC has such a content type; what Connect's unary calls have may be HTTP's.
             self._call(exchange, self.unmatched, head, speaker)
             return
-        found = None if self._transcoding is None else self._transcoding.find(exchange)
+        found = None
+        if self._transcoding is not None:
+            if self._transcoding.answer_preflight(exchange, self.settings):
+                return
+            found = self._transcoding.find(exchange)
         if found is not None:
             self._call(exchange, found.endpoint, head, found)
         else:

@@ -199,7 +199,7 @@ class _Builder:
             }
         else:
             content = {"application/json": {"schema": schema}}
-        statuses = [400, *([408, 413, 415] if body else []), 500, 503, 504]
+        statuses = [400, *([408, 413, 415] if body else []), 422, 500, 503, 504]
         found: dict[str, Schema] = {"200": {"description": "OK", "content": content}}
         for status in statuses:
             found[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}

@@ -263,3 +263,21 @@ async def test_a_caller_gives_time_by_a_field() -> None:
     async with http_client(answering(GetBook=get_book)) as client:
         reply = await client.get("/v1/books/x", headers={"x-request-timeout": "1.5"})
         assert (reply.status, reply.json()["reason"]) == (504, "DEADLINE_EXCEEDED")
+
+
+async def test_pages_of_named_origins_may_call() -> None:
+    """The browser's question is answered with the methods of the path, and replies are readable."""
+    settings = Settings(rpc=RpcSettings(origins=("https://a.example",)))
+    origin = {"origin": "https://a.example"}
+    async with http_client(library(), settings=settings) as client:
+        asked = await client.options(
+            "/v1/books/x", headers={**origin, "access-control-request-method": "GET"}
+        )
+        assert asked.status == 204
+        assert asked.headers["access-control-allow-methods"] == "GET, HEAD, LOCK"
+        for path in ("/v1/books/x", "/v1/books/missing", "/v1/watch/x?most=1"):
+            reply = await client.get(path, headers=origin)
+            assert reply.headers["access-control-allow-origin"] == "https://a.example"
+        other = await client.get("/v1/books/x", headers={"origin": "https://b.example"})
+        assert other.headers.get("access-control-allow-origin") is None
+        assert (await client.options("/v1/books/x")).headers["allow"] == "GET, HEAD, LOCK, OPTIONS"

@@ -19,6 +19,7 @@ from mainstay.net.budget import REQUEST_TIMEOUT, budget_of
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.framed import FramedCall, FramedStream, wire_fields
+from mainstay.rpc.origins import origin_fields
 from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.status import RpcStatus
 from mainstay.rpc.transcoding.route import Route
@@ -139,8 +140,19 @@ class TranscodedCall(FramedCall):
             body, kind = route.raw_reply(message)
         else:
             body, kind = route.reply(message), _JSON
-        fields = () if self._initial is None and self._trailing is None else self._metadata()
+        fields: Fields = ()
+        if self._initial is not None or self._trailing is not None or self.settings.origins:
+            fields = self._readable(self._metadata())
         self.exchange.respond(200, kind, fields, body)
+
+    def _readable(self, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The fields, with those that let pages of the origins in the settings read them."""
+        settings = self.settings
+        names = [name for name, _ in fields]
+        return [
+            *fields,
+            *origin_fields(settings.origins, self.head, names, credentials=settings.credentials),
+        ]
 
     def _metadata(self) -> list[tuple[bytes, bytes]]:
         return wire_fields([*(self._initial or ()), *(self._trailing or ())])
@@ -160,7 +172,7 @@ class TranscodedCall(FramedCall):
             self.exchange.finish()
             return
         code, fields, body = self._told(status)
-        sent = [*fields, *self._metadata_of(status)]
+        sent = self._readable([*fields, *self._metadata_of(status)])
         kind = next((value for name, value in sent if name == b"content-type"), None)
         self.exchange.respond(
             code, kind, [each for each in sent if each[0] != b"content-type"], body
@@ -210,7 +222,7 @@ class TranscodedCall(FramedCall):
         if not self._route.sends_raw:
             fields.append((b"vary", b"accept"))
             fields.append((b"cache-control", b"no-cache"))
-        return [*fields, *wire_fields(self._initial)] if self._initial else fields
+        return self._readable([*fields, *wire_fields(self._initial or [])])
 
     def end_stream(self) -> tuple[bytes, Fields]:
         """See `FramedCall`."""

@@ -11,6 +11,7 @@ from mainstay.errors import WiringError
 from mainstay.net.exchange import Exchange
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.method import RpcMethod
+from mainstay.rpc.origins import answer_preflight
 from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.transcoding.call import ProblemMaker, TranscodedCall
 from mainstay.rpc.transcoding.matcher import MalformedPath, Matcher
@@ -154,6 +155,18 @@ class Transcoding:
         if path in self._own and not route.template.literal:
             return None
         return Found(route, endpoint, raw, query, self._problem)
+
+    def answer_preflight(self, exchange: Exchange, settings: RpcSettings) -> bool:
+        """Answer a browser that asks whether a page may call; False when it does not ask that."""
+        if exchange.method != "OPTIONS" or not settings.origins:
+            return False
+        methods = self.methods(exchange.target.partition(b"?")[0].decode("latin-1"))
+        return bool(methods) and answer_preflight(
+            exchange,
+            settings.origins,
+            ", ".join(sorted(methods)).encode(),
+            credentials=settings.credentials,
+        )
 
     def methods(self, path: str) -> set[str]:
         """All methods that something here answers at `path`."""
