@@ -28,6 +28,9 @@ __all__ = ["UnaryCall", "WireCall"]
 
 _FOUND = 200
 
+_EARLY = 0.01
+"""Seconds before the end of a call at which a server that cancels it means its end."""
+
 
 class WireCall(ClientStream):
     """What all calls have in common.
@@ -116,9 +119,11 @@ class WireCall(ClientStream):
     def expire(self) -> None:
         """Its time is over."""
         if not self.over:
-            message = f"no answer within {max(self.terms.allowed, 0):.3g} s"
-            name = self.terms.method.name
-            self.break_off(failure(Code.DEADLINE_EXCEEDED, message, method=name))
+            self.break_off(self._late())
+
+    def _late(self) -> Exception:
+        message = f"no answer within {max(self.terms.allowed, 0):.3g} s"
+        return failure(Code.DEADLINE_EXCEEDED, message, method=self.terms.method.name)
 
     def break_off(self, error: Exception) -> None:
         """End it from our side."""
@@ -170,7 +175,12 @@ class WireCall(ClientStream):
             self._refused = True
             self._again()
             return
-        self.error = of_reset(self.terms.method.name, code)
+        end = self.terms.end
+        if code == ErrorCode.CANCEL and end is not None and self._core.loop.time() > end - _EARLY:
+            # The server counts as well, and may be first; our own timer is a coarse one.
+            self.error = self._late()
+        else:
+            self.error = of_reset(self.terms.method.name, code)
         self.finish()
 
     def on_lost(self, error: Error, *, untouched: bool) -> None:
