@@ -312,7 +312,7 @@ class Connector:
 
     def statistics(self) -> ChannelStatistics:
         """A moment's numbers."""
-        every = [*self._connections, *self._leaving]
+        every = [*self._connections, *(each for each in self._leaving if each.streams)]
         return ChannelStatistics(
             connections=len(every),
             dialling=len(self._dialling),

@@ -240,6 +240,6 @@ async def span(
     begin()
     if not out.done():
         out.set_result(stream)
-    await call.wait_over()
+    await call.wait_told()
     if call.error is not None:
         raise call.error.with_traceback(None)

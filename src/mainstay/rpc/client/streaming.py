@@ -46,6 +46,7 @@ class StreamingCall(WireCall):
         "_size",
         "_writes",
         "closed",
+        "told",
         "watchers",
     )
 
@@ -63,6 +64,8 @@ class StreamingCall(WireCall):
         self._kept_size = 0
         self.closed = False
         """Whether our side has ended."""
+        self.told = False
+        """Whether the receiver knows how it ended, or wants to know no more."""
         self.watchers: list[asyncio.Future[None]] = []
         """Woken when the head comes, and when the call is over."""
 
@@ -106,6 +109,7 @@ class StreamingCall(WireCall):
         """See `WireCall`. After the end, what is not read is given back to the connection."""
         self._drop_unread()
         super().cancel()
+        self._be_told()
 
     def break_off(self, error: Exception) -> None:
         """See `WireCall`. What is not read will not be."""
@@ -156,6 +160,13 @@ class StreamingCall(WireCall):
             self.watchers.append(watcher)
             await watcher
 
+    async def wait_told(self) -> None:
+        """Wait until the call is over and the receiver knows it."""
+        while not self.told:
+            watcher = self._core.loop.create_future()
+            self.watchers.append(watcher)
+            await watcher
+
     async def receive(self) -> Any:
         """See `Stream`. Raises: EndOfStream after the last message of a call that succeeded;
         RpcFailed after that of one that failed."""
@@ -172,6 +183,7 @@ class StreamingCall(WireCall):
                     return self.decode(*found)
                 except Exception as error:
                     self.break_off(error)
+                    self._be_told()
                     raise
             chunks = self._chunks
             if chunks:
@@ -181,9 +193,15 @@ class StreamingCall(WireCall):
                 self.connection.credit(self, len(data))
                 reader.feed(data)
             elif self.over:
+                self._be_told()
                 raise self._last()
             else:
                 await self._wait()
+
+    def _be_told(self) -> None:
+        if not self.told:
+            self.told = True
+            self._tell()
 
     def _last(self) -> Exception:
         if self.error is not None:

@@ -1,0 +1,94 @@
+"""What a call says before its first message."""
+
+import asyncio
+
+import pytest
+
+from mainstay.core.ids import REQUEST_ID, TRACE_ID
+from mainstay.core.scope import Scope
+from mainstay.errors import UsageError
+from mainstay.rpc.client.core import WireMethod, grpc_timeout
+from mainstay.rpc.client.failures import ResourceExhaustedFailure
+from mainstay.rpc.client.limits import ChannelLimits
+from mainstay.rpc.method import Kind
+from tests.rpc.client.world import World, unary
+
+
+@pytest.mark.parametrize(
+    ("seconds", "coarse", "expected"),
+    [
+        (5, False, b"5000m"),
+        (0.0001, False, b"1m"),
+        (1.2345, False, b"1235m"),
+        (1.2345, True, b"1300m"),
+        (0.987, True, b"987m"),
+        (29.99, True, b"30000m"),
+        (86_400, False, b"86400000m"),
+        (200_000, False, b"200000S"),
+        (1e12, False, b"99999999H"),
+    ],
+)
+def test_timeouts_on_the_wire(seconds: float, coarse: bool, expected: bytes) -> None:
+    """Milliseconds rounded up, never down: the server must not give up first. Coarse ones have two
+    digits, so that calls after one another say the same."""
+    assert grpc_timeout(seconds, coarse=coarse) == expected
+
+
+async def test_the_head_of_a_call() -> None:
+    """Everything the protocol asks for; metadata of the channel, then of the call."""
+    world = World()
+    async with world.channel(metadata={"x-channel": "1"}, authority="name:7") as channel:
+        await unary(channel)(b"q", metadata=[("x-call", "2"), ("y-bin", b"\0\1")])
+    head = world.heads[0]
+    assert head[b":path"] == b"/test.Service/Unary"
+    assert head[b"content-type"] == b"application/grpc"
+    assert head[b"te"] == b"trailers"
+    assert head[b"grpc-accept-encoding"] == b"identity,gzip,deflate"
+    assert head[b"user-agent"].startswith(b"mainstay/")
+    assert (head[b"x-channel"], head[b"x-call"], head[b"y-bin"]) == (b"1", b"2", b"AAE")
+    assert b"grpc-timeout" not in head
+    assert b"x-request-id" not in head
+
+
+async def test_the_ids_of_the_scope_are_sent() -> None:
+    """The request id as it is, the trace with a span of its own; neither if not wanted."""
+    world = World()
+    with Scope() as scope:
+        scope.set(REQUEST_ID, "abc")
+        scope.set(TRACE_ID, "1" * 32)
+        async with world.channel() as channel, world.channel(propagate=False) as silent:
+            await unary(channel)(b"q")
+            await unary(silent)(b"q")
+    head = world.heads[0]
+    assert head[b"x-request-id"] == b"abc"
+    assert head[b"traceparent"].startswith(b"00-" + b"1" * 32 + b"-")
+    assert b"x-request-id" not in world.heads[1]
+
+
+async def test_a_message_that_is_too_long_is_not_sent() -> None:
+    """RESOURCE_EXHAUSTED, as of the server's limit."""
+    world = World()
+    async with world.channel(limits=ChannelLimits(send_size=10)) as channel:
+        with pytest.raises(ResourceExhaustedFailure, match="11 bytes"):
+            await unary(channel)(bytes(11))
+    assert world.dials == []
+
+
+async def test_what_cannot_be_sent_says_so() -> None:
+    """Metadata with a line break is refused before or by the engine; the connection stays."""
+    world = World()
+    async with world.channel() as channel:
+        for _ in range(2):
+            with pytest.raises(UsageError):
+                await unary(channel)(b"q", metadata={"x-a": "b\r\nc"})
+            assert await unary(channel)(b"q") == b"q"
+        await asyncio.sleep(0)
+        assert channel.statistics().streams == 0
+    assert len(world.sides) == 1
+
+
+def test_a_path_is_a_path() -> None:
+    """It begins with a slash, and is ASCII."""
+    for path in ("a.B/C", "/ä"):
+        with pytest.raises(UsageError):
+            WireMethod(path, Kind.UNARY, bytes, bytes, ())
