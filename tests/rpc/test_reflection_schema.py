@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from mainstay.errors import InvalidRequest, NotFound
+from mainstay.rpc.builtin_files import add_map_entry, add_message, add_method, new_file
 from mainstay.rpc.method import Kind
 from mainstay.rpc.reflection_schema import Schema, split_method
 from tests.rpc.inspected import zoo_files
@@ -79,6 +81,33 @@ def test_files_that_do_not_fit_are_refused() -> None:
     _, zoo = (each.SerializeToString() for each in zoo_files())
     with pytest.raises(InvalidRequest, match=r"description of zoo/zoo\.proto is wrong"):
         Schema().add([zoo])
+
+
+def test_what_is_packed_in_a_reply_can_be_asked_for() -> None:
+    """In a field, in a list, and in a map; what is known is not named."""
+    file = new_file("box.proto", "box")
+    file.dependency.append("google/protobuf/any.proto")
+    box = add_message(file, "Box", "repeated string names = 4")
+    kinds = FieldDescriptorProto
+    packed = ".google.protobuf.Any"
+    one, many = kinds.LABEL_OPTIONAL, kinds.LABEL_REPEATED
+    box.field.add(name="one", number=1, label=one, type=kinds.TYPE_MESSAGE, type_name=packed)
+    box.field.add(name="many", number=2, label=many, type=kinds.TYPE_MESSAGE, type_name=packed)
+    entry = ".box.Box.ByEntry"
+    box.field.add(name="by", number=3, label=many, type=kinds.TYPE_MESSAGE, type_name=entry)
+    add_map_entry(box, "ByEntry", packed)
+    add_method(file, "Store/Get", "Box", "Box")
+    made = Schema()
+    made.add([file.SerializeToString()])
+    method = made.method("box.Store/Get")
+    boxed = method.request({"names": ["a"]})
+    boxed.one.type_url = "type.googleapis.com/a.One"
+    boxed.many.add().type_url = "type.googleapis.com/a.Many"
+    boxed.many.add().Pack(Timestamp(seconds=1))
+    boxed.by["x"].type_url = "type.googleapis.com/a.By"
+    assert method.unknown(boxed) == ["a.By", "a.Many", "a.One"]
+    with pytest.raises(InvalidRequest, match=r"cannot be shown as JSON.*a\.One"):
+        method.reply(boxed)
 
 
 def test_details_are_shown_as_far_as_they_are_known() -> None:

@@ -288,15 +288,22 @@ class _Caller:
             if method.kind.replies_stream:
                 async with call(given, **options) as stream:
                     async for reply in stream:
-                        click.echo(method.reply(reply))
+                        await self._show(method, reply)
             else:
-                click.echo(method.reply(await call(given, **options)))
+                await self._show(method, await call(given, **options))
         except Exception:
             if requests.fault is not None:
                 raise requests.fault from None
             raise
         if requests.fault is not None:
             raise requests.fault
+
+    async def _show(self, method: SchemaMethod, reply: Any) -> None:
+        if self._server is not None:
+            for name in method.unknown(reply):
+                with suppress(NotFound):
+                    await self._server.fetch(name)
+        click.echo(method.reply(reply))
 
     async def _failed(self, channel: Channel, error: RpcFailed) -> Failure:
         """What is said of a call that failed, and how the program ends."""

@@ -7,7 +7,7 @@ nobody has classes for its messages.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -84,12 +84,38 @@ class SchemaMethod:
             said = str(error).partition("\n")[0]
             raise InvalidRequest(f"a request is no {name}: {said}") from None
 
+    def unknown(self, message: Any) -> list[str]:
+        """Full names of what is packed in a reply (``google.protobuf.Any``) and not known here."""
+        found = []
+        for name in sorted(set(_packed_in(message))):
+            try:
+                self._pool.FindMessageTypeByName(name)
+            except KeyError:
+                found.append(name)
+        return found
+
     def reply(self, message: Any) -> str:
         """JSON of a reply, on one line.
 
         Raises: InvalidRequest when it has an Any of a type that is not known here.
         """
         return _as_json(message, self._pool)
+
+
+def _packed_in(message: Any) -> Iterator[str]:
+    for _, value in message.ListFields():
+        if hasattr(value, "DESCRIPTOR"):
+            each_of: Iterable[Any] = (value,)
+        elif hasattr(value, "values"):
+            each_of = value.values()
+        else:
+            each_of = value if hasattr(value, "add") else ()
+        for each in each_of:
+            if not hasattr(each, "DESCRIPTOR"):
+                break  # a map of scalars
+            if each.DESCRIPTOR.full_name == "google.protobuf.Any":
+                yield each.TypeName()
+            yield from _packed_in(each)
 
 
 def _as_json(message: Any, pool: Any) -> str:
