@@ -1,11 +1,14 @@
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.api import annotations_pb2
 
 from mainstay.errors import UsageError
 from mainstay.rpc.proto.load import ProtoFiles, load_proto
+from mainstay.service.service import Service
+from tests.rpc.inspected import serving
 from tests.rpc.proto.world import FILES, write
 
 
@@ -97,3 +100,26 @@ def test_it_is_an_object_as_others(shop: ProtoFiles) -> None:
     blank = ProtoFiles.__new__(ProtoFiles)
     with pytest.raises(AttributeError):
         copy.copy(blank).Order  # noqa: B018 - the question is the test
+
+
+@pytest.mark.real_loop
+async def test_a_loaded_service_is_served(tmp_path: Path) -> None:
+    """A class answers it, and a stock client that knows only bytes gets what it asks for."""
+    folder = write(
+        tmp_path,
+        greeter=(
+            "package hello.v1;\nservice Greeter { rpc SayHello(Hello) returns (Hello); }\n"
+            "message Hello { string name = 1; }\n"
+        ),
+    )
+    protos = load_proto(folder / "greeter.proto")
+    service = Service("hello")
+
+    @service.rpc(protos["hello.v1.Greeter"])
+    class Greeter:
+        async def say_hello(self, request: Any) -> Any:
+            return protos.Hello(name=f"Hello, {request.name}!")
+
+    async with serving(service) as (_, channel):
+        reply = await channel.unary_unary("/hello.v1.Greeter/SayHello")(b"\x0a\x03Ada")
+    assert protos.Hello.FromString(reply).name == "Hello, Ada!"

@@ -18,7 +18,7 @@ from mainstay.rpc.proto.names import Imports, declared, python_name
 from mainstay.rpc.proto.plan import Plan
 from mainstay.rpc.proto.prose import END
 
-__all__ = ["messages_module", "top_names"]
+__all__ = ["json_name", "messages_module"]
 
 _COLUMNS: Final = 76
 
@@ -32,12 +32,6 @@ def messages_module(file: FileDescriptorProto, plan: Plan) -> str:
     head = [f'"""Messages of {file.name}; their types are in the stub file beside this one.', ""]
     head += ["Written by `mainstay proto generate`: what is changed here is lost.", *END]
     return "\n".join([*head, *imports.lines(), "", *body, ""])
-
-
-def top_names(file: FileDescriptorProto) -> list[str]:
-    """What the module has, beside values of enumerations."""
-    tops = (file.message_type, file.enum_type)
-    return ["DESCRIPTOR", *(python_name(each.name) for kind in tops for each in kind)]
 
 
 def _body(file: FileDescriptorProto, imports: Imports) -> Iterator[str]:

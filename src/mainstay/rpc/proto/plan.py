@@ -22,7 +22,7 @@ from google.protobuf.descriptor_pb2 import (
 from mainstay.rpc.proto.compiler import Compiled, installed_roots
 from mainstay.rpc.proto.names import Imports, module_of, python_name
 
-__all__ = ["MESSAGES", "SERVICES", "Plan", "Type"]
+__all__ = ["MESSAGES", "SERVICES", "Plan", "Type", "relative"]
 
 MESSAGES: Final = "_proto"
 """What the name of a module with messages ends with."""
