@@ -108,3 +108,38 @@ def test_what_would_fail_at_a_start_fails(shop: Path) -> None:
     assert (done.code, done.out) == (2, "")
     assert "'what'" in done.err
     assert "wrong.py:7" in done.err
+
+
+GREETER = """
+    from dataclasses import dataclass
+
+    from mainstay import Service
+    from mainstay.rpc import Get, Rpc
+
+    @dataclass
+    class Hello:
+        name: str = ""
+
+    greeter = Rpc("hello.v1.Greeter")
+
+    @greeter.method(http=Get("/v1/hello/{name}"))
+    async def say_hello(request: Hello) -> Hello:
+        return request
+
+    service = Service("hello")
+    service.add_rpc(greeter)
+    """
+
+
+def test_methods_of_rpc_are_listed_by_every_path(tmp_path: Path) -> None:
+    """Those that they have for JSON come first, then their own."""
+    write(tmp_path, hello=GREETER)
+    done = mainstay("routes", "hello", "--json", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [(row["method"], row["path"]) for row in rows] == [
+        (["GET"], "/v1/hello/{name}"),
+        (["POST"], "/hello.v1.Greeter/SayHello"),
+    ]
+    assert {row["name"] for row in rows} == {"hello.v1.Greeter/SayHello"}
+    assert rows[0]["function"] == "hello.say_hello"

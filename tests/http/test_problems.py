@@ -27,6 +27,7 @@ from mainstay.errors import (
     PermissionDenied,
     PolicyError,
     ResourceError,
+    RpcError,
     ShuttingDown,
     TooLarge,
     Unauthenticated,
@@ -217,3 +218,13 @@ def test_a_foreign_problem_is_read_as_far_as_it_goes() -> None:
     for body in (b"", b"[]", b"<html>", b'"\xff"', b"[" * 100_000):
         with pytest.raises(ValueError, match="no problem"):
             Problem.decode(body)
+
+
+def test_an_error_of_rpc_has_its_code_for_a_reason() -> None:
+    """Unless it has a reason of its own; and who tells of it may add members."""
+    plain = problem_of(RpcError(Code.ABORTED, "again"))
+    assert (plain.status, plain.reason, plain.detail) == (409, "ABORTED", "again")
+    assert problem_of(RpcError(Code.ABORTED, "again", reason="RACE")).reason == "RACE"
+    response = problem_response(RpcError(Code.NOT_FOUND, "no"), extensions={"details": [1]})
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body)["details"] == [1]

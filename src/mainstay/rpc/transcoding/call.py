@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Scope
 from mainstay.errors import EndOfStream, Error, HttpError, UsageError
-from mainstay.net.budget import REQUEST_TIMEOUT, budget_of
+from mainstay.net.budget import budget_of
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.framed import FramedCall, FramedStream, wire_fields
@@ -98,10 +98,9 @@ class TranscodedCall(FramedCall):
                 reason="UNSUPPORTED_MEDIA_TYPE",
             )
 
-    def limit(self) -> float | None:
-        """See `RpcCall`."""
-        value = self.head.get(REQUEST_TIMEOUT.encode())
-        return None if value is None else budget_of(Metadata.from_fields(self.exchange.fields))
+    def budget(self, metadata: Metadata) -> float | None:
+        """See `RpcCall`; as everywhere by HTTP, a caller can only shorten the service's own time."""
+        return budget_of(metadata)
 
     # --- the request ----------------------------------------------------------------------------
 
