@@ -10,8 +10,8 @@ import argparse
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from importlib.metadata import version
+from contextlib import ExitStack, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.grpc.calling import Client
@@ -35,10 +35,17 @@ KEYS = (*(each.key for each in WORKLOADS), *CLIENTS)
 Found = Mapping[str, Figures]
 
 
+def releases() -> Iterator[str]:
+    """What is installed of the packages of the peers."""
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
+
+
 def header(server_core: int | None, load_core: int | None, go: Path | None) -> Iterator[str]:
     """Where and on what this is measured."""
     yield from place(server_core, load_core)
-    yield f"peers        {', '.join(f'{name} {version(name)}' for name in PACKAGES)}"
+    yield f"peers        {', '.join(releases())}"
     if go is not None:
         built = subprocess.run(
             ["go", "version", "-m", go], check=True, capture_output=True, text=True

@@ -6,11 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from greeter_pb2 import HelloReply, HelloRequest
+from greeter_pb2 import DESCRIPTOR, HelloReply, HelloRequest
 
 from mainstay import Call, Handler, Service
 from mainstay.errors import InvalidRequest
-from mainstay.rpc.method import Kind, MessageType, RpcMethod, RpcService
 
 __all__ = ["service"]
 
@@ -39,40 +38,18 @@ async def timing(call: Call, next: Handler) -> Any:
 service = Service("bench", middleware=[in_flight, timing])
 
 
-async def say_hello(request: HelloRequest) -> HelloReply:
-    """One reply."""
-    if not request.name:
-        raise InvalidRequest("name is empty")
-    return HelloReply(message=f"Hello, {request.name}!")
+@service.rpc(DESCRIPTOR.services_by_name["Greeter"])
+class Greeter:
+    """The service of the bench."""
 
+    async def say_hello(self, request: HelloRequest) -> HelloReply:
+        """One reply."""
+        if not request.name:
+            raise InvalidRequest("name is empty")
+        return HelloReply(message=f"Hello, {request.name}!")
 
-async def lots_of_replies(request: HelloRequest) -> AsyncIterator[HelloReply]:
-    """As many as `count` says."""
-    message = f"Hello, {request.name}!"
-    for number in range(request.count):
-        yield HelloReply(message=message, number=number)
-
-
-def _type(of: Any) -> MessageType:
-    return MessageType(
-        name=of.DESCRIPTOR.full_name,
-        python_type=of,
-        decode=of.FromString,
-        encode=of.SerializeToString,
-    )
-
-
-_service = RpcService(name="bench.v1.Greeter")
-for _name, _kind, _function in (
-    ("SayHello", Kind.UNARY, say_hello),
-    ("LotsOfReplies", Kind.SERVER_STREAM, lots_of_replies),
-):
-    _service.methods[_name] = RpcMethod(
-        service="bench.v1.Greeter",
-        name=_name,
-        kind=_kind,
-        request=_type(HelloRequest),
-        response=_type(HelloReply),
-        function=_function,
-    )
-service.declaration.rpc["bench.v1.Greeter"] = _service
+    async def lots_of_replies(self, request: HelloRequest) -> AsyncIterator[HelloReply]:
+        """As many as `count` says."""
+        message = f"Hello, {request.name}!"
+        for number in range(request.count):
+            yield HelloReply(message=message, number=number)

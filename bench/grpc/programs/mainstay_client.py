@@ -1,31 +1,26 @@
-"""Our client on uvloop."""
+"""Our client on uvloop, with code that grpcio-tools generated."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 
+import greeter_pb2_grpc
 import uvloop
-from greeter_pb2 import HelloReply, HelloRequest
+from greeter_pb2 import HelloRequest
 
 from bench.grpc.programs.calling import TIMEOUT, obey
-from mainstay.rpc.client.channel import Channel
-from mainstay.rpc.method import Kind
+from mainstay.rpc import Channel
 
 
 async def main() -> None:
     """Call when told."""
     async with Channel(f"tcp://127.0.0.1:{sys.argv[1]}") as channel:
-        say_hello = channel.method_at(
-            "/bench.v1.Greeter/SayHello",
-            Kind.UNARY,
-            HelloRequest.SerializeToString,
-            HelloReply.FromString,
-        )
+        stub = greeter_pb2_grpc.GreeterStub(channel)
         request = HelloRequest(name="world")
 
         async def call() -> str:
-            reply = await say_hello(request, timeout=TIMEOUT)
+            reply = await stub.SayHello(request, timeout=TIMEOUT)
             return str(reply.message)
 
         await obey(call)
