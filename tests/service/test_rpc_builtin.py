@@ -71,6 +71,7 @@ async def test_services_are_described_however_they_were_defined() -> None:
     async def feed(self: Any, request: Any) -> Any:
         return animal(name="me")
 
+    feed.__annotations__ = {"request": animal, "return": animal}
     service.rpc(descriptor, partial=True)(type("Keeper", (), {"Feed": feed}))
     servicer: Any = health.HealthServicer()
     servicer.set("theirs", health_pb2.HealthCheckResponse.NOT_SERVING)
