@@ -7,6 +7,7 @@ import pytest
 from mainstay.errors import UsageError
 from mainstay.rpc.proto.compiler import installed_roots
 from mainstay.rpc.proto.generate import generate, outdated, write
+from tests.architecture.source import ROOT
 from tests.rpc.proto.world import FILES
 from tests.rpc.proto.world import write as write_files
 
@@ -66,6 +67,7 @@ def test_public_apis_are_generated_as_they_are(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=False,
