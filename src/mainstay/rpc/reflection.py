@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mainstay.core.call import Call, messages
 from mainstay.errors import Code
 from mainstay.rpc.builtin_files import add_message, add_method, new_file, service_in_own_pool
-from mainstay.rpc.method import RpcService
+from mainstay.rpc.method import CATCH_ALL, RpcService
 from mainstay.rpc.protobuf import bare_method
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Index:
     def include(self, services: Iterable[RpcService]) -> None:
         """Add more of them."""
         for each in services:
+            if each.name == CATCH_ALL:
+                continue  # nobody knows what it has
             self.services.append(each.name)
             if each.descriptor is not None:
                 self._add(each.descriptor.file)

@@ -170,6 +170,11 @@ async def test_a_generic_handler_decides_when_a_call_comes() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await channel.unary_unary("/any.Thing/None")(b"!")
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        listing = reflection_pb2_grpc.ServerReflectionStub(made).ServerReflectionInfo
+        asked = reflection_pb2.ServerReflectionRequest(list_services="*")
+        (reply,) = [each async for each in listing(iter([asked]))]
+        names = [each.name for each in reply.list_services_response.service]
+        assert all(name.startswith("grpc.") for name in names)
 
 
 class Store:

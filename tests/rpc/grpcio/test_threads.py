@@ -158,3 +158,59 @@ async def test_a_plain_function_that_returns_a_coroutine_is_told_of(
     async with on_mainstay(servicer(One=hides)) as address:
         assert (await see(address, "One", [ask()])).code is grpc.StatusCode.INTERNAL
     assert "if a decorator hides `async def`" in caplog.text
+
+
+async def test_a_generator_waits_for_a_client_that_does_not_read() -> None:
+    """It is ahead by what the windows hold and a few messages, and by no more."""
+    made: list[int] = []
+    stuck = threading.Event()
+
+    def yields(self: Any, request: Any, context: Any) -> Any:
+        for number in range(1000):
+            made.append(number)
+            stuck.set()
+            yield answer("x" * 100_000)
+
+    async with (
+        on_mainstay(servicer(Many=yields)) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        call = stub_of(channel).Many(ask())
+        await call.read()
+        assert await asyncio.to_thread(stuck.wait, 5)
+        while True:  # until it goes no further
+            stuck.clear()
+            if not await asyncio.to_thread(stuck.wait, 0.2):
+                break
+        assert len(made) < 500
+        call.cancel()
+
+
+async def test_what_was_yielded_before_an_exception_is_sent() -> None:
+    """All of it, in order, though it leaves in the thread's absence."""
+
+    def yields(self: Any, request: Any, context: Any) -> Any:
+        for number in range(100):
+            yield answer(number)
+        context.abort(grpc.StatusCode.OUT_OF_RANGE, "no more")
+
+    async with on_mainstay(servicer(Many=yields)) as address:
+        seen = await see(address, "Many", [ask()])
+    assert seen.replies == [str(number) for number in range(100)]
+    assert (seen.code, seen.details) == (grpc.StatusCode.OUT_OF_RANGE, "no more")
+
+
+async def test_a_message_that_cannot_be_sent_ends_the_generator() -> None:
+    """It is closed, and the client sees UNKNOWN."""
+    closed = threading.Event()
+
+    def yields(self: Any, request: Any, context: Any) -> Any:
+        try:
+            while True:
+                yield "no message"
+        finally:
+            closed.set()
+
+    async with on_mainstay(servicer(Many=yields)) as address:
+        assert (await see(address, "Many", [ask()])).code is grpc.StatusCode.UNKNOWN
+    assert closed.is_set()

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from math import inf
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from mainstay.core.call import Stream
 from mainstay.core.scope import Scope
@@ -24,15 +24,21 @@ from mainstay.rpc.call import RpcCall
 from mainstay.rpc.grpcio.context import open_head
 from mainstay.rpc.grpcio.known import KnownCall
 
-__all__ = ["RequestIterator", "ThreadContext", "drive", "send_all"]
+__all__ = ["Outbox", "RequestIterator", "ThreadContext", "drive", "send_all"]
 
 _log = logging.getLogger("mainstay.rpc")
+
+_AHEAD: Final = 32
+"""Replies that a generator may be ahead of what was sent."""
 
 
 class ThreadContext(KnownCall):
     """What a method gets beside its request: the contract of `grpc.ServicerContext`.
 
     Made on the loop, used in any thread.
+
+    Attributes:
+        outbox: of a method whose replies stream.
     """
 
     def __init__(self, call: RpcCall) -> None:
@@ -43,6 +49,7 @@ class ThreadContext(KnownCall):
         self._callbacks: list[Callable[[], Any]] = []
         self._lock = threading.Lock()
         self._ended: asyncio.Future[None] | None = None
+        self.outbox: Outbox | None = None
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -52,33 +59,63 @@ class ThreadContext(KnownCall):
         Raises: what it raises; grpc.RpcError when the call has ended.
         """
         done: Future[Any] = Future()
+        result: list[Any] = []
+
+        async def work() -> None:
+            result.append(await function(*args))
+
+        def end(error: BaseException | None) -> None:
+            if error is None:
+                done.set_result(result[0])
+            else:
+                done.set_exception(error)
+
+        self.start_on_loop(work, end)
+        try:
+            return done.result()
+        except Exception as error:
+            told = self.told(error)
+            if told is error:
+                raise
+            raise told from error
+
+    def start_on_loop(
+        self,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        end: Callable[[BaseException | None], None],
+    ) -> None:
+        """Run `work` in a task below this thread's scope, and call `end` on the loop with what it
+        has raised."""
         scope = Scope.current_or_none() or self._scope
 
-        def finish(task: asyncio.Task[Any]) -> None:
+        def finish(task: asyncio.Task[None]) -> None:
             if task.cancelled():
-                done.set_exception(scope.cause or Cancelled("the call has ended"))
-            elif (error := task.exception()) is not None:
-                done.set_exception(error)
+                end(scope.cause or Cancelled("the call has ended"))
             else:
-                done.set_result(task.result())
+                end(task.exception())
 
         def begin() -> None:
             try:
-                scope.start(function(*args)).add_done_callback(finish)
+                scope.start(work()).add_done_callback(finish)
             except BaseException as error:
-                done.set_exception(error)
+                end(error)
 
-        try:
-            self._loop.call_soon_threadsafe(begin)
-            return done.result()
-        except EndOfStream:
-            raise
-        except Error as error:
-            if self._scope.cancelled:
-                from grpc import RpcError  # noqa: PLC0415 - see the package
+        self._loop.call_soon_threadsafe(begin)
 
-                raise RpcError(f"the call has ended: {error}") from error
-            raise
+    def told(self, error: BaseException) -> BaseException:
+        """What the method is told of `error`: grpc.RpcError for the end of the call."""
+        expected = isinstance(error, Error) and not isinstance(error, EndOfStream)
+        if not expected or not self._scope.cancelled:
+            return error
+        from grpc import RpcError  # noqa: PLC0415 - see the package
+
+        return RpcError(f"the call has ended: {error}")
+
+    def disable_next_message_compression(self) -> None:
+        """Send the next message as it is."""
+        if self.outbox is not None:
+            self.outbox.flush()  # or one of those before would be the next
+        super().disable_next_message_compression()
 
     def send_initial_metadata(self, initial_metadata: Any) -> None:
         """Send the head of the reply now. Raises: ValueError when it was sent."""
@@ -217,17 +254,81 @@ def send_all(stream: Stream, behaviour: Callable[..., Any]) -> Callable[..., Non
     """`behaviour`, whose replies are an iterator, as a function that sends them on `stream`."""
 
     def run(given: Any, context: ThreadContext) -> None:
+        outbox = context.outbox = Outbox(context, stream)
         replies = _work(behaviour, given, context)
         try:
             for reply in replies:
                 if context._aborted:
                     return
                 context.head_sent = True
-                context.on_loop(stream.send, reply)
+                outbox.put(reply)
         finally:
             close = getattr(replies, "close", None)
             if close is not None:
                 close()
+            outbox.flush()
 
     functools.update_wrapper(run, behaviour, assigned=("__qualname__",), updated=())
     return run
+
+
+class Outbox:
+    """Replies on their way from a thread to the loop: a few at a time, as each crossing costs more
+    than a message."""
+
+    def __init__(self, context: ThreadContext, stream: Stream) -> None:
+        self._context = context
+        self._stream = stream
+        self._waiting: list[Any] = []
+        self._sending = False
+        self._failed: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def put(self, message: Any) -> None:
+        """Send `message` soon; waits while too many are on their way.
+
+        Raises: what sending has raised; grpc.RpcError when the call has ended.
+        """
+        with self._changed:
+            while len(self._waiting) >= _AHEAD and self._failed is None:
+                self._changed.wait()
+            self._check()
+            self._waiting.append(message)
+            begin = not self._sending
+            self._sending = True
+        if begin:
+            try:
+                self._context.start_on_loop(self._send, self._end)
+            except RuntimeError as error:  # the loop is closed: the process ends
+                self._end(error)
+                raise
+
+    def flush(self) -> None:
+        """Wait until all are sent. Raises: as `put`."""
+        with self._changed:
+            while self._sending:
+                self._changed.wait()
+            self._check()
+
+    async def _send(self) -> None:
+        while True:
+            with self._changed:
+                taken, self._waiting = self._waiting, []
+                if not taken:
+                    self._sending = False
+                self._changed.notify_all()
+            if not taken:
+                return
+            for message in taken:
+                await self._stream.send(message)
+
+    def _end(self, error: BaseException | None) -> None:
+        if error is not None:
+            with self._changed:
+                self._failed = error
+                self._sending = False
+                self._changed.notify_all()
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._context.told(self._failed)
