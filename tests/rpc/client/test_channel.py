@@ -23,7 +23,7 @@ from mainstay.rpc.client.failures import (
 )
 from mainstay.rpc.client.limits import ChannelLimits
 from mainstay.rpc.method import Kind
-from tests.net.certificates import Authority
+from tests.net.certificates import Authority, Pair
 from tests.rpc.client.world import World, chat, collect, replies, unary
 
 real_loop = pytest.mark.real_loop
@@ -97,6 +97,13 @@ async def stock(address: str = "127.0.0.1:0", credentials: Any = None, **options
         yield servicer, port
     finally:
         await server.stop(None)
+
+
+def demanding(authority: Authority, server: Pair) -> Any:
+    """Credentials of a server that wants to know who calls."""
+    root = Path(authority.path).read_bytes()
+    pair = (Path(server.key).read_bytes(), Path(server.certificate).read_bytes())
+    return grpc.ssl_server_credentials([pair], root, require_client_auth=True)
 
 
 @real_loop
@@ -178,7 +185,7 @@ async def test_a_slow_reader_holds_a_stock_server() -> None:
 @real_loop
 async def test_a_hundred_calls_at_a_server_that_allows_ten() -> None:
     """All are answered; none is refused."""
-    options = {"grpc.max_concurrent_streams": 10}
+    options: dict[str, Any] = {"grpc.max_concurrent_streams": 10}
     async with stock(**options) as (_, port):
         async with Channel(f"127.0.0.1:{port}", connections=1) as channel:
             calls = [unary(channel)(b"%d" % number) for number in range(100)]
@@ -191,9 +198,7 @@ async def test_tls_with_certificates_on_both_sides(tmp_path: Path) -> None:
     """The server's is checked, ours is shown; without ours the server refuses."""
     authority = Authority(tmp_path)
     server, client = authority.issue("localhost"), authority.issue("me", file="client")
-    root = Path(authority.path).read_bytes()
-    pair = (Path(server.key).read_bytes(), Path(server.certificate).read_bytes())
-    credentials = grpc.ssl_server_credentials([pair], root, require_client_auth=True)
+    credentials = demanding(authority, server)
     settings = ClientTlsSettings(
         ca=authority.path,
         certificate=client.certificate,

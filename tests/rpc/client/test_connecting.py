@@ -289,5 +289,5 @@ async def test_a_fault_of_the_program_fails_even_who_waits() -> None:
             raise ConfigError("there is no file client.pem")
 
         world.dial = dial  # type: ignore[assignment, method-assign]
-        with pytest.raises(ConfigError, match="client.pem"):
+        with pytest.raises(ConfigError, match=r"client\.pem"):
             await unary(channel)(b"x", wait_for_ready=True)

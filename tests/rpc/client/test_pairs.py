@@ -23,7 +23,8 @@ def test_what_came() -> None:
 def test_what_goes() -> None:
     """From a mapping or from pairs."""
     expected = [(b"x-a", b"1"), (b"y-bin", b"AAE")]
-    assert to_fields({"X-A": "1", "y-bin": b"\0\1"}) == expected
+    mapping: dict[str, str | bytes] = {"X-A": "1", "y-bin": b"\0\1"}
+    assert to_fields(mapping) == expected
     assert to_fields([("x-a", "1"), ("y-bin", b"\0\1")]) == expected
 
 

@@ -136,7 +136,7 @@ async def test_a_stream_left_unread_gives_its_bytes_back() -> None:
                 await settle()
             assert stream.wire.over
         await settle()
-        assert side.engine.window(0) > 65_536
+        assert world.side.engine.window(0) > 65_536
 
 
 async def test_messages_before_a_failure_are_delivered() -> None:
@@ -205,7 +205,7 @@ async def test_a_compressed_message_bomb_is_refused() -> None:
 
 async def test_a_refused_stream_is_sent_again_with_its_messages() -> None:
     """Also what was sent before the refusal; the caller does not notice."""
-    refused = []
+    refused: list[int] = []
 
     def react(side: Side, event: Event) -> None:
         if isinstance(event, RequestHead) and not refused:
