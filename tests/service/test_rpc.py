@@ -1,6 +1,7 @@
 """Facts about methods of RPC on the way to the user's functions; called with grpcio's own client."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -227,3 +228,37 @@ async def test_a_definition_that_cannot_be_described_is_refused_at_the_start() -
         return Status()
 
     assert "its request is int" in await refused(rpc)
+
+
+@dataclass
+class Place:
+    """A resource that could be a message."""
+
+    city: str = ""
+
+
+async def test_a_resource_is_not_taken_for_the_request() -> None:
+    """A definition sees types only, and a service knows which of them are resources."""
+    rpc = Rpc("a.B")
+
+    @rpc.method
+    async def first(place: Place, word: Flat) -> Flat:
+        return word
+
+    @rpc.method
+    async def only(place: Place) -> Flat:
+        return Flat(place.city)
+
+    @rpc.method
+    async def named(place: Place, request: Flat) -> Flat:
+        return request
+
+    made = Service("hello")
+    made.resource(Place)
+    made.add_rpc(rpc)
+    with pytest.raises(WiringError) as caught:
+        async with made.running():
+            pass
+    said = caught.value.message.splitlines()
+    assert len(said) == 2
+    assert all("has Place as its request, and Place is a resource" in each for each in said)

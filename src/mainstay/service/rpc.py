@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from types import MethodType, NoneType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, is_typeddict
 
 from mainstay.core.call import Call, Handler, Stream
 from mainstay.core.middleware import Layer
-from mainstay.core.signature import where
+from mainstay.core.signature import MISSING, parameters_of, say_type, where
 from mainstay.errors import UsageError, WiringError
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.method import Kind, RpcMethod, RpcService
@@ -111,6 +111,7 @@ def _check(method: RpcMethod, binding: Binding) -> None:
     said = f"{where(binding.function)}, which answers {method.full_name}"
     if method.kind is Kind.UNARY and Stream in binding.brought.values():
         raise WiringError(f"{said}, asks for the Stream, and the method has none")
+    _check_type(method, binding, said)
     if binding.request is None or (not streams and not binding.streams):
         return
     if binding.streams and not streams:
@@ -121,6 +122,25 @@ def _check(method: RpcMethod, binding: Binding) -> None:
             f"{said}, gets a stream of requests: annotate {binding.request!r} as "
             f"AsyncIterator[{name}]"
         )
+
+
+def _check_type(method: RpcMethod, binding: Binding, said: str) -> None:
+    """Refuse a definition that took a resource for the request."""
+    wanted = method.request.python_type
+    name = say_type(wanted)
+    if wanted in binding.service.values():
+        raise WiringError(f"{said}, has {name} as its request, and {name} is a resource")
+    for parameter in parameters_of(binding.function):
+        if parameter.name != binding.request or binding.streams:
+            continue
+        given = parameter.annotation
+        if not isinstance(given, type) or given in (MISSING, Any) or is_typeddict(given):
+            continue
+        if not issubclass(given, wanted) and not issubclass(wanted, given):
+            raise WiringError(
+                f"{said}, gets {name}, and {parameter.name!r} is {say_type(given)}; name the "
+                "parameter that takes the request `request`"
+            )
 
 
 def _answering(method: RpcMethod, handler: Handler) -> Handler:

@@ -67,6 +67,10 @@ class Empty(enum.Enum):
     pass
 
 
+class Several(enum.IntFlag):
+    ONE = 1
+
+
 class Huge(enum.IntEnum):
     MUCH = 1 << 40
 
@@ -91,6 +95,7 @@ class Huge(enum.IntEnum):
         (Annotated[int, Field(1), Field(2)], "two Field markers"),
         (Literal["a", 1], "all str or all int"),
         (Empty, "has no members"),
+        (Several, "a Flag may be several at once"),
         (Huge, "more than 32 bits"),
     ],
 )
@@ -120,6 +125,8 @@ def test_names_that_protobuf_has_not_are_refused() -> None:
     """Letters of ASCII, digits and underscores."""
     made = msgspec.defstruct("Holder", [("größe", int)])
     assert "ASCII" in faults(made)
+    taken = msgspec.defstruct("Holder", [("SerializeToString", int)])
+    assert "have a method of this name" in faults(taken)
 
 
 def test_presence_is_where_a_default_needs_it() -> None:

@@ -12,9 +12,10 @@ import types
 import typing
 from collections import abc
 from collections.abc import Iterable, Iterator
-from enum import Enum
+from enum import Enum, Flag
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+from google.protobuf.message import Message
 from msgspec import Meta
 
 from mainstay.core.signature import say_type
@@ -47,6 +48,7 @@ _LISTS: Final = {
 _MAPS: Final = frozenset({dict, abc.Mapping, abc.MutableMapping})
 _KEYS: Final = frozenset({str, int, bool})
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN: Final = frozenset(dir(Message))
 _FIRST_RESERVED: Final = 19000
 _AFTER_RESERVED: Final = 20000
 
@@ -130,6 +132,8 @@ class Reader:
     def _field(self, shape: MessageShape, member: Member, last: int) -> FieldShape:
         if not _NAME.fullmatch(member.name):
             raise _Fault("protobuf has ASCII letters, digits and underscores in names")
+        if member.name in _TAKEN:
+            raise _Fault("messages of protobuf have a method of this name; rename it")
         plain, extras = _unwrapped(member.annotation)
         markers = [each for each in extras if isinstance(each, Field)]
         if len(markers) > 1:
@@ -200,6 +204,10 @@ class Reader:
             return Item("converted", wire, core)
         if get_origin(core) is Literal:
             return _literal(get_args(core))
+        if isinstance(core, type) and issubclass(core, Flag):
+            raise _Fault(
+                "a Flag may be several at once, and an enum of protobuf is one; use an int"
+            )
         if isinstance(core, type) and issubclass(core, Enum):
             return Item("enum", "enum", core, self._enum(core).full_name)
         if is_model(core):
