@@ -16,6 +16,7 @@ from mainstay.core.ids import REQUEST_ID, TRACE_ID
 from mainstay.core.scope import Scope
 from mainstay.core.threads import to_thread
 from mainstay.errors import HttpError, NotFound
+from mainstay.http.app import HttpApplication
 from mainstay.http.response import Response
 from tests.http.site import running
 
@@ -528,3 +529,20 @@ async def test_a_peer_is_answered_though_the_handler_does_not_end() -> None:
         stubborn.set()
         await asyncio.gather(*site.app.tasks)
         assert (await site.get("/"))[0] == 200
+
+
+async def test_what_somebody_else_answers_on_the_port_is_told_of() -> None:
+    """405 and OPTIONS have its methods beside those of routes; an unknown path stays one."""
+
+    def others(path: str) -> set[str]:
+        return {"PUT"} if path == "/a" else set()
+
+    async with running({"GET /a": ok}) as site:
+        assert isinstance(site.app, HttpApplication)
+        site.app.know(others)
+        status, fields, _ = await site.get("/a", "DELETE")
+        assert (status, fields[b"allow"]) == (405, b"GET, HEAD, OPTIONS, PUT")
+        status, fields, _ = await site.get("/a", "OPTIONS")
+        assert (status, fields[b"allow"]) == (204, b"GET, HEAD, OPTIONS, PUT")
+        assert (await site.get("/a"))[0] == 200
+        assert (await site.get("/b"))[0] == 404

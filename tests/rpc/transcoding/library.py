@@ -184,7 +184,9 @@ def rpc_service(
     service = service_of((pool or compiled()).FindServiceByName(name))
     service.methods = {each.name: each for each in service if each.name in answers}
     for each in service:
-        each.function = answers[each.name]
+        each.function = function = answers[each.name]
+        if "request" in function.__annotations__:  # as Any, for the type checker
+            function.__annotations__["request"] = each.request.python_type
     return service
 
 
