@@ -238,6 +238,23 @@ def _interrupted(address: str, cwd: Path) -> int:
         return code
 
 
+async def test_a_call_that_ends_does_not_wait_for_its_input(tmp_path: Path) -> None:
+    """Nobody types any more into a call whose time is over."""
+    async with serving(zoo()) as address:
+        code, text = await asyncio.to_thread(_given_up, address, tmp_path)
+    assert code == 5
+    assert "DEADLINE_EXCEEDED" in text
+
+
+def _given_up(address: str, cwd: Path) -> tuple[int, str]:
+    arguments = ("call", address, "zoo.v1.Keeper/Talk", "--timeout", "0.3")
+    with running(*arguments, cwd=cwd, stdin=subprocess.PIPE) as process:
+        code = process.end()
+        assert process.process.stdin is not None
+        process.process.stdin.close()
+        return code, process.text
+
+
 async def test_tls_is_spoken_with_certificates_or_without_looking(tmp_path: Path) -> None:
     """Both sides' certificates; --insecure-tls trusts anybody; an unknown authority is refused."""
     authority = trustme.CA()

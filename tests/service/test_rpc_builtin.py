@@ -12,12 +12,13 @@ from mainstay.core.call import Call, Handler
 from mainstay.errors import Unauthenticated
 from mainstay.rpc.client.channel import Channel
 from mainstay.rpc.definition import Rpc
-from mainstay.rpc.health import Health
+from mainstay.rpc.health import Health, ServingStatus
 from mainstay.rpc.health_service import NAME, health_service
 from mainstay.rpc.method import RpcService
 from mainstay.rpc.protobuf import bare_method
 from mainstay.rpc.reflection_client import Reflected
 from mainstay.rpc.settings import RpcSettings
+from mainstay.service.checking import check
 from mainstay.service.rpc_builtin import builtin_endpoints
 from mainstay.service.service import Service
 from tests.rpc.inspected import address_of, keeper, serving, zoo
@@ -147,6 +148,17 @@ async def _get(address: str, path: str) -> str:
     writer.close()
     await writer.wait_closed()
     return text
+
+
+def test_a_service_that_asks_for_its_health_can_be_checked() -> None:
+    """`mainstay check` wires what a start would."""
+    service = zoo()
+
+    @service.worker
+    async def tell(health: Health) -> None:
+        health.set("queue", ServingStatus.SERVING)
+
+    assert "zoo is well" in list(check(service.declaration, environ={}))
 
 
 async def test_a_service_without_rpc_has_no_health_to_ask_for() -> None:
