@@ -1,3 +1,4 @@
+import inspect
 from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
@@ -92,9 +93,11 @@ async def test_a_server_and_a_client_of_generated_code_speak(rpc: Any) -> None:
 
 
 def test_comments_become_docstrings(rpc: Any) -> None:
-    """With their quotes and backslashes, and how to use the class."""
-    assert rpc.Orders.__doc__.startswith('A shop, with a \\ and a """quote""" in its comment.\n')
-    assert "@service.rpc(Orders.DESCRIPTOR)" in rpc.Orders.__doc__
+    """With their quotes and backslashes; how to use the classes stands at the top."""
+    assert inspect.getdoc(rpc.Orders) == (
+        'A shop, with a \\ and a """quote""" in its comment.\n\nIt has every kind of method.'
+    )
+    assert "@service.rpc(Orders.DESCRIPTOR)" in rpc.__doc__
     assert rpc.Orders.get_order.__doc__.startswith("Read one order.")
 
 

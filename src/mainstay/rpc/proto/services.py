@@ -55,7 +55,10 @@ class _Services:
         body: list[str] = []
         for service in self._file.service:
             body += ["", "", *self._server(service), "", "", *self._client(service)]
+        first = python_name(self._file.service[0].name)
         head = [f'"""Services of {self._file.name}.', ""]
+        head += [f"A server extends the class of one, below `@service.rpc({first}.DESCRIPTOR)`."]
+        head += ["A client is made with a channel.", ""]
         head += ["Written by `mainstay proto generate`: what is changed here is lost.", *END]
         return "\n".join([*head, *self._imports.lines(), *body, ""])
 
@@ -66,9 +69,9 @@ class _Services:
         named = python_name(service.name)
         messages = self._plan.import_file(self._imports, self._file.name, self._file.name)
         yield f"class {named}:"
+        # Nothing of ours: what is said here is shown to those who call the service.
         said = self._comments.get(full) or f"Answers the calls of {full}."
-        how = f"To serve it, extend this class: `@service.rpc({named}.DESCRIPTOR)`."
-        yield from _indented(docstring(f"{said}\n\n{how}", _WIDTH - 4), 4)
+        yield from _indented(docstring(said, _WIDTH - 4), 4)
         yield ""
         yield f'    DESCRIPTOR = {messages}.DESCRIPTOR.services_by_name["{service.name}"]'
         for method in service.method:
