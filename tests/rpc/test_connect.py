@@ -224,9 +224,8 @@ async def test_metadata_cannot_take_the_place_of_the_protocols_fields(
         call.initial_metadata.append(("content-encoding", "gzip"))
         return b""
 
-    exchange = WebWorld(answer).begin("Unary", PROTO)
-    await exchange.wait_finished()
-    assert exchange.reply.broken
+    reply = await WebWorld(answer).call("Unary", PROTO)
+    assert (reply.status, json.loads(reply.body)["code"]) == (500, "internal")
     assert "content-encoding" in caplog.text
 
 

@@ -223,9 +223,20 @@ class RpcApplication:
             try:
                 call.fail(status)
             except Exception:  # metadata that cannot be sent, for one
-                _log.exception("%s could not be answered", call.method)
-                call.exchange.reset()
+                _log.exception("%s could not be answered as it should be", call.method)
+                _fail_barely(call, status.code)
         return status.code.value
+
+
+def _fail_barely(call: RpcCall, code: Code) -> None:
+    """Tell the peer of a failure, without anything that somebody gave."""
+    call.initial_metadata.clear()
+    call.trailing_metadata.clear()
+    try:
+        call.fail(RpcStatus(code, "the server failed"))
+    except Exception:
+        _log.exception("%s could not be answered", call.method)
+        call.exchange.reset()
 
 
 def _tell(call: RpcCall, error: Exception, status: RpcStatus) -> None:

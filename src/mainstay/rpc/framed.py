@@ -282,8 +282,9 @@ class FramedStream:
     def send_head(self) -> None:
         """The head of the reply, if it was not sent."""
         if not self.opened:
+            fields = self._call.head_fields()
             self.opened = True
-            self._call.exchange.open(200, self._call.head_fields())
+            self._call.exchange.open(200, fields)
 
     async def send(self, message: Any) -> None:
         """See `Stream`. Raises: also TypeError and ValueError for a wrong message."""
