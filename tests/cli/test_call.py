@@ -205,6 +205,26 @@ async def test_metadata_and_the_deadline_are_sent(tmp_path: Path) -> None:
     assert 0 < remaining <= 7
 
 
+@pytest.mark.parametrize("method", ["Feed", "Watch", "Count", "Lose"])
+async def test_metadata_of_the_reply_is_shown_when_asked_for(tmp_path: Path, method: str) -> None:
+    """On stderr, bytes in base64, what came first before what came last."""
+
+    async def decorate(call: Any, next: Handler) -> Any:
+        call.initial_metadata.append(("x-first", "1"))
+        call.trailing_metadata.append(("x-last-bin", b"\x00\x01"))
+        return await next(call)
+
+    service = zoo()
+    service.declaration.middleware.append(decorate)
+    async with serving(service) as address:
+        done = await call(address, f"zoo.v1.Keeper/{method}", "{}", "-v", cwd=tmp_path)
+        quiet = await call(address, f"zoo.v1.Keeper/{method}", "{}", cwd=tmp_path)
+    said = [line for line in done.err.splitlines() if line.startswith("x-")]
+    assert said == ["x-first: 1", "x-last-bin: AAE="]
+    assert "x-first" not in quiet.err
+    assert done.out == quiet.out
+
+
 async def test_ctrl_c_cancels_the_call(tmp_path: Path) -> None:
     """Exit code 130, and the server's handler hears of it."""
     cancelled = asyncio.Event()

@@ -67,6 +67,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option(
     "-H", "headers", metavar="'NAME: VALUE'", multiple=True, help="Send metadata; repeatable."
 )
+@click.option("-v", "--verbose", is_flag=True, help="Write the reply's metadata to stderr.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds for the call.")
 @click.option("--tls", is_flag=True, help="Speak TLS, and trust the system's authorities.")
 @click.option("--insecure-tls", is_flag=True, help="Speak TLS, and trust everybody.")
@@ -104,6 +105,7 @@ def command(
     method: str | None,
     data: str | None,
     headers: tuple[str, ...],
+    verbose: bool,
     timeout: float | None,
     tls: bool,
     insecure_tls: bool,
@@ -129,7 +131,7 @@ def command(
     metadata = [_pair(each) for each in headers]
     secure: Any = _tls(insecure_tls, cacert, cert, key, server_name) or tls
     asyncio.run(
-        _Caller(target, secure, metadata, timeout, protos, include).run(
+        _Caller(target, secure, metadata, timeout, protos, include, verbose).run(
             method, data, listed, describe
         )
     )
@@ -172,6 +174,7 @@ class _Caller:
         timeout: float | None,
         protos: Sequence[Path],
         include: Sequence[Path],
+        verbose: bool,
     ) -> None:
         self._target = target
         self._tls = tls
@@ -179,6 +182,7 @@ class _Caller:
         self._timeout = timeout
         self._protos = protos
         self._include = include
+        self._verbose = verbose
         self._server: Reflected | None = None
         self._schema: Schema | None = None
 
@@ -275,7 +279,8 @@ class _Caller:
     # --- calling --------------------------------------------------------------------------------
 
     async def _call(self, channel: Channel, path: str, data: str | None) -> None:
-        from mainstay.rpc.reflection_schema import split_method  # noqa: PLC0415 - as above
+        from mainstay.rpc.method import Kind  # noqa: PLC0415 - as above
+        from mainstay.rpc.reflection_schema import split_method  # noqa: PLC0415 - same
 
         service, _ = split_method(path)
         await self._fetch(service, service)
@@ -285,18 +290,36 @@ class _Caller:
         requests = _Requests(method, data)
         given: Any = requests if method.kind.requests_stream else requests.only()
         try:
-            if method.kind.replies_stream:
-                async with call(given, **options) as stream:
-                    async for reply in stream:
-                        await self._show(method, reply)
+            if method.kind is Kind.UNARY:
+                found = await call.with_metadata(given, **options)
+                self._tell(found.initial_metadata)
+                await self._show(method, found.message)
+                self._tell(found.trailing_metadata)
             else:
-                await self._show(method, await call(given, **options))
+                async with call(given, **options) as stream:
+                    await self._converse(method, stream)
         except Exception:
             if requests.fault is not None:
                 raise requests.fault from None
             raise
         if requests.fault is not None:
             raise requests.fault
+
+    async def _converse(self, method: SchemaMethod, stream: Any) -> None:
+        if self._verbose:
+            self._tell(await stream.initial_metadata())
+        if method.kind.replies_stream:
+            async for reply in stream:
+                await self._show(method, reply)
+        else:
+            await self._show(method, await stream.reply())
+        self._tell(stream.trailing_metadata)
+
+    def _tell(self, pairs: Sequence[tuple[str, str | bytes]]) -> None:
+        """Metadata, where it is wanted; bytes are written as they travel, in base64."""
+        for name, value in pairs if self._verbose else ():
+            text = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+            click.echo(_readable(f"{name}: {text}"), err=True)
 
     async def _show(self, method: SchemaMethod, reply: Any) -> None:
         if self._server is not None:
@@ -307,6 +330,7 @@ class _Caller:
 
     async def _failed(self, channel: Channel, error: RpcFailed) -> Failure:
         """What is said of a call that failed, and how the program ends."""
+        self._tell((*error.initial_metadata, *error.trailing_metadata))
         numbers = channel.statistics()
         if error.code is Code.UNAVAILABLE and numbers.failures and not numbers.connections:
             return Failure(_readable(error.message), Exit.UNREACHABLE)
