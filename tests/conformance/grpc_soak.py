@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Final
 
 from tests.conformance.interop_messages import BUILT
@@ -103,8 +104,7 @@ def soak(
         tell("before", found.before)
         began = time.monotonic()
         with load(address, seconds) as running:
-            while running.poll() is None:
-                time.sleep(min(every, max(1.0, began + seconds - time.monotonic())))
+            while not _ended(running, min(every, max(1.0, began + seconds - time.monotonic()))):
                 since = time.monotonic() - began
                 sample = sampled(address)
                 found.samples.append((since, sample))
@@ -117,12 +117,20 @@ def soak(
     return found
 
 
+def _ended(process: subprocess.Popen[str], within: float) -> bool:
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def _settled(address: str, before: Sample | None) -> Sample:
     """The first sample that is as `before`, or two that are alike; or the last one in time."""
     until = time.monotonic() + SETTLED_WITHIN
     last: Sample | None = None
     while True:
-        time.sleep(0.5)
+        Event().wait(0.5)
         sample = sampled(address)
         if before is not None:
             done = all(sample[name] <= before[name] for name in ("tasks", "descriptors"))

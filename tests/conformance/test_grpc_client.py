@@ -4,12 +4,13 @@ doc/interop-test-descriptions.md, by their names; and against ours, which knows 
 from __future__ import annotations
 
 import asyncio
-import socket
+import os
+import re
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import pytest
@@ -36,6 +37,7 @@ pytestmark = [
 ]
 
 SERVER: Final = BUILT / "interop-server"
+LISTENING: Final = re.compile(r"interop server listening on .*:(\d+)$")
 SERVICE: Final = "grpc.testing.TestService"
 
 REQUESTS: Final = (27_182, 8, 1_828, 45_904)
@@ -52,29 +54,22 @@ ECHOED: Final = ((INITIAL, INITIAL_VALUE), (TRAILING, TRAILING_VALUE))
 
 @contextmanager
 def serving_go(*options: str) -> Iterator[tuple[str, int]]:
-    """Run grpc-go's server on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with subprocess.Popen([str(SERVER), f"--port={port}", *options]) as child:
+    """Run grpc-go's server on a free port, which its log says."""
+    command = [str(SERVER), "--port=0", *options]
+    environment = {**os.environ, "GRPC_GO_LOG_SEVERITY_LEVEL": "info"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stderr is not None
         try:
-            _wait_listening(port)
+            said = (LISTENING.search(line) for line in child.stderr)
+            port = next(int(found[1]) for found in said if found)
+            # Whoever does not read the rest stops the server in the end.
+            reader = Thread(target=child.stderr.read)
+            reader.start()
             yield "localhost", port
             assert child.poll() is None, "the server has ended"
         finally:
             child.kill()
-
-
-def _wait_listening(port: int) -> None:
-    until = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("localhost", port), 1).close()
-        except OSError:
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        else:
-            return
+    reader.join()
 
 
 @pytest.fixture(scope="module", params=["grpc-go", "mainstay"])
