@@ -169,28 +169,33 @@ async def test_deadline_and_cancellation_reach_a_stock_server() -> None:
 async def test_a_slow_reader_holds_a_stock_server() -> None:
     """It sends what the windows and its own buffers take, and no more."""
     limits = ChannelLimits(window=65_536)
-    async with stock() as (servicer, port), Channel(f"127.0.0.1:{port}", limits=limits) as channel:
-        async with replies(channel)(b"1000000") as stream:
-            for _ in range(10):
-                await stream.receive()
-            sent = -1
-            while sent != servicer.sent:
-                sent = servicer.sent
-                # Answers to others, so that there is time for the server to go on if it could.
-                for _ in range(50):
-                    await unary(channel)(b"x")
-            assert servicer.sent < 1000
+    async with (
+        stock() as (servicer, port),
+        Channel(f"127.0.0.1:{port}", limits=limits) as channel,
+        replies(channel)(b"1000000") as stream,
+    ):
+        for _ in range(10):
+            await stream.receive()
+        sent = -1
+        while sent != servicer.sent:
+            sent = servicer.sent
+            # Calls of others, so that there is time for the server to go on if it could.
+            for _ in range(50):
+                await unary(channel)(b"x")
+        assert servicer.sent < 1000
 
 
 @real_loop
 async def test_a_hundred_calls_at_a_server_that_allows_ten() -> None:
     """All are answered; none is refused."""
     options: dict[str, Any] = {"grpc.max_concurrent_streams": 10}
-    async with stock(**options) as (_, port):
-        async with Channel(f"127.0.0.1:{port}", connections=1) as channel:
-            calls = [unary(channel)(b"%d" % number) for number in range(100)]
-            assert await asyncio.gather(*calls) == [b"%d" % number for number in range(100)]
-            assert channel.statistics().connections == 1
+    async with (
+        stock(**options) as (_, port),
+        Channel(f"127.0.0.1:{port}", connections=1) as channel,
+    ):
+        calls = [unary(channel)(b"%d" % number) for number in range(100)]
+        assert await asyncio.gather(*calls) == [b"%d" % number for number in range(100)]
+        assert channel.statistics().connections == 1
 
 
 @real_loop

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import grpc
     from grpc.aio import AioRpcError, Metadata
 
-__all__ = ["StubStream", "StubTask", "StubUnary", "stub_method"]
+__all__ = ["StubCall", "StubStream", "StubTask", "StubUnary", "aio_error", "stub_method"]
 
 _COMPRESSIONS: Final = {0: "identity", 1: "deflate", 2: "gzip"}
 """By the numbers of ``grpc.Compression``."""
