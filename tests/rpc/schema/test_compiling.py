@@ -75,6 +75,7 @@ def some(random: random.Random) -> Everything:
         colours=tuple(several(lambda: random.choice(list(Colour)))),
         counts={word(): number() for _ in range(random.randrange(4))},
         squares={number(): square() for _ in range(random.randrange(4))},
+        times={word(): timedelta(number() % 1000) for _ in range(random.randrange(3))},
         card=random.choice([None, Card(name=word()), Card(name=word(), age=number())]),
         point=maybe(lambda: Point(number(), random.choice([0, 3, 4]))),
         checked=maybe(

@@ -80,6 +80,7 @@ class Everything(msgspec.Struct, kw_only=True):
     colours: tuple[Colour, ...] = ()
     counts: dict[str, int] = {}
     squares: dict[int, Square] = {}
+    times: dict[str, timedelta] = {}
     card: Card | None = None
     point: Point | None = None
     checked: Checked | None = None

@@ -242,7 +242,12 @@ class Codecs:
         if convert is None:
             return raw
         if field.key is not None:
-            return f"{{k: {convert.format('v')} for k, v in {raw}.items()}}"
+            value = convert.format("v")
+            if field.item.form in ("model", "converted") and field.item.wire == "message":
+                # Before protobuf 6, a map takes messages only, where all else takes dicts.
+                self._space[f"V{suffix}"] = self._class(field.item.type_name)
+                value = f"V{suffix}(**{value})"
+            return f"{{k: {value} for k, v in {raw}.items()}}"
         if field.repeated is not None:
             return f"[{convert.format('v')} for v in {raw}]"
         if not field.nullable:
