@@ -3,8 +3,11 @@
 # ruff: noqa: N802 - methods are named in the .proto
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import grpc
 import grpc.aio
@@ -136,6 +139,35 @@ async def test_the_reflection_servicer_of_grpcio_is_answered_by() -> None:
         )
     names = [each.name for each in reply.list_services_response.service]
     assert names == ["test.behave.v1.Behave"]
+
+
+async def test_a_servicer_is_called_with_json() -> None:
+    """By Connect, with the metadata and the status of its context."""
+
+    async def one(self: Any, request: Any, context: Any) -> Any:
+        if not request.text:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "nobody")
+        await context.send_initial_metadata((("a", "1"),))
+        context.set_trailing_metadata((("b", "2"),))
+        return answer(request.text)
+
+    def post(url: str, text: str) -> tuple[int, Any, Any]:
+        body = json.dumps({"text": text}).encode()
+        asked = Request(url, body, {"content-type": "application/json"})
+        try:
+            with urlopen(asked) as reply:
+                return reply.status, json.load(reply), reply.headers
+        except HTTPError as error:
+            with error:
+                return error.code, json.load(error), error.headers
+
+    async with serving(service_with(servicer(One=one))) as address:
+        url = f"http://{address}/test.behave.v1.Behave/One"
+        status, body, fields = await asyncio.to_thread(post, url, "x")
+        assert (status, body) == (200, {"text": "x"})
+        assert (fields["a"], fields["trailer-b"]) == ("1", "2")
+        status, body, _ = await asyncio.to_thread(post, url, "")
+        assert (status, body) == (404, {"code": "not_found", "message": "nobody"})
 
 
 class Counting(grpc.GenericRpcHandler):

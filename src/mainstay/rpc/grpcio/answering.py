@@ -26,7 +26,7 @@ from mainstay.rpc.grpcio.recording import Later
 from mainstay.rpc.grpcio.threads import RequestIterator, ThreadContext, drive, send_all
 from mainstay.rpc.method import Kind
 
-__all__ = ["Core", "answer_with", "behaviour_of", "core_of", "handler_of"]
+__all__ = ["Core", "Requests", "answer_with", "behaviour_of", "core_of", "handler_of"]
 
 Core: TypeAlias = Callable[[Any, Callable[..., Any]], Awaitable[Any]]
 """Answers a call with a servicer's method: returns the reply, or has sent all of them."""
