@@ -8,7 +8,8 @@ tells what comes by callbacks, so that a call costs one future and not a task. T
 * Bytes of a reply count against the windows until `credit` returns them.
 * What a window or the transport holds back waits in its stream; `write` says so, and `on_room` is
   called once it has gone. Who writes on regardless is not stopped.
-* What is written within one turn of the loop leaves in one write. A lone stream does not wait.
+* What is written within one turn of the loop leaves in one write. A stream that is alone, and was
+  the time before, does not wait.
 * The connection is ready once the server has sent its SETTINGS: it speaks HTTP/2, and says how many
   streams it allows.
 * After GOAWAY it takes no more streams and closes after the last. Those that the server did not look
@@ -153,6 +154,7 @@ class StreamConnection(asyncio.Protocol):
         self._told = False
         self._corked = False
         self._scheduled = False
+        self._lone = True
         self._writable = True
         self._unflushed = _NONE
         self._heard = 0.0
@@ -211,7 +213,7 @@ class StreamConnection(asyncio.Protocol):
             elif ended:
                 stream.sent = True
         if not self._scheduled and not self._corked:
-            if len(streams) == 1:
+            if self._lone and len(streams) == 1:
                 self._flush()
             else:
                 self._scheduled = True
@@ -274,6 +276,7 @@ class StreamConnection(asyncio.Protocol):
         """Write what the engine has; pieces that waited for their turn follow, while there is
         room."""
         self._scheduled = False
+        self._lone = len(self._streams) <= 1
         transport = self._transport
         if transport is None:
             return
@@ -364,7 +367,9 @@ class StreamConnection(asyncio.Protocol):
             self._take(Broken(error.code, error.message))
         finally:
             self._corked = False
+        lone = self._lone  # what has just ended says nothing about what begins
         self._flush()
+        self._lone = lone
         if self._over and not self._streams:
             self._close()
 
