@@ -18,7 +18,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "jinja2": frozenset({"http"}),
     "jwt": frozenset({"http"}),
     "brotli": frozenset({"http"}),
-    "msgspec": frozenset({"config", "http", "rpc", "service", "testing"}),
+    "msgspec": frozenset({"config", "http", "process", "rpc", "service", "testing"}),
     "python_multipart": frozenset({"wire"}),
     "structlog": frozenset({"observe"}),
     "uvloop": frozenset({"service"}),

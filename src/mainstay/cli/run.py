@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from mainstay.cli.leaving import leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
 from mainstay.errors import Error, UsageError
 from mainstay.net.address import Address
+from mainstay.process.lifeline import tell_parent
 from mainstay.service.service import Service
 
 __all__ = ["command"]
@@ -116,6 +118,7 @@ def command(
             _check_speaks(service)
         code = service.run(files=files or None, flags=flags)
     except BaseException as error:
+        tell_parent(os.environ, str(error) or type(error).__name__, int(_code_of(error)))
         # The module may have started threads before it failed.
         watch(_code_of(error))
         raise

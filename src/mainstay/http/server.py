@@ -146,7 +146,10 @@ class HttpServer:
     def statistics(self) -> ServerStatistics:
         """See `Server`."""
         open_now = sum(listener.statistics().connections for listener in self._listeners)
-        return ServerStatistics(open_now, 0 if self._port is None else self._port.in_flight)
+        port = self._port
+        if port is None:
+            return ServerStatistics(open_now, 0)
+        return ServerStatistics(open_now, port.in_flight, port.requests)
 
     def __repr__(self) -> str:
         where = ", ".join(str(listener.address) for listener in self._listeners)

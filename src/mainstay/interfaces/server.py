@@ -24,10 +24,12 @@ class ServerStatistics:
     Attributes:
         connections: open connections, idle ones included.
         in_flight: calls begun and not yet answered.
+        requests: calls begun since the start; 0 where they are not counted.
     """
 
     connections: int
     in_flight: int
+    requests: int = 0
 
 
 class Server(Protocol):

@@ -34,9 +34,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
+from mainstay.core.scope import Scope
 from mainstay.errors import ClosedError, UsageError
 from mainstay.net.address import Address
 from mainstay.net.binding import Inode, bind_socket, inode_of
+from mainstay.net.registry import LISTENERS, ListenerRegistry, ListenRequest
 
 __all__ = [
     "ACCEPTS_PER_TURN",
@@ -132,6 +134,7 @@ class Listener:
         self._state = _NEW
         self._socket: socket.socket | None = None
         self._inode: Inode | None = None
+        self._registry: ListenerRegistry | None = None
         self._factory: Callable[[], asyncio.BaseProtocol] | None = None
         self._tls: ssl.SSLContext | None = None
         self._handshake_timeout = HANDSHAKE_TIMEOUT
@@ -150,6 +153,8 @@ class Listener:
     async def bind(self) -> Address:
         """Take the address: peers can connect from now on, and wait in the queue.
 
+        In a scope with a `ListenerRegistry`, a socket that a parent process holds is taken over.
+
         Cancelled or failed: nothing stays bound. Returns `address`.
 
         Raises: ResourceError when the address cannot be had now; UsageError when it never can, or
@@ -157,18 +162,37 @@ class Listener:
         """
         if self._state is not _NEW:
             raise UsageError(f"{self!r} was bound before; make a new listener")
-        self._socket = await bind_socket(
-            self._address,
-            backlog=self._backlog,
-            reuse_port=self._reuse_port,
-            unix_mode=self._unix_mode,
+        scope = Scope.current_or_none()
+        registry = None if scope is None else scope.get(LISTENERS)
+        request = ListenRequest(
+            str(self._address), self._backlog, self._reuse_port, self._unix_mode
         )
+        granted = None if registry is None else await registry.take(request)
+        if granted is not None:
+            self._socket = granted.socket
+            self._inode = granted.inode if granted.owned else None
+        else:
+            self._socket = await bind_socket(
+                self._address,
+                backlog=self._backlog,
+                reuse_port=self._reuse_port,
+                unix_mode=self._unix_mode,
+            )
+            if self._address.kind == "unix":
+                self._inode = inode_of(self._address.path)
         self._state = _BOUND
         if self._address.kind == "tcp":
             self._address = self._address.with_port(self._socket.getsockname()[1])
-        elif self._address.kind == "unix":
-            self._inode = inode_of(self._address.path)
+        if registry is not None:
+            self._registry = registry
+            registry.add(request, self)
         return self._address
+
+    @property
+    def inode(self) -> Inode | None:
+        """What tells the path of a Unix socket from one that somebody else has put there; None
+        unless the path is this listener's to remove."""
+        return self._inode
 
     def fileno(self) -> int:
         """The descriptor of the listening socket, to hand it to another process.
@@ -238,6 +262,10 @@ class Listener:
             self._end_pause()
             self._update()
         self._state = _CLOSED
+        registry = self._registry
+        if registry is not None:
+            registry.remove(self)
+            unlink = unlink and not registry.handed_over
         sock, self._socket = self._socket, None
         if sock is not None:
             sock.close()

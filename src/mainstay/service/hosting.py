@@ -10,20 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from mainstay.core.effects import Effects
 from mainstay.core.stacks import all_stacks
 from mainstay.core.threads import ThreadPool
-from mainstay.errors import ConfigError, Error, StartError, UsageError, WiringError
+from mainstay.errors import ConfigError, Error, ShuttingDown, StartError, UsageError, WiringError
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
+from mainstay.process.lifeline import find_parent, tell_parent
 from mainstay.service.declaration import Declaration
 from mainstay.service.levels import LevelFollower
 from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
@@ -32,6 +36,9 @@ from mainstay.service.running import Running, State
 from mainstay.service.settings import Settings
 from mainstay.service.signals import SIGNALS, Action, SignalPolicy
 from mainstay.service.tap import SignalTap
+
+if TYPE_CHECKING:
+    from mainstay.service.tether import Tether
 
 __all__ = ["GRACE", "Guard", "Host", "host"]
 
@@ -43,7 +50,7 @@ GRACE: Final = 2.0
 _LOOK: Final = 0.1
 """Seconds between two looks of the guard at its deadline, which may have moved."""
 
-NOT_STARTED, NOT_CONFIGURED, CUT = 3, 78, 124
+FAILED, NOT_STARTED, REFUSED, NOT_CONFIGURED, CUT = 1, 3, 75, 78, 124
 
 
 def host(
@@ -69,6 +76,7 @@ def host(
         loaded = configuration(declaration, files=paths, flags=flags, environ=effects.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
+        tell_parent(os.environ, str(error), NOT_CONFIGURED)
         return NOT_CONFIGURED
     settings: Settings = loaded.get(FRAMEWORK)
     if declaration.has_routes:
@@ -155,6 +163,7 @@ class Host:
         self._levels = levels
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Running | None = None
+        self._tether: Tether | None = None
         self._wish: tuple[str, bool] | None = None
 
     def run(self) -> int:
@@ -203,6 +212,9 @@ class Host:
             stack.callback(SignalTap(self._effects.process, self._heard).stop)
             try:
                 return await self._live()
+            except ShuttingDown as error:
+                _log.warning("%s did not start: %s", self._declaration.name, error)
+                return REFUSED
             except (StartError, WiringError) as error:
                 # The message names the component. A cause of somebody else's has its own story; one
                 # of ours (a port in use) has said what to do, and a traceback would bury it.
@@ -211,12 +223,47 @@ class Host:
                 return NOT_STARTED
 
     async def _live(self) -> int:
+        tether = self._tether = self._tethered()
+        if tether is None:
+            return await self._run_service(None)
+        try:
+            return await self._run_service(tether)
+        except Exception as error:
+            tether.failed(str(error) or type(error).__name__, _code_of(error))
+            raise
+        finally:
+            tether.close()
+
+    def _tethered(self) -> Tether | None:
+        """What ties this process to the one that has started it, if that is one of ours."""
+        parent = find_parent(self._effects.environ)
+        if parent is None:
+            return None
+        from mainstay.service.tether import Tether  # noqa: PLC0415 - few processes have a parent
+
+        return Tether(
+            parent,
+            name=self._declaration.name,
+            settings=msgspec.to_builtins(self._settings.process),
+            reopen=self._reopen,
+            freed=self._freed,
+        )
+
+    def _reopen(self) -> None:
+        """Open log files anew."""
+
+    def _freed(self) -> None:
+        """The generation before has left."""
+
+    async def _run_service(self, tether: Tether | None) -> int:
         running = self._running = Running(
             self._declaration,
             settings=self._settings,
             config=self._config,
             effects=self._effects,
-            on_stopping=lambda: self._guard.arm(self._settings.shutdown.timeout + GRACE),
+            on_stopping=self._stopping,
+            lifeline=None if tether is None else tether.lifeline,
+            upstream=None if tether is None else tether.lifeline.listen,
         )
         if self._wish is not None:
             running.stop(self._wish[0], force=self._wish[1])
@@ -234,8 +281,18 @@ class Host:
         except BaseException:
             asked.cancel()
             raise
+        if tether is not None:
+            tether.watch(running)
         await asked
         return await self._report(running)
+
+    def _stopping(self) -> None:
+        """The shutdown begins."""
+        running = self._running
+        assert running is not None
+        self._guard.arm(running.shutdown_timeout + GRACE)
+        if self._tether is not None:
+            self._tether.stopping(running.reason)
 
     async def _report(self, running: Running) -> int:
         report: StopReport = await running.finish()
@@ -289,6 +346,13 @@ class Host:
             # Reported with its stack already; the interpreter's own remark would come second.
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         loop.close()
+
+
+def _code_of(error: Exception) -> int:
+    """The exit code of a start that failed so."""
+    if isinstance(error, ShuttingDown):
+        return REFUSED
+    return NOT_STARTED if isinstance(error, StartError | WiringError) else FAILED
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

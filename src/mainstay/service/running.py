@@ -18,6 +18,7 @@ import functools
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -28,6 +29,8 @@ from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Scope
 from mainstay.core.threads import THREADS, ThreadPool
 from mainstay.errors import ShuttingDown, StartError, UsageError
+from mainstay.interfaces.lifeline import Lifeline
+from mainstay.net.registry import LISTENERS, ListenerRegistry, Upstream
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
 from mainstay.service.dispatch import Dispatcher
@@ -35,14 +38,14 @@ from mainstay.service.living import Living
 from mainstay.service.local import LocalStream, collect
 from mainstay.service.phases import StopReport
 from mainstay.service.probes import Check, ProbeKind, ProbeResult, ask
-from mainstay.service.settings import Settings
+from mainstay.service.settings import Settings, ShutdownSettings
 from mainstay.service.starting import step
 from mainstay.service.stopping import Components, Shutdown
 from mainstay.service.web import Front, Web
 from mainstay.service.wiring import Runner, Wiring
 from mainstay.service.workers import Job, Worker, run_job, run_worker
 
-__all__ = ["Running", "State"]
+__all__ = ["Numbers", "Running", "State"]
 
 _log = logging.getLogger(__name__)
 _LOCAL = Peer("local")
@@ -58,6 +61,21 @@ class State(Enum):
     STOPPED = "stopped"
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A moment's numbers of a running service.
+
+    Attributes:
+        in_flight: calls begun and not ended.
+        connections: open.
+        requests: calls that came by HTTP or RPC since the start.
+    """
+
+    in_flight: int
+    connections: int
+    requests: int
+
+
 class Running:
     """One life of a service; made by `Service.running` and `Service.run`.
 
@@ -69,6 +87,8 @@ class Running:
         overrides: values that take the place of resources, by type.
         on_stopping: told at the moment at which the shutdown begins.
         front: see `mainstay.service.web.Web`.
+        lifeline: decides when it may serve; at once without one.
+        upstream: asked for listening sockets before they are bound.
 
     Attributes:
         state: where in its life it is.
@@ -76,6 +96,8 @@ class Running:
         settings: the settings of the framework.
         config: the service's own configuration, or None.
         addresses: what its servers are bound to, once it runs.
+        listeners: the listening sockets.
+        paused: whether it accepts no connections for now.
     """
 
     def __init__(
@@ -88,8 +110,14 @@ class Running:
         overrides: Mapping[Any, Any] | None = None,
         on_stopping: Callable[[], object] | None = None,
         front: Front | None = None,
+        lifeline: Lifeline | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         self.state = State.NEW
+        self.paused = False
+        self.listeners = ListenerRegistry(upstream)
+        self._lifeline = lifeline
+        self._handover: float | None = None
         self._on_stopping = on_stopping
         self.settings = settings
         self.config = config
@@ -108,6 +136,7 @@ class Running:
         self._life = self.scope.child("life")
         self._threads = ThreadPool(settings.threads)
         self.scope.set(THREADS, self._threads)
+        self.scope.set(LISTENERS, self.listeners)
         values: dict[Any, Any] = {
             Settings: settings,
             Effects: self.scope.effects,
@@ -182,6 +211,10 @@ class Running:
             opening = functools.partial(server.open, self._dispatcher, self._calls)
             self.addresses += await step(self._life, repr(server), timeout, opening)
             self._opened.append(server)
+        if self._lifeline is not None:
+            # Before the workers: what only one may do is the other generation's until then.
+            await self._check_prepared()
+            await self._lifeline.prepared(self.addresses)
         for worker in self._declaration.workers:
             run = self._wiring.runner(worker.function)
             task = self._workers.start(run_worker(worker, run), worker.name)
@@ -195,6 +228,18 @@ class Running:
                 server.accept()
             except Exception as error:
                 raise StartError(repr(server), error) from error
+
+        if self._lifeline is not None:
+            self._lifeline.serving()
+
+    async def _check_prepared(self) -> None:
+        """Ask what the ready probe asks. Raises: StartError."""
+        checks = self._wiring.checks("ready")
+        result = await ask("ready", checks, self.settings.probe_timeout)
+        for each in result.checks:
+            if not each.ok:
+                error = UsageError(each.reason or "it is not ready")
+                raise StartError(f"check {each.name!r}", error)
 
     def _holders(self) -> tuple[Scope, ...]:
         return (
@@ -230,6 +275,11 @@ class Running:
     def in_flight(self) -> int:
         """Calls begun and not ended."""
         return self._web.in_flight + (self._dispatcher.in_flight if self._dispatcher else 0)
+
+    def numbers(self) -> Numbers:
+        """What there is to do now, and what was done."""
+        connections = sum(server.statistics().connections for server in self._opened)
+        return Numbers(self.in_flight, connections, self._web.requests)
 
     async def call(
         self,
@@ -326,7 +376,42 @@ class Running:
         if kind == "started" and self.state in (State.NEW, State.STARTING):
             raise ShuttingDown(f"the service is {self.state.value}")
 
+    @property
+    def shutdown_timeout(self) -> float:
+        """Seconds that the end may take."""
+        return self._shutdown_settings().timeout
+
+    @property
+    def reason(self) -> str:
+        """Why it was asked to stop; empty while it was not."""
+        return self._asked.result()[0] if self._asked.done() else ""
+
+    async def pause(self) -> None:
+        """Accept no new connections until `resume`; those there are go on. They wait in the kernel,
+        for this process or for another that holds the same sockets."""
+        self.paused = True
+        await asyncio.gather(*(server.stop_accepting() for server in self._opened))
+
+    def resume(self) -> None:
+        """Accept again. Nothing once it stops."""
+        if self.paused and self.state is State.RUNNING:
+            self.paused = False
+            for server in self._opened:
+                server.accept()
+
     # --- stopping -------------------------------------------------------------------------------
+
+    def hand_over(self, reason: str, timeout: float) -> None:
+        """Stop because another process serves on: nothing of what it uses now is removed, and
+        nobody has to learn that this one leaves.
+
+        Args:
+            reason: for the log.
+            timeout: seconds for all of it, in the place of ``shutdown.timeout``.
+        """
+        self.listeners.handed_over = True
+        self._handover = timeout
+        self.stop(reason)
 
     def stop(
         self, reason: str = "asked to", *, force: bool = False, failure: BaseException | None = None
@@ -371,7 +456,7 @@ class Running:
 
     def _components(self) -> Components:
         return Components(
-            settings=self.settings.shutdown,
+            settings=self._shutdown_settings(),
             root=self.scope,
             work=self._work,
             calls=self._calls,
@@ -388,6 +473,11 @@ class Running:
             threads=self._threads,
             on_state=self._set_state,
         )
+
+    def _shutdown_settings(self) -> ShutdownSettings:
+        if self._handover is None:
+            return self.settings.shutdown
+        return ShutdownSettings(timeout=self._handover, pre_stop_delay=0.0)
 
     def _hooks(self, kind: Any) -> tuple[tuple[str, Runner], ...]:
         # Hooks may ask for any resource: they run only if the start got that far.

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 from mainstay.http.client_settings import ClientSettings
 from mainstay.http.settings import HttpSettings
 from mainstay.observe.log import LogSettings
+from mainstay.process.settings import ProcessSettings
 from mainstay.rpc.settings import RpcSettings
 
 __all__ = ["Settings", "ShutdownSettings", "WatchdogSettings"]
@@ -63,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         log: see `mainstay.observe.log.LogSettings`.
         http: see `mainstay.http.settings.HttpSettings`.
         rpc: see `mainstay.rpc.settings.RpcSettings`.
+        process: see `mainstay.process.settings.ProcessSettings`.
         client: see `mainstay.http.client_settings.ClientSettings`.
     """
 
@@ -74,5 +76,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     log: LogSettings = field(default_factory=LogSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
     rpc: RpcSettings = field(default_factory=RpcSettings)
     client: ClientSettings = field(default_factory=ClientSettings)

@@ -212,6 +212,11 @@ class Web:
         """Calls begun and not ended."""
         return sum(server.statistics().in_flight for server in self._servers)
 
+    @property
+    def requests(self) -> int:
+        """Calls begun since the start."""
+        return sum(server.statistics().requests for server in self._servers)
+
     def metrics(self) -> str:
         """What the servers have counted."""
         from mainstay.http.metrics import server_metrics  # noqa: PLC0415 - as above

@@ -1,0 +1,1 @@
+"""The operating system: children, supervision, hand-over of listeners, daemons, and their hosts."""

@@ -1,0 +1,253 @@
+"""What a parent and its child say to each other, from the start of the child to its end.
+
+The child is a worker of a supervisor, a successor in a hot restart, or a supervisor that succeeds
+another: the words are the same. A child has nothing but this channel: it asks for every listener it
+wants, says when it is ready, and serves only when it is told to::
+
+    child                                     parent
+    Hello(versions, nonce, pid, settings)  →
+                                           ←  Welcome(version, generation, index, …)
+    Listen(address, …)                     →
+                                           ←  Listener(ok) + descriptor
+    Progress(text)                         →      any number of them; each extends the patience
+    Prepared(addresses) | Failed(reason)   →
+                                           ←  Commit | Abort(reason)
+    Serving()                              →
+    Heartbeat(…)                           →      every `Welcome.heartbeat` seconds
+                                           ←  Pause | Resume | Stop(timeout, …) | Reopen
+    Stopping(left)                         →      while it drains
+    end of file                                   it is gone
+
+The rules that keep a queue of connections safe, whoever dies when:
+
+* The child accepts nothing before `Commit`, so that what it accepted cannot be lost by a roll-back.
+* The parent goes on accepting until `Serving`; both hold the same kernel object meanwhile.
+* `Abort` comes before the end of file, so an end of file without it means that the parent is dead:
+  a child that is prepared then adopts the listeners, and one that is not ends.
+
+JSON, one message a packet; unknown members are ignored, unknown types are an error of the peer.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from mainstay.errors import InvalidRequest
+
+__all__ = [
+    "VERSIONS",
+    "Abort",
+    "Commit",
+    "Failed",
+    "FromChild",
+    "FromParent",
+    "Heartbeat",
+    "Hello",
+    "Listen",
+    "Listener",
+    "Pause",
+    "Prepared",
+    "Progress",
+    "Reopen",
+    "Resume",
+    "Serving",
+    "Stop",
+    "Stopping",
+    "Welcome",
+    "decode_from_child",
+    "decode_from_parent",
+    "encode",
+]
+
+VERSIONS: Final = (1,)
+"""Of these messages; parent and child take the highest that both know."""
+
+
+class Hello(Struct, tag="hello"):
+    """The first word.
+
+    Attributes:
+        versions: that the child knows.
+        nonce: that it was given at its start, so that nobody else speaks in its place.
+        pid: of the child.
+        name: of the service, for people.
+        settings: its ``[mainstay.process]`` table, which the parent goes by from now on.
+    """
+
+    versions: list[int]
+    nonce: str
+    pid: int
+    name: str = ""
+    settings: dict[str, float | int | str | bool | None] = {}
+
+
+class Listen(Struct, tag="listen"):
+    """The child wants a socket that listens.
+
+    Attributes:
+        number: of the question; the answer has the same.
+        address: as it was configured, in the text of `mainstay.net.address`.
+        backlog, reuse_port, unix_mode: see `mainstay.net.listener.Listener`.
+    """
+
+    number: int
+    address: str
+    backlog: int
+    reuse_port: bool = False
+    unix_mode: int = 0o600
+
+
+class Progress(Struct, tag="progress"):
+    """The child is alive and not ready yet."""
+
+    text: str
+
+
+class Prepared(Struct, tag="prepared"):
+    """Everything is started and checked, and nothing is accepted yet."""
+
+    addresses: list[str]
+
+
+class Failed(Struct, tag="failed"):
+    """It cannot start, and ends: why, for the operator, and its exit code."""
+
+    reason: str
+    code: int = 1
+
+
+class Serving(Struct, tag="serving"):
+    """It accepts."""
+
+
+class Heartbeat(Struct, tag="heartbeat"):
+    """A sign of life of the event loop, with the numbers of the moment.
+
+    Attributes:
+        in_flight: calls begun and not ended.
+        connections: open.
+        requests: calls begun since the start.
+        memory: bytes resident.
+        paused: whether it does not accept.
+    """
+
+    in_flight: int
+    connections: int
+    requests: int
+    memory: int
+    paused: bool = False
+
+
+class Stopping(Struct, tag="stopping"):
+    """It ends: calls left, and why."""
+
+    left: int
+    reason: str = ""
+
+
+class Welcome(Struct, tag="welcome"):
+    """The answer to `Hello`.
+
+    Attributes:
+        version: to be spoken.
+        role: ``worker`` of a supervisor that stays, or ``successor`` of a parent that leaves.
+        generation: the number of restarts before it.
+        index: of a worker among its generation, from 0.
+        heartbeat: seconds between two `Heartbeat`.
+        started: seconds since the epoch when the first generation started.
+    """
+
+    version: int
+    role: str
+    generation: int
+    index: int = 0
+    heartbeat: float = 1.0
+    started: float = 0.0
+
+
+class Listener(Struct, tag="listener"):
+    """The answer to `Listen`, with the descriptor if it is `ok`.
+
+    Attributes:
+        number: of the question.
+        ok: whether there is a socket.
+        error: why there can be none, for the operator; empty when the child should bind by itself.
+        address: that the socket has, such as with the port that 0 became.
+        inode: device and number of the path of a Unix socket, or None.
+    """
+
+    number: int
+    ok: bool
+    error: str = ""
+    address: str = ""
+    inode: tuple[int, int] | None = None
+
+
+class Commit(Struct, tag="commit"):
+    """Serve, from now on."""
+
+
+class Abort(Struct, tag="abort"):
+    """End, with exit code 75; nothing was taken over."""
+
+    reason: str
+
+
+class Pause(Struct, tag="pause"):
+    """Accept nothing more for now; connections go on."""
+
+
+class Resume(Struct, tag="resume"):
+    """Accept again."""
+
+
+class Stop(Struct, tag="stop"):
+    """Drain and end.
+
+    Attributes:
+        reason: for the log.
+        timeout: seconds for all of it; None for the child's own setting.
+        handover: whether somebody else serves on, so that nothing is removed or waited for.
+    """
+
+    reason: str
+    timeout: float | None = None
+    handover: bool = True
+
+
+class Reopen(Struct, tag="reopen"):
+    """Open log files anew."""
+
+
+FromChild: TypeAlias = (
+    Hello | Listen | Progress | Prepared | Serving | Failed | Heartbeat | Stopping
+)
+FromParent: TypeAlias = Welcome | Listener | Commit | Abort | Pause | Resume | Stop | Reopen
+
+_encoder: Final = msgspec.json.Encoder()
+_from_child: Final = msgspec.json.Decoder(FromChild)
+_from_parent: Final = msgspec.json.Decoder(FromParent)
+
+
+def encode(message: FromChild | FromParent) -> bytes:
+    """A message as it goes over the channel."""
+    return _encoder.encode(message)
+
+
+def decode_from_child(data: bytes) -> FromChild:
+    """What a child said. Raises: InvalidRequest for what is no such message."""
+    try:
+        return _from_child.decode(data)  # type: ignore[no-any-return]
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"a child says what cannot be understood: {error}") from None
+
+
+def decode_from_parent(data: bytes) -> FromParent:
+    """What a parent said. Raises: InvalidRequest for what is no such message."""
+    try:
+        return _from_parent.decode(data)  # type: ignore[no-any-return]
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"the parent says what cannot be understood: {error}") from None

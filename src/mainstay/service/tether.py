@@ -1,0 +1,127 @@
+"""A service that was started by a parent process of ours: worker, or successor in a restart.
+
+It waits for the parent's word before it serves, does what the parent says afterwards, and tells how
+it is. Without its supervisor a worker ends at once: nobody would see to it any more. A successor
+whose parent is gone goes on by itself, as that is what it is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from mainstay.process.lifeline import ParentLifeline
+from mainstay.process.memory import resident
+from mainstay.process.messages import (
+    Failed,
+    FromParent,
+    Heartbeat,
+    Pause,
+    Reopen,
+    Resume,
+    Stop,
+    Stopping,
+)
+from mainstay.service.running import Running
+
+__all__ = ["Tether"]
+
+_log = logging.getLogger(__name__)
+
+LOST: Final = "the supervisor is gone"
+
+
+class Tether:
+    """One end of the channel to the parent, for one `Running`. Make it on the running loop.
+
+    Args:
+        parent: descriptor and nonce, from `mainstay.process.lifeline.find_parent`.
+        name: of the service.
+        settings: of the process.
+        reopen: opens log files anew.
+        freed: called when a successor is without its parent, and the service is its own.
+
+    Attributes:
+        lifeline: for `Running`.
+    """
+
+    def __init__(
+        self,
+        parent: tuple[int, str],
+        *,
+        name: str,
+        settings: Mapping[str, Any],
+        reopen: Callable[[], object],
+        freed: Callable[[], object],
+    ) -> None:
+        self._running: Running | None = None
+        self._reopen = reopen
+        self._freed = freed
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.lifeline = ParentLifeline(
+            *parent, name=name, settings=settings, told=self._told, orphaned=self._orphaned
+        )
+
+    def watch(self, running: Running) -> None:
+        """Do with `running` what the parent says, and tell of it."""
+        self._running = running
+        self._beat()
+
+    def failed(self, reason: str, code: int) -> None:
+        """Tell the parent why the start failed."""
+        self.lifeline.say(Failed(reason, code))
+
+    def stopping(self, reason: str) -> None:
+        """Tell the parent that the service ends."""
+        left = 0 if self._running is None else self._running.in_flight
+        self.lifeline.say(Stopping(left, reason))
+
+    def close(self) -> None:
+        """Let go of the channel."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.lifeline.close()
+
+    def _beat(self) -> None:
+        running = self._running
+        assert running is not None
+        numbers = running.numbers()
+        self.lifeline.beat(
+            Heartbeat(
+                numbers.in_flight, numbers.connections, numbers.requests, resident(), running.paused
+            )
+        )
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self.lifeline.heartbeat, self._beat)
+
+    def _told(self, message: FromParent) -> None:
+        running = self._running
+        if running is None:
+            return
+        if isinstance(message, Pause):
+            task = asyncio.get_running_loop().create_task(running.pause(), name="pause")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif isinstance(message, Resume):
+            running.resume()
+        elif isinstance(message, Reopen):
+            self._reopen()
+        elif isinstance(message, Stop):
+            if message.handover:
+                timeout = message.timeout or running.settings.process.drain_timeout
+                running.hand_over(message.reason, timeout)
+            else:
+                running.stop(message.reason)
+
+    def _orphaned(self, role: str) -> None:
+        if role == "worker":
+            _log.error("%s; ending", LOST)
+            if self._running is not None:
+                self._running.stop(LOST, force=True)
+        else:
+            self.close()
+            self._freed()
