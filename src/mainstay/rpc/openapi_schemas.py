@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from mainstay.rpc.comments import comment_of
 
-__all__ = ["BINARY", "MessageSchemas", "Schema"]
+__all__ = ["BINARY", "MessageSchemas", "Schema", "is_required"]
 
 Schema = dict[str, Any]
 

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 
 import pytest
+from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from mainstay.errors import WiringError
 from mainstay.rpc.endpoint import RpcEndpoint
@@ -114,3 +115,13 @@ def test_a_rule_and_a_route_for_the_same_requests_conflict() -> None:
     assert conflicts(routes, {("POST", shape): "POST /v1/{x}"}) == []
     (fault,) = conflicts(routes, {("GET", shape): "GET /v1/{x}"})
     assert fault.endswith("library.v1.Library/GetBook is also the route 'GET /v1/{x}'")
+
+
+def test_the_rules_of_a_public_api_are_taken_as_they_are() -> None:
+    """Those of google.longrunning, from a package of others."""
+    service = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
+    transcoding = table(*(bare_method(each) for each in service.methods))
+    assert found(transcoding, "/v1/operations/a/b") == "GetOperation"
+    assert found(transcoding, "/v1/operations/a/b:cancel", "POST") == "CancelOperation"
+    assert found(transcoding, "/v1/operations", "GET") == "ListOperations"
+    assert found(transcoding, "/v1/operations/a", "DELETE") == "DeleteOperation"
