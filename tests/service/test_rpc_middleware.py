@@ -1,5 +1,6 @@
 """What guards HTTP guards RPC: one list of middleware, asked by a stock client of gRPC."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -38,9 +39,7 @@ def parrot(*middleware: Any) -> Service:
 
     @rpc.method
     async def wait(request: Word) -> Word:
-        import asyncio  # noqa: PLC0415
-
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
         return request
 
     @rpc.method

@@ -122,7 +122,7 @@ class Http2Exchange(Exchange):
         self._room: asyncio.Future[None] | None = None
         self._out = b""
         self._out_at = 0  # where what is left of it begins: cutting it would copy it each time
-        self.inbox = None
+        self.inbox: Inbox | None = None
         self._request_trailers: Fields = ()
         self._whole: bytes | None = None
         if head.ended:

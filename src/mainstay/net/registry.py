@@ -10,14 +10,27 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from mainstay.core.scope import Key
+from mainstay.net.address import Address
 
-if TYPE_CHECKING:
-    from mainstay.net.listener import Listener
+__all__ = ["LISTENERS", "Granted", "HeldListener", "ListenRequest", "ListenerRegistry", "Upstream"]
 
-__all__ = ["LISTENERS", "Granted", "ListenRequest", "ListenerRegistry", "Upstream"]
+
+class HeldListener(Protocol):
+    """What the registry needs of a `mainstay.net.listener.Listener`."""
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+
+    @property
+    def inode(self) -> tuple[int, int] | None:
+        """See `Listener.inode`."""
+
+    def fileno(self) -> int:
+        """See `Listener.fileno`."""
 
 
 class ListenRequest(NamedTuple):
@@ -65,28 +78,28 @@ class ListenerRegistry:
     def __init__(self, upstream: Upstream | None = None) -> None:
         self.handed_over = False
         self._upstream = upstream
-        self._listeners: dict[Listener, ListenRequest] = {}
+        self._listeners: dict[HeldListener, ListenRequest] = {}
 
     async def take(self, request: ListenRequest) -> Granted | None:
         """The socket of `request`, if somebody holds it. Raises: ResourceError, UsageError."""
         return None if self._upstream is None else await self._upstream(request)
 
-    def add(self, request: ListenRequest, listener: Listener) -> None:
+    def add(self, request: ListenRequest, listener: HeldListener) -> None:
         """A listener is bound; for listeners."""
         self._listeners[listener] = request
 
-    def remove(self, listener: Listener) -> None:
+    def remove(self, listener: HeldListener) -> None:
         """A listener is closed; for listeners."""
         self._listeners.pop(listener, None)
 
-    def find(self, address: str) -> Listener | None:
+    def find(self, address: str) -> HeldListener | None:
         """The listener of a configured address."""
         for listener, request in self._listeners.items():
             if request.address == address:
                 return listener
         return None
 
-    def __iter__(self) -> Iterator[tuple[ListenRequest, Listener]]:
+    def __iter__(self) -> Iterator[tuple[ListenRequest, HeldListener]]:
         return ((request, listener) for listener, request in self._listeners.items())
 
     def __repr__(self) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ServiceDescriptor,
     )
 
-__all__ = ["VERSIONS", "Index", "reflection_name", "reflection_service"]
+__all__ = ["Index", "VERSIONS", "described", "reflection_name", "reflection_service"]
 
 VERSIONS: Final = ("v1", "v1alpha")
 """Of the protocol; the first is preferred."""

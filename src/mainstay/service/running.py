@@ -29,7 +29,6 @@ from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Scope
 from mainstay.core.threads import THREADS, ThreadPool
 from mainstay.errors import ShuttingDown, StartError, UsageError
-from mainstay.interfaces.lifeline import Lifeline
 from mainstay.net.registry import LISTENERS, ListenerRegistry, Upstream
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
@@ -39,7 +38,7 @@ from mainstay.service.local import LocalStream, collect
 from mainstay.service.phases import StopReport
 from mainstay.service.probes import Check, ProbeKind, ProbeResult, ask
 from mainstay.service.settings import Settings, ShutdownSettings
-from mainstay.service.starting import step
+from mainstay.service.starting import Lifeline, step
 from mainstay.service.stopping import Components, Shutdown
 from mainstay.service.web import Front, Web
 from mainstay.service.wiring import Runner, Wiring

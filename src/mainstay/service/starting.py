@@ -8,19 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
 
 from mainstay.core.scope import Scope
 from mainstay.core.stacks import task_stack
 from mainstay.errors import Cancelled, DeadlineExceeded, StartError
 
-__all__ = ["CLEANUP", "abandon", "step"]
+__all__ = ["CLEANUP", "Lifeline", "abandon", "step"]
 
 _log = logging.getLogger(__name__)
 
 CLEANUP: Final = 1.0
 """Seconds that a step has to end after it was given up or its start was cancelled."""
+
+
+class Lifeline(Protocol):
+    """The parent of a service: a supervisor, or the generation before it. See
+    `mainstay.process.lifeline`."""
+
+    async def prepared(self, addresses: Sequence[str]) -> None:
+        """Everything is started and checked, nothing is accepted: wait for the word to serve.
+
+        Raises: ShuttingDown when the parent wants this process to end instead.
+        """
+
+    def serving(self) -> None:
+        """It accepts, from now on."""
 
 
 async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitable[Any]]) -> Any:
