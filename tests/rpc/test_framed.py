@@ -1,6 +1,8 @@
 """Streams of messages: order, bounds, and independent directions."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -287,3 +289,28 @@ def test_metadata_on_the_wire() -> None:
         (b"t-bin", b"w6k"),
         (b"raw", b"r"),
     ]
+
+
+async def test_a_stream_that_has_ended_leaves_nothing_to_the_collector() -> None:
+    """Its call and its buffers go with the last who holds them."""
+    seen: list[weakref.ref[Any]] = []
+
+    class Mark:
+        """Can be watched."""
+
+    async def answer(call: Any) -> None:
+        call.request = mark = Mark()  # which lives as long as the call
+        seen.append(weakref.ref(mark))
+        del mark
+        await upper(call)
+
+    world = World(answer, Kind.BIDI)
+    gc.collect()
+    gc.disable()
+    try:
+        world.call(b"a")
+        assert (await world.settled()).messages == [b"A"]
+        world.wire.program.begun.clear()
+        assert [each() for each in seen] == [None]
+    finally:
+        gc.enable()

@@ -138,6 +138,11 @@ class FramedCall(RpcCall):
             flow = self._flow = FramedStream(self) if several else OneRequestStream(self)
         return flow
 
+    def end(self) -> None:
+        """See `ExchangeCall`; what was gathered goes now, and not when the collector comes."""
+        self._ended = True
+        self._flow = self.stream = None
+
     # --- see RpcCall ----------------------------------------------------------------------------
 
     def open_stream(self) -> FramedStream:

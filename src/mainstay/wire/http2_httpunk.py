@@ -184,13 +184,11 @@ class HttpunkEngine:
             return None
         method, path = frame.method, frame.path
         key = (method, frame.scheme, frame.authority, path)
-        target = _known.get(key)
-        if target is not None and "host" not in headers and frame.content_length is None:
+        known = _known.get(key)
+        if known is not None and "host" not in headers and frame.content_length is None:
             if "cookie" in headers and len(headers.get_all("cookie")) > 1:
                 fields = join_cookies(fields)
-            return RequestHead(
-                stream, method, target, key[1], key[2], "", fields, None, frame.end_stream, False
-            )
+            return RequestHead(stream, *known, "", fields, None, frame.end_stream, False)
         head = self._request_anew(frame, headers, fields)
         if (
             head is not None
@@ -200,7 +198,7 @@ class HttpunkEngine:
         ):
             if len(_known) >= _MOST_KNOWN:
                 _known.clear()
-            _known[key] = head.target
+            _known[key] = (head.method, head.target, head.scheme, head.authority)
         return head
 
     def _request_anew(
@@ -433,9 +431,9 @@ class HttpunkEngine:
         self._out += self._flushed() + frame
 
 
-_known: dict[tuple[str | None, str | None, str | None, str | None], bytes] = {}
-"""Pseudo-fields that were found to be well-formed, and the target that they name: clients ask for
-the same again and again. Cleared when there are too many."""
+_known: dict[tuple[str | None, ...], tuple[str, bytes, str, str]] = {}
+"""Pseudo-fields that were found to be well-formed, as a `RequestHead` has them: clients ask for the
+same again and again. Cleared when there are too many."""
 
 
 def _join(events: list[Event], parts: list[bytes]) -> None:
