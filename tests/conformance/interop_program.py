@@ -21,6 +21,7 @@ from mainstay import Call, Service
 from mainstay.core.call import messages
 from mainstay.errors import Code, InvalidRequest, RpcError
 from mainstay.http.settings import HttpSettings
+from mainstay.net.tls import TlsSettings
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.framed import FramedCall
 from mainstay.rpc.method import Kind, RpcMethod, RpcService
@@ -38,7 +39,7 @@ TRAILING: Final = "x-grpc-test-echo-trailing-bin"
 
 @contextmanager
 def serving_interop(*listen: str, **environment: str) -> Iterator[tuple[str, int]]:
-    """Run it, and tell where it listens first."""
+    """Run it, and tell where it listens first; with TLS if INTEROP_CERTIFICATE names a file."""
     command = [sys.executable, "-m", "tests.conformance.interop_program"]
     command += listen or ["tcp://127.0.0.1:0"]
     with subprocess.Popen(
@@ -50,7 +51,7 @@ def serving_interop(*listen: str, **environment: str) -> Iterator[tuple[str, int
     ) as child:
         assert child.stdout is not None
         try:
-            address = child.stdout.readline().decode().strip().removeprefix("tcp://")
+            address = child.stdout.readline().decode().strip().partition("://")[2]
             host, _, port = address.rpartition(":")
             yield host, int(port)
             assert child.poll() is None, "the server has ended"
@@ -195,7 +196,9 @@ async def main() -> None:
     service = Service("interop")
     service.get("/sample")(sample)
     service.declaration.rpc["grpc.testing.TestService"] = declared()
-    settings = Settings(http=HttpSettings(listen=tuple(sys.argv[1:])))
+    certificate = os.environ.get("INTEROP_CERTIFICATE")
+    tls = None if certificate is None else TlsSettings(certificate=certificate)
+    settings = Settings(http=HttpSettings(listen=tuple(sys.argv[1:]), tls=tls))
     async with service.running(settings=settings) as running:
         sys.stdout.write(f"{running.addresses[0]}\n")
         sys.stdout.flush()

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import grpc
 import pytest
+import trustme
 
 from tests.conformance.interop_messages import BUILT, DESCRIPTORS, message
 from tests.conformance.interop_program import serving_interop
@@ -66,6 +67,24 @@ def test_the_client_of_grpc_go_is_satisfied(address: tuple[str, int], case: str)
     command = [str(CLIENT), f"--server_host={host}", f"--server_port={port}", f"--test_case={case}"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_client_of_grpc_go_is_satisfied_over_tls(tmp_path: Path) -> None:
+    """It finds HTTP/2 by ALPN, and the certificate good."""
+    authority = trustme.CA()
+    proof = authority.issue_cert("localhost")
+    root, certificate = tmp_path / "root.pem", tmp_path / "certificate.pem"
+    authority.cert_pem.write_to_path(root)
+    proof.private_key_and_cert_chain_pem.write_to_path(certificate)
+    with serving_interop(INTEROP_CERTIFICATE=str(certificate)) as (host, port):
+        command = [
+            str(CLIENT),
+            *(f"--server_host={host}", f"--server_port={port}", "--test_case=ping_pong"),
+            *("--use_tls", "--use_test_ca", f"--ca_file={root}"),
+            "--server_host_override=localhost",
+        ]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
 
 
 def unary(channel: grpc.Channel, request: Any, **options: Any) -> Any:
