@@ -87,5 +87,6 @@ class HttpCall(ExchangeCall):
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""
         self._ended = True
+        self.exchange.gone = None  # which holds the call
         if self._request is not None:
             self._request.close()

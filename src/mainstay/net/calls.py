@@ -98,6 +98,7 @@ class ExchangeCall(Call, LateScope):
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""
         self._ended = True
+        self.exchange.gone = None  # which holds the call
 
 
 C = TypeVar("C", bound=ExchangeCall)

@@ -140,7 +140,7 @@ class FramedCall(RpcCall):
 
     def end(self) -> None:
         """See `ExchangeCall`; what was gathered goes now, and not when the collector comes."""
-        self._ended = True
+        super().end()
         self._flow = self.stream = None
 
     # --- see RpcCall ----------------------------------------------------------------------------
