@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from mainstay.core.call import Handler, Middleware, chain
 from mainstay.core.scope import Scope
@@ -23,7 +23,7 @@ class Site:
 
     def __init__(self, server: HttpServer, calls: Scope, number: int) -> None:
         self.server = server
-        self.app = server.application
+        self.app = cast("HttpApplication", server.application)
         self.calls = calls
         self.number = number
         self.clients: list[Client] = []
