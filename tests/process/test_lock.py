@@ -81,9 +81,15 @@ def test_children_do_not_inherit_it(tmp_path: Path) -> None:
     """Started by exec, a child does not hold what its parent holds."""
     lock = FileLock(tmp_path / "a.lock")
     lock.take()
+    code = "print('ready', flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
-    ):
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        close_fds=False,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
         lock.release()
         other = FileLock(lock.path)
         other.take()
