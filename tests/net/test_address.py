@@ -19,6 +19,7 @@ UNDERSTOOD = {
     "unix:///run/x.sock": Address("unix", path="/run/x.sock"),
     "unix:x.sock": Address("unix", path="x.sock"),
     "fd:3": Address("fd", descriptor=3),
+    "fd://web": Address("fd", name="web"),
 }
 
 REFUSED = {
@@ -39,6 +40,8 @@ REFUSED = {
     "unix:": "no path",
     "unix:a\0b": "no path",
     "fd:": "'' is no descriptor number",
+    "fd://": "it has no name",
+    "fd://a b": "with a space or a colon",
     "fd:x": "'x' is no descriptor number",
 }
 

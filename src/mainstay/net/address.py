@@ -6,6 +6,7 @@
 ``:port``             every interface, IPv4 and IPv6
 ``unix:path``         a Unix socket; ``unix:///run/x.sock`` is understood too
 ``fd:number``         a socket that listens already, inherited from whoever started the process
+``fd://name``         the same, by the name that a service manager has given it
 ====================  =======================================================================
 
 The text of an address parses to the same address again.
@@ -23,6 +24,7 @@ from mainstay.errors import UsageError
 __all__ = ["Address"]
 
 _EXAMPLES: Final = "write tcp://127.0.0.1:8000, :8000, unix:/run/app.sock or fd:3"
+_NAME: Final = re.compile(r"[!-9;-~]{1,255}")
 _PORT_MAX: Final = 65535
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]*")
 
@@ -36,7 +38,8 @@ class Address:
         host: of ``tcp``; a name or number without brackets; empty for every interface.
         port: of ``tcp``; 0 for any free one.
         path: of ``unix``.
-        descriptor: of ``fd``.
+        descriptor: of ``fd``; -1 when it is known by name.
+        name: of ``fd``; empty when it is known by number.
     """
 
     kind: Literal["tcp", "unix", "fd"]
@@ -44,6 +47,7 @@ class Address:
     port: int = 0
     path: str = ""
     descriptor: int = -1
+    name: str = ""
 
     @classmethod
     def from_text(cls, text: str) -> Address:
@@ -52,10 +56,12 @@ class Address:
         Raises: UsageError that quotes `text` and says what is wrong with it.
         """
         scheme, separator, rest = text.partition("://")
-        if separator and scheme not in {"tcp", "unix"}:
+        if separator and scheme not in {"tcp", "unix", "fd"}:
             raise _wrong(text, f"{scheme}:// is no kind of address")
         if text.startswith("unix:"):
             return cls("unix", path=_path(text, rest if separator else text[len("unix:") :]))
+        if separator and scheme == "fd":
+            return cls("fd", name=_fd_name(text, rest))
         if text.startswith("fd:"):
             return cls("fd", descriptor=_number(text, text[len("fd:") :], "descriptor"))
         host, port = _host_and_port(text, rest if separator else text)
@@ -69,7 +75,7 @@ class Address:
         if self.kind == "unix":
             return f"unix:{self.path}"
         if self.kind == "fd":
-            return f"fd:{self.descriptor}"
+            return f"fd://{self.name}" if self.name else f"fd:{self.descriptor}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"tcp://{host}:{self.port}"
 
@@ -98,6 +104,12 @@ def _path(text: str, path: str) -> str:
     if not path or "\0" in path:
         raise _wrong(text, "it has no path")
     return path
+
+
+def _fd_name(text: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise _wrong(text, "it has no name, or one with a space or a colon")
+    return name
 
 
 def _number(text: str, digits: str, what: str) -> int:

@@ -158,6 +158,11 @@ def _answers(path: str) -> bool:
 
 
 def _adopt(address: Address) -> socket.socket:
+    if address.name:
+        raise UsageError(
+            f"cannot listen on {address}: no sockets were passed to this process; start it by a "
+            "service manager that does, or choose another address"
+        )
     try:
         sock = socket.socket(fileno=address.descriptor)
     except OSError as error:
