@@ -1,0 +1,401 @@
+"""The control socket: who may use it, whose its path is, and what comes in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mainstay.errors import Conflict, UsageError
+from mainstay.process import control
+from mainstay.process.control import MOST_CLIENTS, ControlServer
+from mainstay.process.control_messages import LINE
+from tests.process.controls import Board, place, served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["place"]
+
+pytestmark = pytest.mark.real_loop
+
+
+class Wire:
+    """A connection that says what no client of ours would."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def say(self, line: object) -> None:
+        text = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
+        self._writer.write(text)
+
+    async def hear(self) -> dict[str, Any] | None:
+        """The next line; None when the server has hung up."""
+        async with asyncio.timeout(10):
+            line = await self._reader.readline()
+        return json.loads(line) if line else None
+
+    async def ask(self, command: str, **arguments: object) -> dict[str, Any] | None:
+        self.say({"version": 1, "id": 7, "command": command, "arguments": arguments})
+        return await self.hear()
+
+    async def hang_up(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    def say_no_more(self) -> None:
+        self._writer.write_eof()
+
+
+@asynccontextmanager
+async def connected(path: Path) -> AsyncIterator[Wire]:
+    """A connection to `path` for as long as the block."""
+    wire = Wire(*await asyncio.open_unix_connection(path))
+    try:
+        yield wire
+    finally:
+        await wire.hang_up()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def open_up(folder: Path, mode: int) -> None:
+    folder.chmod(mode)
+
+
+async def alone(server: ControlServer) -> None:
+    """Wait until the last client has left."""
+    async with asyncio.timeout(10):
+        while server.clients:  # noqa: ASYNC110 - no event says it
+            await asyncio.sleep(0)
+
+
+# --- the path -----------------------------------------------------------------------------------
+
+
+async def test_nobody_else_can_open_the_socket(place: Path) -> None:
+    """Its mode is 0600 whatever the umask, and nothing of its making is left beside it."""
+    path = place / "control"
+    before = os.umask(0)
+    try:
+        with served(path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert names(place) == ["control"]
+    finally:
+        os.umask(before)
+    assert names(place) == []
+
+
+async def test_a_socket_without_a_listener_is_replaced(place: Path) -> None:
+    """What a killed process has left behind is in nobody's way."""
+    path = place / "control"
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    with served(path):
+        async with connected(path) as wire:
+            answer = await wire.ask("status")
+    assert answer is not None
+    assert answer["result"]["name"] == "board"
+
+
+async def test_a_socket_with_a_listener_is_left_alone(place: Path) -> None:
+    """A second service with the same path is told which process has it, and the first goes on."""
+    path = place / "control"
+    with served(path):
+        second = ControlServer(Board(), path)
+        with pytest.raises(Conflict, match=rf"process {os.getpid()} has the control socket"):
+            second.start()
+        second.close()
+        async with connected(path) as wire:
+            assert await wire.ask("status") is not None
+
+
+async def test_a_file_is_not_taken_for_a_socket(place: Path) -> None:
+    """It is somebody's, and the path a mistake."""
+    path = place / "control"
+    path.write_text("precious", "utf-8")
+    with pytest.raises(UsageError, match="is something else"):
+        ControlServer(Board(), path).start()
+    assert path.read_text("utf-8") == "precious"
+
+
+async def test_a_folder_of_others_is_refused(place: Path) -> None:
+    """Where others may write, they may put their own socket in the place of ours."""
+    open_up(place, 0o777)
+    with pytest.raises(UsageError, match="chmod go-w"):
+        ControlServer(Board(), place / "control").start()
+    assert names(place) == []
+
+
+async def test_the_next_generation_takes_the_path_when_the_old_lets_go(place: Path) -> None:
+    """The path leads to the old one first and to the new one then, and the old removes nothing."""
+    path = place / "control"
+    old_board, new_board = Board(), Board()
+    with served(path, old_board) as old:
+        new = ControlServer(new_board, path)
+        waiting = asyncio.ensure_future(new.wait_free())
+        async with connected(path) as wire:
+            await wire.ask("drain")
+        assert (old_board.asked, new.listening) == (["drain True"], False)
+        old.release()
+        async with asyncio.timeout(10):
+            await waiting
+    with closing(new):
+        async with connected(path) as wire:
+            await wire.ask("resume")
+        assert new_board.asked == ["drain False"]
+    assert not path.exists()
+
+
+async def test_a_client_is_answered_after_the_path_was_let_go(place: Path) -> None:
+    """Whoever asked for a restart hears how it ended, from the generation that leaves."""
+    board = Board()
+    board.may_end.clear()
+    with served(place / "control", board) as server:
+        async with connected(place / "control") as wire:
+            assert await wire.ask("restart") == {"id": 7, "progress": "started 4711"}
+            server.release()
+            board.may_end.set()
+            assert await wire.hear() == {"id": 7, "progress": "serving"}
+            end = await wire.hear()
+    assert end is not None
+    assert end["result"]["ok"] is True
+
+
+async def test_a_path_that_is_somebody_elses_by_now_is_not_removed(place: Path) -> None:
+    """A socket was put in its place: the end of the first one is no reason to remove that."""
+    path = place / "control"
+    with served(path):
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+    assert path.exists()
+
+
+# --- who may ask --------------------------------------------------------------------------------
+
+_AS_SOMEBODY = """
+import os, socket, sys
+os.setegid(65534); os.seteuid(65534)
+with socket.socket(socket.AF_UNIX) as each:
+    each.connect(sys.argv[1])
+    each.settimeout(10)
+    try:
+        each.sendall(b'{"id": 1, "command": "stop"}\\n')
+        print(each.recv(100))
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+async def test_another_user_is_dropped_and_counted(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Even where the modes would let it in, the kernel's word about the peer counts."""
+    path = place / "control"
+    board = Board()
+    with served(path, board) as server:
+        # pytest's folders are closed to others, so the path is reached by a descriptor.
+        path.chmod(0o666)
+        folder = os.open(place, os.O_RDONLY)
+        open_up(place, 0o711)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                _AS_SOMEBODY,
+                f"/proc/self/fd/{folder}/control",
+                pass_fds=[folder],
+                stdout=subprocess.PIPE,
+            )
+            said, _ = await child.communicate()
+        finally:
+            os.close(folder)
+        assert said.strip() in (b"b''", b"ConnectionResetError", b"BrokenPipeError")
+        assert (server.dropped, board.asked) == (1, [])
+    assert f"process {child.pid} of user 65534" in caplog.text
+
+
+async def test_clients_beyond_the_bound_are_told(place: Path) -> None:
+    """One too many hears so and is closed, and the others are served."""
+    path = place / "control"
+    with served(path) as server:
+        wires = [Wire(*await asyncio.open_unix_connection(path)) for _ in range(MOST_CLIENTS)]
+        assert await wires[-1].ask("status") is not None
+        async with connected(path) as wire:
+            refusal = await wire.hear()
+            assert refusal is not None
+            assert refusal["error"]["reason"] == "OVERLOADED"
+            assert await wire.hear() is None
+        assert await wires[0].ask("status") is not None
+        for each in wires:
+            await each.hang_up()
+        await alone(server)
+
+
+async def test_silent_clients_are_closed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for nothing does not keep a place."""
+    monkeypatch.setattr(control, "_IDLE", 0.01)
+    with served(place / "control"):
+        async with connected(place / "control") as wire:
+            assert await wire.hear() is None
+
+
+# --- lines --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"hello\n", "is no request"),
+        (b"\xff\xfe\n", "is no request"),
+        (b"[]\n", "is no request"),
+        (b'{"id": 3}\n', "is no request"),
+        (b'{"command": "explode"}\n', "there is no command 'explode'"),
+        (b'{"command": "status", "version": 2}\n', "of version 2, and this service speaks 1"),
+    ],
+)
+async def test_garbage_is_answered_with_a_line(place: Path, line: bytes, said: str) -> None:
+    """It says what is wrong, the connection stays, and nothing is done."""
+    board = Board()
+    with served(place / "control", board):
+        async with connected(place / "control") as wire:
+            wire.say(line)
+            answer = await wire.hear()
+            assert answer is not None
+            assert said in answer["error"]["message"]
+            assert await wire.ask("status") is not None
+    assert board.asked == []
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("scale", {}, "missing required field `workers`"),
+        ("scale", {"workers": "many"}, "Expected `int`"),
+        ("scale", {"workers": 0}, "one worker at least"),
+        ("stop", {"now": True}, "unknown field `now`"),
+        ("status", {"all": True}, "unknown field `all`"),
+    ],
+)
+async def test_wrong_arguments_do_nothing(
+    place: Path, command: str, arguments: dict[str, Any], said: str
+) -> None:
+    """An argument that is not known is refused: somebody meant something by it."""
+    board = Board()
+    with served(place / "control", board):
+        async with connected(place / "control") as wire:
+            answer = await wire.ask(command, **arguments)
+    assert answer is not None
+    assert said in answer["error"]["message"]
+    assert board.asked == []
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+async def test_a_line_without_bound_is_cut_off(place: Path, end: bytes) -> None:
+    """Nobody can fill the memory with a request."""
+    with served(place / "control"):
+        async with connected(place / "control") as wire:
+            wire.say(b"x" * (LINE + 1) + end)
+            answer = await wire.hear()
+            assert answer is not None
+            assert answer["error"]["reason"] == "TOO_LARGE"
+            assert await wire.hear() is None
+
+
+async def test_several_requests_at_once_are_answered_in_order(place: Path) -> None:
+    """One is done after the other, the last one also when nothing more will come."""
+    board = Board()
+    with served(place / "control", board):
+        async with connected(place / "control") as wire:
+            wire.say(
+                b'{"id": 1, "command": "drain"}\n{"id": 2, "command": "nonsense"}\n'
+                b'{"id": 3, "command": "resume"}\n{"id": 4, "command": "reopen_logs"}\n'
+            )
+            wire.say_no_more()
+            first, second, third, fourth = [await wire.hear() for _ in range(4)]
+            assert await wire.hear() is None
+    assert first == {"id": 1, "result": {}}
+    assert second is not None
+    assert "error" in second
+    assert (third, fourth) == ({"id": 3, "result": {}}, {"id": 4, "result": {}})
+    assert board.asked == ["drain True", "drain False", "reopen_logs"]
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+async def test_two_clients_are_independent(place: Path) -> None:
+    """The state can be asked for while a restart is under way on another connection."""
+    board = Board()
+    board.may_end.clear()
+    with served(place / "control", board):
+        async with connected(place / "control") as one, connected(place / "control") as two:
+            assert await one.ask("reload") == {"id": 7, "progress": "started 4711"}
+            answer = await two.ask("status")
+            assert answer is not None
+            assert answer["result"]["state"] == "running"
+            board.may_end.set()
+            assert await one.hear() == {"id": 7, "progress": "serving"}
+            assert await one.hear() is not None
+    assert board.asked == ["reload", "reload ended"]
+
+
+async def test_a_restart_goes_on_without_the_one_who_asked(place: Path) -> None:
+    """Ctrl-C of the command ends the wait, and not the restart."""
+    board = Board()
+    board.may_end.clear()
+    with served(place / "control", board) as server:
+        async with connected(place / "control") as wire:
+            await wire.ask("restart")
+        board.may_end.set()
+        await alone(server)
+    assert board.asked == ["restart", "restart ended"]
+
+
+async def test_the_answer_to_stop_comes_before_the_stop(place: Path) -> None:
+    """The client knows that it was heard, whatever the loop does next."""
+    board = Board()
+    with served(place / "control", board):
+        async with connected(place / "control") as wire:
+            assert await wire.ask("stop", force=True) == {"id": 7, "result": {"pid": os.getpid()}}
+            await board.stopped.wait()
+    assert board.asked == ["stop force=True"]
+
+
+async def test_what_cannot_be_done_is_said(place: Path) -> None:
+    """The message and the reason of the error arrive, and nothing else of it."""
+    with served(place / "control"):
+        async with connected(place / "control") as wire:
+            assert await wire.ask("scale", workers=3) == {
+                "id": 7,
+                "error": {"reason": "USAGE", "message": "there are no workers to scale"},
+            }
+
+
+async def test_a_failure_of_ours_is_answered_and_logged(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client does not wait for ever, and the log has the traceback."""
+    board = Board()
+    board.broken = True
+    with served(place / "control", board):
+        async with connected(place / "control") as wire:
+            answer = await wire.ask("status")
+    assert answer is not None
+    assert answer["error"]["reason"] == "BUG"
+    assert "no status today" in caplog.text
