@@ -56,9 +56,9 @@ async def test_a_socket_that_a_parent_holds_is_taken_over() -> None:
     held.close()
 
 
-@pytest.mark.parametrize(("owned", "handed_over"), [(True, False), (True, True), (False, False)])
-async def test_a_path_is_removed_by_its_owner_and_by_nobody_who_handed_it_over(
-    tmp_path: Path, owned: bool, handed_over: bool
+@pytest.mark.parametrize(("owned", "shared"), [(True, False), (True, True), (False, False)])
+async def test_a_path_is_removed_by_its_last_owner(
+    tmp_path: Path, owned: bool, shared: bool
 ) -> None:
     """The last generation removes it, a worker never does."""
     path = str(tmp_path / "socket")
@@ -74,7 +74,9 @@ async def test_a_path_is_removed_by_its_owner_and_by_nobody_who_handed_it_over(
         scope.set(LISTENERS, registry)
         listener = Listener(f"unix:{path}")
         await listener.bind()
-        registry.handed_over = handed_over
+        assert (listener in registry.shared) is owned
+        if not shared:
+            registry.shared.clear()
         await listener.aclose()
-    assert os.path.exists(path) is (handed_over or not owned)  # noqa: ASYNC240, PTH110
+    assert os.path.exists(path) is (shared or not owned)  # noqa: ASYNC240, PTH110
     held.close()

@@ -15,6 +15,7 @@ import pytest
 from mainstay import Background, Effects, Running, Scope, Service
 from mainstay.errors import BrokenError, UsageError
 from mainstay.service.hosting import CUT, Guard, host
+from mainstay.service.signals import SIGNALS
 from mainstay.testing import FakeProcess
 from tests.service.parts import FOR_EVER, Database
 
@@ -183,7 +184,7 @@ class TestWhatItLeavesBehind:
         service.on_start(lambda: handled.append(process.handled))
         service.on_stop(lambda: handled.append(process.handled))
         assert hosted(service, process=process) == 0
-        wanted = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+        wanted = frozenset(SIGNALS) - {signal.SIGHUP}
         assert handled == [wanted, wanted]
         assert process.handled == frozenset()
 
@@ -298,15 +299,17 @@ class TestSignals:
         name = signal.Signals(number).name
         assert f"stopping: {name}" in [line["message"] for line in logged(capsys)]
 
-    def test_a_hang_up_without_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Is reported with what to send instead."""
+    def test_a_restart_that_cannot_be(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Is reported with the reason: the service starts, or stops."""
         process = FakeProcess()
         service = Service("s")
-        self.send_when_running(service, process, signal.SIGHUP, signal.SIGTERM)
+        service.on_start(lambda: process.send(signal.SIGHUP))
+        service.on_drain(lambda: process.send(signal.SIGUSR2))
+        self.send_when_running(service, process, signal.SIGTERM)
         assert hosted(service, process=process) == 0
         said = [line["message"] for line in logged(capsys)]
-        assert "SIGHUP: nothing to hang up from here; send SIGTERM to stop" in said
-        assert "stopping: SIGTERM" in said
+        assert "SIGHUP: no restart, because the service is starting" in said
+        assert "SIGUSR2: no restart, because the service is stopping" in said
 
     def test_one_before_the_loop_runs_is_not_lost(self) -> None:
         """It arrives while the service is imported and set up: the start is over at once."""

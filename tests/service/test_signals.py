@@ -1,12 +1,12 @@
 """Facts about `mainstay.service.signals`."""
 
-from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH
 
 import pytest
 
 from mainstay.service.signals import TOGETHER, Action, SignalPolicy
 
-NOTHING, REPORT, STOP, FORCE, KILL = Action
+NOTHING, REPORT, REOPEN, RESTART, STOP, FORCE, KILL = Action
 
 
 def actions(*signals: tuple[float, int], terminal: bool = False) -> list[Action]:
@@ -27,10 +27,29 @@ def test_a_hang_up_with_a_terminal_means_that_the_user_left() -> None:
     assert actions(*signals, terminal=True) == [STOP, FORCE, KILL]
 
 
-def test_a_hang_up_without_a_terminal_is_reported() -> None:
-    """However often, in whatever state, and it does not count."""
-    signals = [(0, SIGHUP), (1, SIGHUP), (2, SIGTERM), (3, SIGHUP), (4, SIGTERM), (5, SIGHUP)]
-    assert actions(*signals) == [REPORT, REPORT, STOP, REPORT, FORCE, REPORT]
+@pytest.mark.parametrize("number", [SIGHUP, SIGUSR2])
+def test_a_hang_up_without_a_terminal_restarts(number: int) -> None:
+    """However often, until the service stops; it does not count as a wish to stop."""
+    signals = [(0, number), (0.1, number), (2, SIGTERM), (3, number), (4, SIGTERM), (5, number)]
+    assert actions(*signals) == [RESTART, RESTART, STOP, REPORT, FORCE, REPORT]
+
+
+def test_usr2_restarts_with_a_terminal_too() -> None:
+    """Where a hang-up means that the user left."""
+    assert actions((0, SIGUSR2), (1, SIGHUP), terminal=True) == [RESTART, STOP]
+
+
+def test_usr1_reopens_logs_in_every_state() -> None:
+    """A log rotator does not ask how the service is."""
+    assert actions((0, SIGUSR1), (1, SIGTERM), (2, SIGUSR1)) == [REOPEN, STOP, REOPEN]
+
+
+def test_which_signals_are_wishes_to_end() -> None:
+    """The others arm no guard."""
+    numbers = (SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH)
+    for terminal, most in ((False, 3), (True, 4)):
+        policy = SignalPolicy(has_terminal=terminal)
+        assert [policy.stops(number) for number in numbers] == [True] * most + [False] * (7 - most)
 
 
 def test_quit_forces_at_once() -> None:

@@ -15,6 +15,7 @@ from mainstay.cli.leaving import leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
 from mainstay.errors import Error, UsageError
 from mainstay.net.address import Address
+from mainstay.process.launch import launched
 from mainstay.process.lifeline import tell_parent
 from mainstay.service.service import Service
 
@@ -26,8 +27,6 @@ _HINTS: Final = {
     "--bind": "write --listen ADDRESS",
     "--port": "write --listen PORT for this machine only, or --listen :PORT for every interface",
     "--reload": "write --dev",
-    "--workers": "a service runs in one process so far; start it several times, each with its own "
-    "--listen",
 }
 
 
@@ -59,6 +58,20 @@ def _addresses(
         raise click.BadParameter(str(error), context, parameter) from None
 
 
+def _size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """What `--workers` was given."""
+    if text is None:
+        return None
+    if text == "auto":
+        from mainstay.cli.workers import processors  # noqa: PLC0415 - few runs need it
+
+        return processors()
+    if text.isascii() and text.isdecimal() and int(text) > 0:
+        return int(text)
+    message = f"{text!r} is no number of workers; write 1 or more, or auto"
+    raise click.BadParameter(message, context, parameter)
+
+
 @click.command(
     "run",
     cls=_Run,
@@ -87,6 +100,14 @@ def _addresses(
     is_flag=True,
     help="Restart when a source or configuration file changes; for development.",
 )
+@click.option(
+    "--workers",
+    "workers",
+    metavar="N|auto",
+    callback=_size,
+    help="Have so many processes serve, and one see to them; auto: one for each processor that may "
+    "be used.",
+)
 @click.option("--parent", "parent", type=int, hidden=True)
 def command(
     target: str,
@@ -94,6 +115,7 @@ def command(
     flags: tuple[str, ...],
     addresses: tuple[str, ...],
     dev: bool,
+    workers: int | None,
     parent: int | None,
 ) -> None:
     """Run a service until a signal ends it.
@@ -101,6 +123,7 @@ def command(
     SIGTERM and Ctrl-C drain it: calls under way are finished. A second one cancels them. SIGQUIT
     logs what everything is doing and cancels at once.
     """
+    given = flags
     if addresses:
         flags = (*flags, f"mainstay.http.listen={json.dumps(addresses)}")
     if dev:
@@ -108,6 +131,8 @@ def command(
 
         sys.exit(develop(target, files, flags))
     prepare()
+    # Before the program can change its folder or its environment.
+    launched()
     if parent is not None:
         from mainstay.cli.dev import end_with  # noqa: PLC0415 - the child of --dev only
 

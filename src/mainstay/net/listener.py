@@ -171,6 +171,8 @@ class Listener:
         if granted is not None:
             self._socket = granted.socket
             self._inode = granted.inode if granted.owned else None
+            if registry is not None and granted.owned:
+                registry.shared.add(self)
         else:
             self._socket = await bind_socket(
                 self._address,
@@ -264,8 +266,8 @@ class Listener:
         self._state = _CLOSED
         registry = self._registry
         if registry is not None:
+            unlink = unlink and self not in registry.shared
             registry.remove(self)
-            unlink = unlink and not registry.handed_over
         sock, self._socket = self._socket, None
         if sock is not None:
             sock.close()

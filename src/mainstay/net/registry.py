@@ -53,7 +53,7 @@ class Granted(NamedTuple):
     Attributes:
         socket: non-blocking, listening; the taker's to close.
         inode: device and number of the path of a Unix socket.
-        owned: whether its path is the taker's to remove in the end.
+        owned: whether its path is the taker's to remove in the end, once it is not shared any more.
     """
 
     socket: socket.socket
@@ -72,11 +72,12 @@ class ListenerRegistry:
         upstream: see `Upstream`.
 
     Attributes:
-        handed_over: whether another process has the sockets by now, so that no path is removed.
+        shared: those that the generation before or after this one holds as well. Whichever of the
+            two ends, the path of a Unix socket stays for the other.
     """
 
     def __init__(self, upstream: Upstream | None = None) -> None:
-        self.handed_over = False
+        self.shared: set[HeldListener] = set()
         self._upstream = upstream
         self._listeners: dict[HeldListener, ListenRequest] = {}
 
@@ -91,6 +92,7 @@ class ListenerRegistry:
     def remove(self, listener: HeldListener) -> None:
         """A listener is closed; for listeners."""
         self._listeners.pop(listener, None)
+        self.shared.discard(listener)
 
     def find(self, address: str) -> HeldListener | None:
         """The listener of a configured address."""

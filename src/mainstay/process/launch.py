@@ -7,15 +7,26 @@ release behind the same link).
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DROPPED", "Launch"]
+__all__ = ["DROPPED", "WORKER", "Launch", "launched"]
 
-DROPPED: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "MAINSTAY_PARENT")
+WORKER: Final = "MAINSTAY_WORKER"
+"""The variable that tells a worker its place, for its logs."""
+
+DROPPED: Final = (
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_PID",
+    "MAINSTAY_PARENT",
+    WORKER,
+)
 """Variables that are about one process only, and that a child must not take for its own."""
 
 
@@ -39,3 +50,10 @@ class Launch:
         command = (sys.executable, *sys.orig_argv[1:])
         environ = {name: value for name, value in os.environ.items() if name not in DROPPED}
         return cls(command, os.getcwd(), environ)  # noqa: PTH109 - text, as the child gets it
+
+
+@functools.cache
+def launched() -> Launch:
+    """How this process was started, as it was at the first call: whoever starts a program calls it
+    before any code of that program runs."""
+    return Launch.of_this_process()

@@ -74,14 +74,19 @@ def find_parent(environ: MutableMapping[str, str] | Mapping[str, str]) -> tuple[
     return descriptor, nonce
 
 
-def tell_parent(environ: MutableMapping[str, str], reason: str, code: int) -> None:
-    """Tell the parent, if there is one, why this process ends before it has come to anything."""
+def tell_parent(environ: MutableMapping[str, str], reason: str, code: int) -> bool:
+    """Tell the parent, if there is one, why this process ends before it has come to anything.
+
+    Returns whether it was told: then it is the parent who tells the operator, once.
+    """
     parent = find_parent(environ)
     if parent is None:
-        return
+        return False
     with suppress(OSError), socket.socket(fileno=parent[0]) as end:
         end.setblocking(True)
         end.send(encode(Failed(reason, code)))
+        return True
+    return False
 
 
 class ParentLifeline:
@@ -94,6 +99,8 @@ class ParentLifeline:
         told: called with what the parent says once this process serves: `Pause`, `Resume`, `Stop`
             and `Reopen`.
         orphaned: called when the parent is gone after `serving`; with the role of this process.
+        given_up: called with the reason when the parent wants the end of this process, or is gone
+            before anything can be taken over.
 
     Attributes:
         role: ``worker`` or ``successor``; empty before the parent has answered.
@@ -109,6 +116,7 @@ class ParentLifeline:
         settings: Mapping[str, Any],
         told: Callable[[FromParent], None],
         orphaned: Callable[[str], None],
+        given_up: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.role = ""
         self.generation = 0
@@ -117,6 +125,7 @@ class ParentLifeline:
         self.heartbeat = 1.0
         self._told = told
         self._orphaned = orphaned
+        self._given_up = given_up
         self._loop = asyncio.get_running_loop()
         self._state = _GREETING
         self._welcome: asyncio.Future[Welcome] = self._loop.create_future()
@@ -269,6 +278,7 @@ class ParentLifeline:
             if not each.done():
                 each.set_exception(error)
                 each.exception()  # seen: whoever waits is told, and nobody may be waiting
+        self._given_up(str(error))
 
     def _ended(self) -> None:
         """The parent is gone."""

@@ -142,10 +142,11 @@ class Heartbeat(Struct, tag="heartbeat"):
 
 
 class Stopping(Struct, tag="stopping"):
-    """It ends: calls left, and why."""
+    """It ends: calls left, and why; `failed` unless somebody has asked it to."""
 
     left: int
     reason: str = ""
+    failed: bool = False
 
 
 class Welcome(Struct, tag="welcome"):
@@ -211,11 +212,13 @@ class Stop(Struct, tag="stop"):
         reason: for the log.
         timeout: seconds for all of it; None for the child's own setting.
         handover: whether somebody else serves on, so that nothing is removed or waited for.
+        force: whether work under way is cancelled.
     """
 
     reason: str
     timeout: float | None = None
     handover: bool = True
+    force: bool = False
 
 
 class Reopen(Struct, tag="reopen"):

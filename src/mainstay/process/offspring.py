@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mainstay.errors import BrokenError, InvalidRequest
 from mainstay.process.channel import Channel, channel_pair
@@ -49,6 +49,9 @@ from mainstay.process.messages import (
 __all__ = ["Answer", "ChildFailed", "ChildState", "Offspring"]
 
 _log = logging.getLogger(__name__)
+
+_MOMENT: Final = 0.5
+"""Seconds between the end of the channel of a process and its own."""
 
 Answer: TypeAlias = "tuple[Listener, list[int]]"
 """A `Listener` and the descriptor that goes with it, which stays the parent's."""
@@ -91,6 +94,7 @@ class Offspring:
         beat: its last sign of life, or None.
         heard: loop time of its last word.
         status: its exit code once it has ended, negative for a signal.
+        leaving: what it said when it began to stop, or None.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class Offspring:
         self.beat: Heartbeat | None = None
         self.heard = 0.0
         self.status: int | None = None
+        self.leaving: Stopping | None = None
         self.welcome = welcome
         self._launch = launch
         self._sockets = sockets
@@ -125,10 +130,13 @@ class Offspring:
 
     def start(self) -> None:
         """Start the process. Raises: ChildFailed when it cannot be."""
-        ours, theirs = channel_pair()
+        try:
+            ours, theirs = channel_pair()
+        except OSError as error:
+            raise ChildFailed(f"no channel to a child can be made: {error.strerror}") from error
         environ = {**self._launch.environ, PARENT: f"{theirs.fileno()}:{self._nonce}"}
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - as this very process was started
+            process = self._process = subprocess.Popen(  # noqa: S603 - as this process was started
                 self._launch.command,
                 cwd=self._launch.folder,
                 env=environ,
@@ -137,12 +145,19 @@ class Offspring:
             )
         except OSError as error:
             ours.close()
-            message = f"{self._launch.command[0]} cannot be started: {error.strerror}"
-            raise ChildFailed(message) from error
+            # It names the folder when that is what is not there.
+            name = error.filename or self._launch.command[0]
+            raise ChildFailed(f"{name} cannot be started: {error.strerror}") from error
         finally:
             theirs.close()
-        self.pid = self._process.pid
-        self._pidfd = os.pidfd_open(self.pid)
+        try:
+            self._pidfd = os.pidfd_open(process.pid)
+        except OSError as error:
+            ours.close()
+            process.kill()
+            process.wait()
+            raise ChildFailed(f"a child cannot be watched: {error.strerror}") from error
+        self.pid = process.pid
         self._loop.add_reader(self._pidfd, self._reap)
         self.heard = self._loop.time()
         self.state = ChildState.STARTING
@@ -160,7 +175,7 @@ class Offspring:
         Raises: ChildFailed.
         """
         until = self._loop.time() + most
-        while self.state is ChildState.STARTING:
+        while self.state is ChildState.STARTING and not self._lost:
             left = min(self.heard + patience, until) - self._loop.time()
             if left <= 0:
                 silent = self._loop.time() >= self.heard + patience
@@ -170,20 +185,20 @@ class Offspring:
                     else (f"it was not ready after {most:g} s")
                 )
                 raise ChildFailed(f"process {self.pid} hangs in its start: {why}")
-            await self._wait_news(left)
+            await self.wait_news(left)
         if self.state is not ChildState.PREPARED:
-            raise self.failure()
+            raise await self._failure()
 
     async def wait_serving(self, timeout: float) -> None:
         """Wait, after `commit`, until it serves. Raises: ChildFailed."""
         until = self._loop.time() + timeout
-        while self.state is ChildState.COMMITTED:
+        while self.state is ChildState.COMMITTED and not self._lost:
             left = until - self._loop.time()
             if left <= 0:
                 raise ChildFailed(f"process {self.pid} did not serve within {timeout:g} s")
-            await self._wait_news(left)
+            await self.wait_news(left)
         if self.state is not ChildState.SERVING:
-            raise self.failure()
+            raise await self._failure()
 
     async def wait_ended(self) -> int:
         """Wait for its end; its exit code, negative for a signal."""
@@ -195,6 +210,8 @@ class Offspring:
         """Why it ended, as far as it has said."""
         if self._failed is not None:
             return ChildFailed(self._failed.reason)
+        if self.leaving is not None:
+            return ChildFailed(f"process {self.pid} stops: {self.leaving.reason}")
         if self.status is None:
             return ChildFailed(f"process {self.pid} has left its channel")
         if self.status < 0:
@@ -206,7 +223,19 @@ class Offspring:
         """The code that it gave with its reason, or that of its end; None while it runs."""
         return self._failed.code if self._failed is not None else self.status
 
-    async def _wait_news(self, timeout: float) -> None:
+    @property
+    def _lost(self) -> bool:
+        """Whether nothing good can come of it any more."""
+        return self._failed is not None or self._channel is None or self._channel.closed
+
+    async def _failure(self) -> ChildFailed:
+        """Why it failed; its channel ends a moment before it does."""
+        if self._failed is None and not self._ended.done():
+            await asyncio.wait([self._ended], timeout=_MOMENT)
+        return self.failure()
+
+    async def wait_news(self, timeout: float) -> None:
+        """Wait for its next word or its end, or for `timeout` seconds."""
         if self._news.done():
             self._news = self._loop.create_future()
         await asyncio.wait([self._news], timeout=timeout)
@@ -234,11 +263,18 @@ class Offspring:
         """Let it accept again."""
         self._say(Resume())
 
-    def stop(self, reason: str, timeout: float | None = None, *, handover: bool = True) -> None:
+    def stop(
+        self,
+        reason: str,
+        timeout: float | None = None,
+        *,
+        handover: bool = True,
+        force: bool = False,
+    ) -> None:
         """Let it drain and end; see `Stop`."""
         if self.state is not ChildState.ENDED:
             self.state = ChildState.STOPPING
-        self._say(Stop(reason, timeout, handover))
+        self._say(Stop(reason, timeout, handover, force))
 
     def reopen(self) -> None:
         """Let it open its logs anew."""
@@ -288,6 +324,10 @@ class Offspring:
             message = decode_from_child(packet)
         except InvalidRequest as error:
             _log.warning("process %d: %s", self.pid, error)
+            if self.state is ChildState.STARTING:
+                # Whatever it was to say, it is not what this release waits for.
+                self._failed = self._failed or Failed(str(error), 75)
+                self._tell_news()
             return
         if isinstance(message, Hello):
             self._greet(message)
@@ -310,13 +350,15 @@ class Offspring:
             if isinstance(message, Heartbeat):
                 self.beat = message
             elif isinstance(message, Stopping):
+                self.leaving = message
                 self.state = ChildState.STOPPING
             self._told(self, message)
         self._tell_news()
 
     def _greet(self, hello: Hello) -> None:
         if not secrets.compare_digest(hello.nonce, self._nonce) or hello.pid != self.pid:
-            _log.warning("process %d does not know its nonce, and is not listened to", self.pid)
+            reason = f"process {self.pid} does not know its nonce, and is not listened to"
+            self._failed = Failed(reason, 75)
             self._hang_up()
             return
         known = set(hello.versions) & set(VERSIONS)
@@ -331,6 +373,9 @@ class Offspring:
         self.name = hello.name
         self.settings = dict(hello.settings)
         self.welcome.version = max(known)
+        heartbeat = hello.settings.get("heartbeat")
+        if isinstance(heartbeat, int | float) and heartbeat > 0:
+            self.welcome.heartbeat = float(heartbeat)
         self._say(self.welcome)
 
     async def _answer(self, question: Listen) -> None:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from mainstay.core.threads import ThreadPool
 from mainstay.errors import ConfigError, Error, ShuttingDown, StartError, UsageError, WiringError
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
+from mainstay.process.launch import WORKER, launched
 from mainstay.process.lifeline import find_parent, tell_parent
 from mainstay.service.declaration import Declaration
 from mainstay.service.levels import LevelFollower
@@ -35,6 +36,7 @@ from mainstay.service.phases import StopReport
 from mainstay.service.running import Running, State
 from mainstay.service.settings import Settings
 from mainstay.service.signals import SIGNALS, Action, SignalPolicy
+from mainstay.service.succession import Succession
 from mainstay.service.tap import SignalTap
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def host(
             "elsewhere use `async with service.running()`"
         )
         raise UsageError(message)
+    launched()
     if files is None:
         paths = default_files(declaration, effects.environ)
     else:
@@ -75,15 +78,15 @@ def host(
     try:
         loaded = configuration(declaration, files=paths, flags=flags, environ=effects.environ)
     except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        tell_parent(os.environ, str(error), NOT_CONFIGURED)
+        if not tell_parent(os.environ, str(error), NOT_CONFIGURED):
+            sys.stderr.write(f"{error}\n")
         return NOT_CONFIGURED
     settings: Settings = loaded.get(FRAMEWORK)
     if declaration.has_routes:
         # Before there is an event loop, which the import would block for longer than it should.
         for name in ("http.app", "http.server", "service.endpoints"):
             import_module(f"mainstay.{name}")
-    logs = Logs.install(settings.log, effects)
+    logs = Logs.install(settings.log, effects, processors=_worker_field(effects.environ))
     try:
         config = None if declaration.config is None else loaded.get(OWN)
         levels = LevelFollower(
@@ -99,6 +102,19 @@ def host(
     finally:
         logs.flush()
         logs.uninstall()
+
+
+def _worker_field(environ: Mapping[str, str]) -> list[Callable[[Any, str, Any], Any]]:
+    """What adds its place to every record of a worker."""
+    worker = environ.get(WORKER, "")
+    if not worker.isdecimal():
+        return []
+
+    def add(logger: Any, method: str, event: Any) -> Any:
+        event.setdefault("worker", int(worker))
+        return event
+
+    return [add]
 
 
 class Guard:
@@ -164,6 +180,8 @@ class Host:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Running | None = None
         self._tether: Tether | None = None
+        self._succession: Succession | None = None
+        self._given_up = False
         self._wish: tuple[str, bool] | None = None
 
     def run(self) -> int:
@@ -227,10 +245,12 @@ class Host:
         if tether is None:
             return await self._run_service(None)
         try:
-            return await self._run_service(tether)
+            code = await self._run_service(tether)
         except Exception as error:
             tether.failed(str(error) or type(error).__name__, _code_of(error))
             raise
+        else:
+            return REFUSED if self._given_up else code
         finally:
             tether.close()
 
@@ -244,9 +264,13 @@ class Host:
         return Tether(
             parent,
             name=self._declaration.name,
-            settings=msgspec.to_builtins(self._settings.process),
+            settings={
+                **msgspec.to_builtins(self._settings.process),
+                "shutdown_timeout": self._settings.shutdown.timeout,
+            },
             reopen=self._reopen,
             freed=self._freed,
+            given_up=self._give_up,
         )
 
     def _reopen(self) -> None:
@@ -254,6 +278,13 @@ class Host:
 
     def _freed(self) -> None:
         """The generation before has left."""
+        if self._succession is not None:
+            self._succession.freed()
+
+    def _give_up(self, reason: str) -> None:
+        """The generation before wants this one to end, or left it too early."""
+        self._given_up = True
+        self._act(Action.STOP, reason)
 
     async def _run_service(self, tether: Tether | None) -> int:
         running = self._running = Running(
@@ -281,10 +312,23 @@ class Host:
         except BaseException:
             asked.cancel()
             raise
+        self._succession = self._succeeding(running, tether)
         if tether is not None:
             tether.watch(running)
         await asked
         return await self._report(running)
+
+    def _succeeding(self, running: Running, tether: Tether | None) -> Succession:
+        if tether is None:
+            return Succession(running, launched(), started=self._effects.clock.time())
+        line = tether.lifeline
+        return Succession(
+            running,
+            launched(),
+            role=line.role,
+            generation=line.generation,
+            started=line.started or self._effects.clock.time(),
+        )
 
     def _stopping(self) -> None:
         """The shutdown begins."""
@@ -292,10 +336,14 @@ class Host:
         assert running is not None
         self._guard.arm(running.shutdown_timeout + GRACE)
         if self._tether is not None:
-            self._tether.stopping(running.reason)
+            self._tether.stopping(running.reason, failed=running.failure is not None)
+        if self._succession is not None:
+            self._succession.abort(running.reason)
 
     async def _report(self, running: Running) -> int:
         report: StopReport = await running.finish()
+        if self._succession is not None:
+            await self._succession.wait_idle()
         seconds = sum(phase.seconds for phase in report.phases)
         _log.info(
             "%s stopped in %.3f s, exit code %d",
@@ -308,15 +356,20 @@ class Host:
 
     def _heard(self, number: int) -> None:
         """A signal has arrived, and its handler may be long in coming: see `SignalTap`."""
-        if number in SIGNALS and (number != signal.SIGHUP or self._has_terminal):
-            self._guard.arm(self._settings.shutdown.timeout + GRACE)
+        if self._policy.stops(number):
+            self._guard.arm(self._timeout() + GRACE)
+
+    def _timeout(self) -> float:
+        """Seconds that the shutdown may take, whether or not it has begun."""
+        running = self._running
+        return self._settings.shutdown.timeout if running is None else running.shutdown_timeout
 
     # --- signals: between two bytecodes of anything; only flags and wake-ups --------------------
 
     def _signalled(self, number: int) -> None:
         action = self._policy.receive(number, self._effects.clock.monotonic())
         name = signal.Signals(number).name
-        timeout = self._settings.shutdown.timeout
+        timeout = self._timeout()
         if action is Action.KILL:
             self._effects.process.exit(128 + number)
         if action is Action.STOP:
@@ -330,7 +383,14 @@ class Host:
 
     def _act(self, action: Action, name: str) -> None:
         if action is Action.REPORT:
-            _log.warning("%s: nothing to hang up from here; send SIGTERM to stop", name)
+            _log.warning("%s: no restart, because the service is stopping", name)
+        elif action is Action.REOPEN:
+            self._reopen()
+        elif action is Action.RESTART:
+            if self._succession is None:
+                _log.warning("%s: no restart, because the service is starting", name)
+            else:
+                self._succession.wish(name)
         elif action is Action.NOTHING:
             _log.debug("%s counts with the signal just before it", name)
         else:

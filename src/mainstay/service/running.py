@@ -385,6 +385,11 @@ class Running:
         """Why it was asked to stop; empty while it was not."""
         return self._asked.result()[0] if self._asked.done() else ""
 
+    @property
+    def failure(self) -> BaseException | None:
+        """The error of the component whose end is the reason."""
+        return self._asked.result()[1] if self._asked.done() else None
+
     async def pause(self) -> None:
         """Accept no new connections until `resume`; those there are go on. They wait in the kernel,
         for this process or for another that holds the same sockets."""
@@ -401,14 +406,13 @@ class Running:
     # --- stopping -------------------------------------------------------------------------------
 
     def hand_over(self, reason: str, timeout: float) -> None:
-        """Stop because another process serves on: nothing of what it uses now is removed, and
-        nobody has to learn that this one leaves.
+        """Stop because another process serves on: nobody has to learn that this one leaves, and
+        the paths of listeners in ``listeners.shared`` stay.
 
         Args:
             reason: for the log.
             timeout: seconds for all of it, in the place of ``shutdown.timeout``.
         """
-        self.listeners.handed_over = True
         self._handover = timeout
         self.stop(reason)
 

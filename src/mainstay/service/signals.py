@@ -5,13 +5,16 @@ signal                while running       while stopping      forced
 ====================  ==================  ==================  ==========
 TERM, INT             stop                force               kill
 HUP with a terminal   stop                force               kill
-HUP without one       reported            reported            reported
+HUP without one       restart             reported            reported
+USR2                  restart             reported            reported
+USR1                  logs reopened       logs reopened       logs reopened
 QUIT                  stacks, force       stacks, force       kill
 ====================  ==================  ==================  ==========
 
 A second signal within `TOGETHER` seconds of the first is the same wish: Ctrl-C reaches the whole
 process group, and a parent often forwards a TERM as well. ``force`` skips the drain and still
 closes resources and flushes logs; ``kill`` ends the process at once with 128 + the number.
+``restart`` starts a successor (`mainstay.service.succession`), which coalesces wishes by itself.
 
 Pure: times go in, actions come out.
 """
@@ -24,7 +27,14 @@ from typing import Final
 
 __all__ = ["SIGNALS", "TOGETHER", "Action", "SignalPolicy"]
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+SIGNALS: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 """The signals a running service listens to."""
 
 TOGETHER: Final = 0.5
@@ -36,6 +46,8 @@ class Action(Enum):
 
     NOTHING = "nothing"
     REPORT = "report"
+    REOPEN = "reopen"
+    RESTART = "restart"
     STOP = "stop"
     FORCE = "force"
     KILL = "kill"
@@ -53,10 +65,18 @@ class SignalPolicy:
         self._level = 0
         self._last = float("-inf")
 
+    def stops(self, number: int) -> bool:
+        """Whether signal `number` is a wish to end, the first or another."""
+        if number == signal.SIGHUP:
+            return self._has_terminal
+        return number in SIGNALS and number not in (signal.SIGUSR1, signal.SIGUSR2)
+
     def receive(self, number: int, now: float) -> Action:
         """What to do about signal `number` that arrived at `now` (monotonic seconds)."""
-        if number == signal.SIGHUP and not self._has_terminal:
-            return Action.REPORT
+        if number == signal.SIGUSR1:
+            return Action.REOPEN
+        if not self.stops(number):
+            return Action.RESTART if self._level == 0 else Action.REPORT
         if number == signal.SIGQUIT:
             if self._level >= _FORCED and now - self._last < TOGETHER:
                 return Action.NOTHING

@@ -8,6 +8,7 @@ whose parent is gone goes on by itself, as that is what it is for.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -42,6 +43,8 @@ class Tether:
         settings: of the process.
         reopen: opens log files anew.
         freed: called when a successor is without its parent, and the service is its own.
+        given_up: called with the reason when the parent takes back what it has begun, or is gone
+            too early.
 
     Attributes:
         lifeline: for `Running`.
@@ -55,29 +58,40 @@ class Tether:
         settings: Mapping[str, Any],
         reopen: Callable[[], object],
         freed: Callable[[], object],
+        given_up: Callable[[str], None],
     ) -> None:
         self._running: Running | None = None
+        # What the parent has said between its word to serve and `watch`.
+        self._early: list[Callable[[], None]] = []
         self._reopen = reopen
         self._freed = freed
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.lifeline = ParentLifeline(
-            *parent, name=name, settings=settings, told=self._told, orphaned=self._orphaned
+            *parent,
+            name=name,
+            settings=settings,
+            told=self._told,
+            orphaned=self._orphaned,
+            given_up=given_up,
         )
 
     def watch(self, running: Running) -> None:
         """Do with `running` what the parent says, and tell of it."""
         self._running = running
         self._beat()
+        early, self._early = self._early, []
+        for act in early:
+            act()
 
     def failed(self, reason: str, code: int) -> None:
         """Tell the parent why the start failed."""
         self.lifeline.say(Failed(reason, code))
 
-    def stopping(self, reason: str) -> None:
+    def stopping(self, reason: str, *, failed: bool) -> None:
         """Tell the parent that the service ends."""
         left = 0 if self._running is None else self._running.in_flight
-        self.lifeline.say(Stopping(left, reason))
+        self.lifeline.say(Stopping(left, reason, failed))
 
     def close(self) -> None:
         """Let go of the channel."""
@@ -101,8 +115,8 @@ class Tether:
     def _told(self, message: FromParent) -> None:
         running = self._running
         if running is None:
-            return
-        if isinstance(message, Pause):
+            self._early.append(functools.partial(self._told, message))
+        elif isinstance(message, Pause):
             task = asyncio.get_running_loop().create_task(running.pause(), name="pause")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -115,13 +129,15 @@ class Tether:
                 timeout = message.timeout or running.settings.process.drain_timeout
                 running.hand_over(message.reason, timeout)
             else:
-                running.stop(message.reason)
+                running.stop(message.reason, force=message.force)
 
     def _orphaned(self, role: str) -> None:
         if role == "worker":
+            if self._running is None:
+                self._early.append(functools.partial(self._orphaned, role))
+                return
             _log.error("%s; ending", LOST)
-            if self._running is not None:
-                self._running.stop(LOST, force=True)
+            self._running.stop(LOST, force=True)
         else:
             self.close()
             self._freed()
