@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -131,6 +132,36 @@ async def test_a_peer_that_takes_nothing_stops_the_handler() -> None:
     world.wire.say(reset(1))
     await world.settled()
     assert world.app.tasks == {}
+
+
+async def test_a_peer_that_takes_nothing_stops_a_generator() -> None:
+    """Whether it waits between its messages or not."""
+    made = 0
+
+    async def endless(pause: float) -> AsyncIterator[bytes]:
+        nonlocal made
+        while True:
+            made += 1
+            yield bytes(1000)
+            if pause:
+                await asyncio.sleep(pause)
+
+    async def answer(call: Any) -> None:
+        await call.stream.send_all(endless(float(await call.stream.receive())))
+
+    for pause in (b"0", b"1"):
+        made = 0
+        world = World(answer, Kind.SERVER_STREAM, first=[(4, 1)])
+        world.begin()
+        world.send(seal(pause), ended=True)
+        await asyncio.sleep(1000)
+        assert 1 <= made <= 34
+        before = made
+        await asyncio.sleep(1000)
+        assert made == before
+        world.wire.say(reset(1))
+        await world.settled()
+        assert world.app.tasks == {}
 
 
 async def test_a_handler_that_reads_nothing_stops_the_peer() -> None:

@@ -311,29 +311,30 @@ class FramedStream:
 
         Raises: as `send`, and what `messages` raises.
         """
-        call, parts = self._call, self._parts
-        packed, encode = call.packed, call.endpoint.encode
-        sent = 0
-        try:
-            async for message in messages:
-                if call.compression is None:
-                    data = encode(message)
-                    size = len(data)
-                    data = PLAIN[size] + data if size < _SMALL else packed(message)
-                else:
-                    data = packed(message)
-                if self._closed or self._failed is not None:
-                    self._refuse()
-                sent += 1
-                parts.append(data)
-                self._size = size = self._size + len(data)
-                if size >= _TOGETHER:
-                    await self._give_way()
-                elif not self._scheduled:
-                    self._scheduled = True
-                    asyncio.get_running_loop().call_soon(self._flush_scheduled)
-        finally:
-            call.endpoint.sent += sent
+        call, parts, endpoint = self._call, self._parts, self._call.endpoint
+        packed, encode, append = call.packed, endpoint.encode, parts.append
+        plain, small, together = PLAIN, _SMALL, _TOGETHER
+        size = 0
+        async for message in messages:
+            if call.compression is None:
+                data = encode(message)
+                length = len(data)
+                data = plain[length] + data if length < small else packed(message)
+            else:
+                data = packed(message)
+            if self._closed or self._failed is not None:
+                self._refuse()
+            endpoint.sent += 1
+            append(data)
+            if not self._scheduled:
+                size = self._size  # nothing waits, unless it is the peer who makes us wait
+            size += len(data)
+            if size >= together:
+                size = 0
+                await self._give_way()
+            elif not self._scheduled:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._flush_scheduled)
 
     def _refuse(self) -> None:
         raise self._failed or ClosedError("the stream was closed on our side")

@@ -185,10 +185,15 @@ class HttpunkEngine:
         method, path = frame.method, frame.path
         key = (method, frame.scheme, frame.authority, path)
         known = _known.get(key)
-        if known is not None and "host" not in headers and frame.content_length is None:
+        length = frame.content_length
+        if (
+            known is not None
+            and "host" not in headers
+            and (length is None or len(headers.get_all("content-length")) == 1)
+        ):
             if "cookie" in headers and len(headers.get_all("cookie")) > 1:
                 fields = join_cookies(fields)
-            return RequestHead(stream, *known, "", fields, None, frame.end_stream, False)
+            return RequestHead(stream, *known, "", fields, length, frame.end_stream, False)
         head = self._request_anew(frame, headers, fields)
         if (
             head is not None
