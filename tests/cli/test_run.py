@@ -338,7 +338,6 @@ def test_listen_without_routes_is_a_mistake(tmp_path: Path) -> None:
         (["--port", "8000"], "no such option --port; write --listen PORT"),
         (["--host=0.0.0.0"], "no such option --host; say it with the port: --listen HOST:PORT"),
         (["--reload"], "no such option --reload; write --dev"),
-        (["--workers", "4"], "no such option --workers; a service runs in one process so far"),
         (["--devv"], "--dev"),
     ],
 )

@@ -122,6 +122,10 @@ def command(
 
     SIGTERM and Ctrl-C drain it: calls under way are finished. A second one cancels them. SIGQUIT
     logs what everything is doing and cancels at once.
+
+    With --workers, a supervisor that runs no code of the service holds its ports, and workers serve
+    it: SIGHUP replaces them all by new ones, SIGUSR2 the supervisor as well, SIGTTIN and SIGTTOU
+    add and take away a worker, SIGUSR1 opens log files anew.
     """
     given = flags
     if addresses:
@@ -129,6 +133,8 @@ def command(
     if dev:
         from mainstay.cli.dev import develop  # noqa: PLC0415 - needs an extra
 
+        if workers is not None:
+            raise click.UsageError("--dev runs one process; leave --workers away")
         sys.exit(develop(target, files, flags))
     prepare()
     # Before the program can change its folder or its environment.
@@ -137,15 +143,23 @@ def command(
         from mainstay.cli.dev import end_with  # noqa: PLC0415 - the child of --dev only
 
         end_with(parent)
+    if workers is not None:
+        from mainstay.cli.workers import supervise  # noqa: PLC0415 - few runs need it
+
+        leave(supervise(target, files, given, addresses, workers))
     try:
         service = find_service(target)
         if addresses:
             _check_speaks(service)
         code = service.run(files=files or None, flags=flags)
     except BaseException as error:
-        tell_parent(os.environ, str(error) or type(error).__name__, int(_code_of(error)))
+        code = int(_code_of(error))
+        told = tell_parent(os.environ, str(error) or type(error).__name__, code)
         # The module may have started threads before it failed.
-        watch(_code_of(error))
+        watch(code)
+        if told and isinstance(error, Failure | Error):
+            # The parent says it, and once, however many children it has.
+            sys.exit(code)
         raise
     leave(code)
 

@@ -267,6 +267,8 @@ class Host:
             settings={
                 **msgspec.to_builtins(self._settings.process),
                 "shutdown_timeout": self._settings.shutdown.timeout,
+                "log_format": self._settings.log.format,
+                "log_level": self._settings.log.level,
             },
             reopen=self._reopen,
             freed=self._freed,

@@ -1,0 +1,127 @@
+"""``mainstay run --workers``: this process becomes the supervisor, and imports no service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mainstay.core.effects import Effects
+from mainstay.errors import UsageError
+from mainstay.observe.log import Logs, LogSettings
+from mainstay.process.launch import Launch, launched
+from mainstay.process.lifeline import find_parent
+from mainstay.process.supervisor import Supervisor
+from mainstay.process.supervisor_signals import install
+from mainstay.version import VERSION
+
+__all__ = ["processors", "supervise", "worker_launch"]
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def worker_launch(
+    own: Launch,
+    arguments: Sequence[str],
+    target: str,
+    files: Sequence[Path],
+    flags: Sequence[str],
+    addresses: Sequence[str],
+) -> Launch:
+    """How a worker is started: as this process was, with what is about the service only.
+
+    Args:
+        own: how this process was started.
+        arguments: the part of its command that is behind the program.
+        target: see `mainstay run`.
+        files: of ``--config``.
+        flags: of ``--set``.
+        addresses: of ``--listen``.
+    """
+    program = own.command[: len(own.command) - len(arguments)]
+    command = [*program, "run"]
+    for path in files:
+        command += ["--config", str(path)]
+    for flag in flags:
+        command += ["--set", flag]
+    for address in addresses:
+        command += ["--listen", address]
+    return replace(own, command=(*command, "--", target))
+
+
+def supervise(
+    target: str,
+    files: Sequence[Path],
+    flags: Sequence[str],
+    addresses: Sequence[str],
+    size: int,
+) -> int:
+    """Have `size` workers serve `target` until a signal ends it; the exit code.
+
+    Raises: UsageError where there can be no workers.
+    """
+    if not hasattr(os, "pidfd_open"):
+        raise UsageError(
+            "--workers needs Linux 5.3 or newer; leave it away to serve in one process"
+        )
+    own = launched()
+    worker = worker_launch(own, sys.argv[1:], target, files, flags, addresses)
+    logs = _Logs(Effects())
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(_supervise(own, worker, size, target, logs))
+    finally:
+        logs.close()
+
+
+async def _supervise(own: Launch, worker: Launch, size: int, target: str, logs: _Logs) -> int:
+    supervisor = Supervisor(
+        own,
+        worker,
+        size,
+        target=target,
+        version=VERSION,
+        parent=find_parent(os.environ),
+        said=logs.adapt,
+    )
+    undo = install(supervisor, has_terminal=Effects().process.has_terminal())
+    try:
+        return await supervisor.run()
+    finally:
+        undo()
+
+
+class _Logs:
+    """The log of a process without a configuration: it becomes what the workers say theirs is."""
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self._settings = LogSettings()
+        self._logs = Logs.install(self._settings, effects)
+
+    def adapt(self, said: Mapping[str, Any]) -> None:
+        """Take over format and level from the settings that a worker says."""
+        wanted = replace(
+            self._settings,
+            format=said.get("log_format", self._settings.format),
+            level=said.get("log_level", self._settings.level),
+        )
+        if wanted == self._settings:
+            return
+        self._settings = wanted
+        self._logs.uninstall()
+        self._logs = Logs.install(wanted, self._effects)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._logs.flush()
+        self._logs.uninstall()

@@ -1,0 +1,517 @@
+"""A process that holds the listeners of a service and has workers serve it.
+
+It runs no code of the application, so that nothing the application does can bring it down or make
+it old: what is replaced in a restart is everything else. Each worker is this program again, started
+by exec; all of them accept from the same sockets, so a worker that dies loses what it was doing and
+nothing that waits.
+
+Three things can be replaced, one at a time:
+
+* ``restart``: all workers at once. The new ones have to be prepared, all of them, before the first
+  serves; then the old ones pause, and for ``probation`` seconds they take over again should a new
+  one fail; then they drain.
+* ``reload``: the same, worker by worker; it ends at the first that does not start.
+* ``replace``: this process as well. Another supervisor is started as its child, asks it for the
+  sockets, and brings its own workers; the old one leaves after the probation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from mainstay.errors import Error, ResourceError, ShuttingDown, UsageError
+from mainstay.interfaces.controlled import Outcome, Progress, RestartKind, Snapshot
+from mainstay.process.launch import Launch
+from mainstay.process.lifeline import ParentLifeline
+from mainstay.process.messages import Failed, Listen, Listener, Stopping, Welcome
+from mainstay.process.offspring import ChildFailed, ChildState, Offspring
+from mainstay.process.pool import Pool
+from mainstay.process.settings import ProcessSettings
+from mainstay.process.sockets import Sockets
+
+__all__ = ["REFUSED", "Supervisor"]
+
+_log = logging.getLogger(__name__)
+
+REFUSED: Final = 75
+"""Exit code of a process that was to take over and was not let."""
+
+_CUT: Final = 124
+_HISTORY: Final = 20
+
+
+class Supervisor:
+    """See the top of the file; it is what an operator controls (`Controlled`). Make it, and use it,
+    on one loop.
+
+    Args:
+        own: how this process was started.
+        worker: how a worker is started.
+        size: how many workers there are to be.
+        target: as it was named on the command line.
+        version: of mainstay.
+        parent: descriptor and nonce of the supervisor before this one, if there is one.
+        ready: called once, when all workers serve.
+        reopen: opens log files of this process anew.
+        said: called with the settings that a worker says.
+
+    Attributes:
+        stopping: whether it was asked to end.
+        draining: whether the workers are to accept nothing for now.
+    """
+
+    def __init__(
+        self,
+        own: Launch,
+        worker: Launch,
+        size: int,
+        *,
+        target: str,
+        version: str,
+        parent: tuple[int, str] | None = None,
+        ready: Callable[[], object] = lambda: None,
+        reopen: Callable[[], object] = lambda: None,
+        said: Callable[[Mapping[str, Any]], object] = lambda settings: None,
+    ) -> None:
+        self._own = own
+        self._worker = worker
+        self._size = size
+        self._target = target
+        self._version = version
+        self._tell_ready = ready
+        self._reopen = reopen
+        self._said = said
+        self._loop = asyncio.get_running_loop()
+        self._upstream: ParentLifeline | None = None
+        if parent is not None:
+            self._upstream = ParentLifeline(
+                *parent,
+                name=target,
+                settings={},
+                told=lambda message: None,
+                orphaned=self._orphaned,
+                given_up=self._given_up,
+            )
+        self._sockets = Sockets(None if self._upstream is None else self._upstream.listen)
+        self._turn = asyncio.Lock()
+        self._generation = 0
+        self._started = time.time()
+        self._pool: Pool | None = None
+        self._coming: Pool | None = None
+        self._old: list[Pool] = []
+        self._asked: asyncio.Future[int] = self._loop.create_future()
+        self._reason = ""
+        self._force = False
+        self._handover = False
+        self.draining = False
+        self._ready = False
+        self._restarting: asyncio.Task[Outcome] | None = None
+        self._again = False
+        self._outcomes: deque[Outcome] = deque(maxlen=_HISTORY)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._successor: Offspring | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._asked.done()
+
+    # --- from the start to the end --------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Start the workers and see to them, until the end is asked for; the exit code."""
+        start = self._loop.create_task(self._start(), name="start")
+        either: list[asyncio.Future[Any]] = [start, self._asked]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            start.cancel()
+        await asyncio.wait([start])
+        if not start.cancelled() and (error := start.exception()) is not None:
+            self._not_started(error)
+        await self._asked
+        return await self._end()
+
+    async def _start(self) -> None:
+        upstream = self._upstream
+        if upstream is not None:
+            await upstream.greeted()
+            self._generation = upstream.generation
+            self._started = upstream.started or self._started
+        pool = self._pool = self._new_pool(self._size, None)
+        _log.info("starting %d workers", self._size)
+        if upstream is None:
+            pool.supervise()
+            await pool.wait_ready(self._size)
+        else:
+            await pool.prepare(_log.info)
+            await upstream.prepared(self._sockets.addresses)
+            await pool.commit()
+            upstream.serving()
+            self._sockets.keep(pool.asked)
+            pool.supervise()
+        self._ready = True
+        _log.info("%s runs on %s", pool.name, ", ".join(self._sockets.addresses) or "no address")
+        self._tell_ready()
+
+    def _not_started(self, error: BaseException) -> None:
+        reason = str(error) or type(error).__name__
+        if self._upstream is not None:
+            code = REFUSED if isinstance(error, ShuttingDown) else 1
+            if isinstance(error, ChildFailed) and self._pool is not None:
+                code = self._pool.lost[1]
+            self._upstream.say(Failed(reason, code))
+            self._finish(reason, code)
+        elif not isinstance(error, ChildFailed):
+            _log.critical("the supervisor failed", exc_info=error)
+            self._finish(reason, 1)
+
+    def _new_pool(self, size: int, settings: ProcessSettings | None) -> Pool:
+        return Pool(
+            self._worker,
+            self._sockets,
+            generation=self._generation,
+            started=self._started,
+            size=size,
+            settings=settings,
+            gave_up=self._gave_up,
+            turn=self._turn,
+            said=self._said,
+        )
+
+    def _gave_up(self, reason: str, code: int) -> None:
+        """The workers of the generation that serves do not start any more."""
+        assert self._pool is not None
+        if self._pool.serving:
+            _log.critical(
+                "giving up on a worker that does not start, while %d others serve: %s; mend it and "
+                "restart, reload or scale",
+                self._pool.serving,
+                reason,
+            )
+            return
+        _log.critical("no worker starts: %s", reason)
+        self._finish(reason, code)
+
+    def _finish(self, reason: str, code: int = 0, *, force: bool = False) -> None:
+        self._force = self._force or force
+        if not self._asked.done():
+            self._reason = reason
+            self._asked.set_result(code)
+
+    async def _end(self) -> int:
+        code = self._asked.result()
+        _log.info("stopping: %s", self._reason)
+        if self._upstream is not None:
+            self._upstream.say(Stopping(0, self._reason, code != 0))
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.wait([self._restarting])
+        for task in self._tasks:
+            task.cancel()
+        # The workers accept until they have left; with the last of them the sockets close.
+        self._sockets.let_go()
+        pools = [*self._old, *([self._pool] if self._pool is not None else [])]
+        if self._pool is not None:
+            self._pool.codes.clear()
+        for pool in pools:
+            pool.stop(self._reason, handover=self._handover, force=self._force)
+        await asyncio.gather(*(pool.wait_ended() for pool in pools))
+        self._sockets.close()
+        if self._successor is not None:
+            self._successor.leave()
+        if self._upstream is not None:
+            self._upstream.close()
+        if code == 0 and self._pool is not None:
+            code = _code_of(self._pool.codes)
+        _log.info("stopped, exit code %d", code)
+        return code
+
+    # --- what an operator may ask for -----------------------------------------------------------
+
+    def status(self) -> Snapshot:
+        """See `Controlled`."""
+        pool = self._pool
+        pools = [*self._old, *([pool] if pool is not None else [])]
+        workers = [each for some in pools for each in some.snapshot()]
+        if pool is not None and self._coming is not None:
+            workers += self._coming.snapshot()
+        return Snapshot(
+            "supervisor",
+            "" if pool is None else pool.name,
+            self._version,
+            self._target,
+            os.getpid(),
+            self._generation,
+            self._started,
+            self._state(),
+            self._sockets.addresses,
+            workers,
+            list(self._outcomes),
+        )
+
+    def stop(self, reason: str, force: bool) -> None:
+        """See `Controlled`."""
+        again = self._asked.done()
+        self._finish(reason, force=force)
+        if again and force:
+            self._force = True
+            for pool in (*self._old, self._pool):
+                if pool is not None:
+                    pool.stop(reason, handover=self._handover, force=True)
+
+    async def restart(self, kind: RestartKind, progress: Progress) -> Outcome:
+        """See `Controlled`."""
+        if self._restarting is not None or self.stopping or not self._ready:
+            why = "a restart is under way" if self._restarting else f"it is {self._state()}"
+            return self._outcome(kind, 0.0, f"refused: {why}")
+        task = self._restarting = self._loop.create_task(self._restart(kind, progress), name=kind)
+        task.add_done_callback(self._restarted)
+        return await asyncio.shield(task)
+
+    async def scale(self, workers: int) -> int:
+        """See `Controlled`."""
+        if workers < 1:
+            raise UsageError(f"{workers} workers cannot serve; one is the least")
+        async with self._turn:
+            pool = self._pool
+            if pool is None or self.stopping:
+                raise UsageError(f"the number of workers cannot change while it is {self._state()}")
+            before = pool.size
+            if workers > before:
+                try:
+                    await pool.grow(workers)
+                except ChildFailed as error:
+                    raise ResourceError(f"{before} workers remain: {error}") from error
+            else:
+                pool.shrink(workers, "scaled down")
+            if workers != before:
+                _log.info("%d workers, %d before", workers, before)
+            return before
+
+    def drain(self, draining: bool) -> None:
+        """See `Controlled`."""
+        self.draining = draining
+        if self._pool is not None:
+            (self._pool.pause if draining else self._pool.resume)()
+
+    def reopen_logs(self) -> None:
+        """See `Controlled`."""
+        self._reopen()
+        for pool in (*self._old, self._pool):
+            if pool is not None:
+                pool.reopen()
+
+    # --- for signals ----------------------------------------------------------------------------
+
+    def wish_restart(self, kind: RestartKind, why: str) -> None:
+        """Restart, or do so again when the restart under way is over; nobody waits for it."""
+        if self._restarting is not None:
+            _log.info("%s: a restart is under way; another one follows it", why)
+            self._again = True
+            return
+        _log.info("%s: %s", why, kind)
+        self._spawn(self.restart(kind, _log.info))
+
+    def wish_scale(self, by: int, why: str) -> None:
+        """Have `by` workers more, or less; nobody waits for it."""
+        self._spawn(self._shift(by, why))
+
+    async def _shift(self, by: int, why: str) -> None:
+        size = self._size if self._pool is None else self._pool.size
+        try:
+            await self.scale(size + by)
+        except Error as error:
+            _log.warning("%s: %s", why, error)
+
+    def signal_workers(self, number: int) -> None:
+        """Send a signal to every worker."""
+        for pool in (*self._old, self._pool):
+            if pool is not None:
+                pool.signal(number)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- replacing ------------------------------------------------------------------------------
+
+    async def _restart(self, kind: RestartKind, progress: Progress) -> Outcome:
+        began = self._loop.time()
+        replace = {"restart": self._restart_all, "reload": self._reload, "replace": self._replace}
+        reason = ""
+        try:
+            async with self._turn:
+                await replace[kind](progress)
+        except (ChildFailed, ResourceError) as error:
+            reason = str(error)
+            _log.error(
+                "the %s failed, and generation %d goes on: %s", kind, self._generation, error
+            )
+        except asyncio.CancelledError:
+            reason = f"given up: {self._reason or 'the supervisor stops'}"
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            _log.critical("the %s failed", kind, exc_info=error)
+        return self._outcome(kind, self._loop.time() - began, reason)
+
+    def _restarted(self, task: asyncio.Task[Outcome]) -> None:
+        self._restarting = None
+        if self._again and not self.stopping:
+            self._again = False
+            self.wish_restart("restart", "as asked for meanwhile")
+
+    def _outcome(self, kind: RestartKind, seconds: float, reason: str) -> Outcome:
+        pid = os.getpid() if self._successor is None else self._successor.pid
+        outcome = Outcome(time.time(), kind, not reason, seconds, reason, self._generation, pid)
+        self._outcomes.append(outcome)
+        return outcome
+
+    async def _restart_all(self, progress: Progress) -> None:
+        """A new generation of workers. Raises: ChildFailed, when the old one serves on."""
+        old = self._pool
+        assert old is not None
+        for pool in self._old:
+            progress(f"waiting for generation {pool.generation} to finish")
+            await pool.wait_ended()
+        self._generation += 1
+        new = self._coming = self._new_pool(old.size, old.settings)
+        try:
+            progress(f"starting {new.size} workers of generation {self._generation}")
+            await new.prepare(progress)
+            if self.draining:
+                new.pause()
+            progress("all are prepared; committing")
+            await new.commit()
+            old.rest()
+            old.pause()
+            await self._probe(new.fault, new.settings.probation, progress)
+        except BaseException as error:
+            self._generation -= 1
+            self._coming = None
+            if not self.draining:
+                old.resume()
+            old.supervise()
+            await new.discard(str(error) or "given up")
+            raise
+        self._coming = None
+        self._pool = new
+        new.supervise()
+        self._sockets.keep(new.asked)
+        self._let_drain(old, f"generation {self._generation} serves")
+        progress(f"generation {self._generation} serves")
+
+    async def _probe(self, fault: asyncio.Future[str], seconds: float, progress: Progress) -> None:
+        """Raises: ChildFailed when `fault` is set within so many seconds."""
+        progress(f"the new one serves; the old one stands by for {seconds:g} s")
+        await asyncio.wait([fault], timeout=seconds)
+        if fault.done():
+            raise ChildFailed(f"rolled back: {fault.result()}")
+
+    def _let_drain(self, old: Pool, reason: str) -> None:
+        self._old.append(old)
+        old.stop(reason, handover=True)
+
+        async def wait() -> None:
+            await old.wait_ended()
+            self._old.remove(old)
+
+        self._spawn(wait())
+
+    async def _reload(self, progress: Progress) -> None:
+        """One worker after the other. Raises: ChildFailed, for the first that does not start."""
+        pool = self._pool
+        assert pool is not None
+        # What is asked for anew is not known to be all before the last one is replaced.
+        pool.asked.clear()
+        for done, index in enumerate(range(pool.size), 1):
+            old = await pool.replace(index, "reloaded")
+            progress(f"worker {index} is replaced, {done} of {pool.size}")
+            if old is not None:
+                await old.wait_ended()
+        self._sockets.keep(pool.asked)
+        pool.try_again()
+
+    async def _replace(self, progress: Progress) -> None:
+        """Another supervisor. Raises: ChildFailed, when this one goes on."""
+        pool = self._pool
+        assert pool is not None
+        settings = pool.settings
+        asked: set[str] = set()
+
+        async def answer(question: Listen) -> tuple[Listener, list[int]]:
+            asked.add(question.address)
+            return await self._sockets.answer(question)
+
+        welcome = Welcome(0, "successor", self._generation + 1, 0, 1.0, self._started)
+        child = Offspring(self._own, welcome, answer)
+        progress("starting another supervisor")
+        try:
+            child.start()
+            await child.wait_prepared(settings.child_timeout, settings.child_timeout_most)
+            progress(f"process {child.pid} is prepared; committing")
+            child.commit()
+            await child.wait_serving(settings.commit_timeout + 1.0)
+            pool.rest()
+            pool.pause()
+            progress(f"process {child.pid} serves; standing by for {settings.probation:g} s")
+            await self._watch(child, settings.probation)
+        except BaseException as error:
+            if not self.draining:
+                pool.resume()
+            pool.supervise()
+            grace = settings.kill_grace + pool.shutdown_timeout
+            await child.end(str(error) or "given up", grace)
+            raise
+        self._successor = child
+        self._generation += 1
+        self._sockets.keep(asked)
+        self._sockets.handed_over = True
+        self._handover = True
+        self._finish(f"process {child.pid} serves")
+
+    async def _watch(self, child: Offspring, seconds: float) -> None:
+        """Raises: ChildFailed when the new supervisor ends of itself within so many seconds."""
+        until = self._loop.time() + seconds
+        while (left := until - self._loop.time()) > 0 and child.state is ChildState.SERVING:
+            await child.wait_news(left)
+        if child.state is ChildState.SERVING:
+            return
+        leaving = child.leaving
+        if leaving is None or leaving.failed:
+            raise ChildFailed(f"rolled back: {child.failure()}")
+        # Somebody has asked the new one to stop, and means the service.
+        self._finish(leaving.reason)
+
+    def _orphaned(self, role: str) -> None:
+        """The supervisor before this one has left."""
+        _log.info("in charge alone, since the supervisor before has left")
+
+    def _given_up(self, reason: str) -> None:
+        """The supervisor before this one wants it to end, or is gone too early."""
+        self._finish(reason, REFUSED)
+
+    def _state(self) -> str:
+        if self.stopping:
+            return "stopping"
+        if not self._ready:
+            return "starting"
+        if self._restarting is not None:
+            return "restarting"
+        return "draining" if self.draining else "running"
+
+    def __repr__(self) -> str:
+        return f"<Supervisor of {self._target!r} {self._state()} generation={self._generation}>"
+
+
+def _code_of(codes: list[int]) -> int:
+    """The exit code of a supervisor whose workers have ended with these."""
+    if any(code == _CUT or code < 0 for code in codes):
+        return _CUT
+    return 1 if any(codes) else 0
