@@ -34,15 +34,14 @@ class Plain(ExchangeCall):
     def budget(self, metadata: Metadata) -> float | None:
         return self.limit
 
-    def answer_late(self, cause: Exception) -> None:
-        self.late.append(cause)
-
 
 def world() -> CallRunner[Plain]:
     """A runner in virtual time."""
     loop: Any = asyncio.get_running_loop()
     scope = Scope("calls", parent=None, effects=virtual_effects(loop)).open()
-    return CallRunner(make_port(lambda exchange: None), scope)
+    return CallRunner(
+        make_port(lambda exchange: None), scope, lambda call, cause: call.late.append(cause)
+    )
 
 
 async def in_callback(function: Any, *args: Any) -> None:

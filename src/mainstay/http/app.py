@@ -29,7 +29,7 @@ from mainstay.net.calls import CallRunner, as_failure
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
-__all__ = ["AFTER", "HttpApplication", "missed", "missed_with", "respond"]
+__all__ = ["AFTER", "HttpApplication", "missed", "missed_with"]
 
 _log = logging.getLogger("mainstay.http")
 
@@ -101,7 +101,7 @@ class HttpApplication:
             if self._around is not None:
                 endpoint.handler = self._around(endpoint.handler)
         self._port = port
-        self._runner = runner = CallRunner[HttpCall](port, calls)
+        self._runner = runner = CallRunner[HttpCall](port, calls, _answer_late)
         self._run = runner.run
         self._make_scope = runner.make_scope
         self._monotonic = port.monotonic
@@ -192,7 +192,7 @@ class HttpApplication:
             headers={"retry-after": "1"},
             reason=Overloaded.reason,
         )
-        respond(call, problem_response(error, call.request))
+        _respond(call, problem_response(error, call.request))
         endpoint.counts.add(503, 0.0)
         call.end()
 
@@ -210,7 +210,7 @@ class HttpApplication:
                 response = await endpoint.handler(call)
                 status = response.status
                 if response.body.__class__ is bytes:
-                    respond(call, response)
+                    _respond(call, response)
                     call.begun = True
                 else:
                     await self._stream(call, response)
@@ -291,14 +291,18 @@ class HttpApplication:
             _tell(call, error)
         gone = call.exchange.gone is None and scope is not None and scope.cancelled
         try:
-            respond(call, response)
+            _respond(call, response)
         except Exception as cause:  # such as a field for any reply that cannot be sent
             _tell(call, cause)
             call.exchange.reset()
         return _LEFT if gone and not isinstance(error, PolicyError) else response.status
 
 
-def respond(call: HttpCall, response: Response) -> None:
+def _answer_late(call: HttpCall, cause: Exception) -> None:
+    _respond(call, problem_response(cause, call.request))
+
+
+def _respond(call: HttpCall, response: Response) -> None:
     """Send a response whose body is whole."""
     headers = response._headers
     request = call._request

@@ -8,7 +8,6 @@ from typing import Any
 from mainstay.core.call import Stream
 from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Scope
-from mainstay.http.problems import problem_response
 from mainstay.http.request import Request
 from mainstay.http.route import Route
 from mainstay.net.budget import budget_of
@@ -77,12 +76,6 @@ class HttpCall(ExchangeCall):
     def budget(self, metadata: Metadata) -> float | None:
         """See `ExchangeCall`."""
         return budget_of(metadata)
-
-    def answer_late(self, cause: Exception) -> None:
-        """See `ExchangeCall`."""
-        from mainstay.http.app import respond  # noqa: PLC0415 - which knows this module
-
-        respond(self, problem_response(cause, self.request))
 
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""

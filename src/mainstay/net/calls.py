@@ -91,10 +91,6 @@ class ExchangeCall(Call, LateScope):
         """The peer has left, and nobody wants the answer."""
         self.scope.cancel(PeerGone(reason))
 
-    def answer_late(self, cause: Exception) -> None:
-        """Answer in the place of a handler that does not end; not called once `begun`."""
-        raise NotImplementedError
-
     def end(self) -> None:
         """It was answered; what asks for its scope from now on gets one that is over."""
         self._ended = True
@@ -110,15 +106,20 @@ class CallRunner(Generic[C]):
     Args:
         port: shared by the connections.
         calls: above the scope of every call.
+        answer_late: answers a call, not yet `begun`, in the place of a handler that does not end;
+            with the reason.
 
     Attributes:
         tasks: calls that wait for something now.
     """
 
-    def __init__(self, port: Port, calls: Scope) -> None:
+    def __init__(
+        self, port: Port, calls: Scope, answer_late: Callable[[C, Exception], None]
+    ) -> None:
         self.tasks: dict[asyncio.Task[None], C] = {}
         self._port = port
         self._calls = calls
+        self._late = answer_late
         self._context = copy_context()
         self._start = EagerStarter(port.loop).start
         self._sweep: Timer | None = None
@@ -164,7 +165,7 @@ class CallRunner(Generic[C]):
                 call.exchange.reset()
             else:
                 call.begun = True
-                call.answer_late(cause)
+                self._late(call, cause)
         if self.tasks:
             self._sweep_later()
 

@@ -85,7 +85,7 @@ class RpcApplication:
 
     def open(self, port: Port, calls: Scope, handler: Handler) -> None:
         """See `PortApplication`."""
-        self._runner = runner = CallRunner[RpcCall](port, calls)
+        self._runner = runner = CallRunner[RpcCall](port, calls, RpcCall.answer_late)
         self._run = runner.run
         self._make_scope = runner.make_scope
         self._monotonic = port.monotonic

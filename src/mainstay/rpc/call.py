@@ -141,6 +141,6 @@ class RpcCall(ExchangeCall):
         return limit
 
     def answer_late(self, cause: Exception) -> None:
-        """See `ExchangeCall`."""
+        """Answer in the place of a handler that does not end."""
         self.answered = True
         self.fail(status_of(cause))
