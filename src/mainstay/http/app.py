@@ -25,7 +25,7 @@ from mainstay.http.problems import problem_response
 from mainstay.http.response import Response
 from mainstay.http.route import METHODS
 from mainstay.http.router import WEBSOCKET, Miss, Router
-from mainstay.net.calls import CallRunner, as_failure
+from mainstay.net.calls import CallRunner, failure_of
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
 
@@ -269,14 +269,7 @@ class HttpApplication:
     def _fail(self, call: HttpCall, error: BaseException, status: int) -> int:
         """Tell the peer of a failure; return the status that is counted."""
         scope = call._made
-        if scope is not None:
-            try:
-                scope.__exit__(type(error), error, error.__traceback__)
-            except Exception as cause:
-                error = cause
-            # Leaving it has left the context without a scope, and the log wants the call's ids.
-            stand_in(call)
-        error = as_failure(error, scope)
+        error = failure_of(call, error)
         if not isinstance(error, Exception):
             call.exchange.reset()
             if isinstance(error, asyncio.CancelledError):

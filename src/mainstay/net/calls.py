@@ -21,13 +21,13 @@ from mainstay.core.call import Call
 from mainstay.core.eager import EagerStarter
 from mainstay.core.ids import identify
 from mainstay.core.metadata import Metadata
-from mainstay.core.scope import LateScope, Scope
+from mainstay.core.scope import LateScope, Scope, stand_in
 from mainstay.core.wheel import Timer
 from mainstay.errors import DeadlineExceeded, PeerGone, UsageError
 from mainstay.net.exchange import Exchange
 from mainstay.net.port import Port
 
-__all__ = ["SWEEP", "CallRunner", "ExchangeCall", "as_failure", "is_cancelled"]
+__all__ = ["SWEEP", "CallRunner", "ExchangeCall", "as_failure", "failure_of", "is_cancelled"]
 
 _log = logging.getLogger("mainstay.calls")
 
@@ -186,6 +186,20 @@ class CallRunner(Generic[C]):
         )
         identify(scope)
         return scope
+
+
+def failure_of(call: ExchangeCall, error: BaseException) -> BaseException:
+    """What a call failed with: its scope is left for `error`, which left its handler, and may have
+    a cause of its own. What is no `Exception` ends the task."""
+    scope = call._made
+    if scope is not None:
+        try:
+            scope.__exit__(type(error), error, error.__traceback__)
+        except Exception as cause:
+            error = cause
+        # Leaving it has left the context without a scope, and the log wants the call's ids.
+        stand_in(call)
+    return as_failure(error, scope)
 
 
 def as_failure(error: BaseException, scope: Scope | None) -> BaseException:

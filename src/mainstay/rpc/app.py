@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mainstay.core.call import Handler
 from mainstay.core.scope import Scope, stand_in
 from mainstay.errors import Code, Error, Fault, Unimplemented
-from mainstay.net.calls import CallRunner, as_failure
+from mainstay.net.calls import CallRunner, failure_of
 from mainstay.net.exchange import Exchange
 from mainstay.net.port import Port, PortApplication
 from mainstay.rpc.call import RpcCall
@@ -202,15 +202,7 @@ class RpcApplication:
 
     def _fail(self, call: RpcCall, error: BaseException) -> int:
         """Tell the peer of a failure; return the code that is counted."""
-        scope = call._made
-        if scope is not None:
-            try:
-                scope.__exit__(type(error), error, error.__traceback__)
-            except Exception as cause:
-                error = cause
-            # Leaving it has left the context without a scope, and the log wants the call's ids.
-            stand_in(call)
-        error = as_failure(error, scope)
+        error = failure_of(call, error)
         if not isinstance(error, Exception):
             call.exchange.reset()
             if isinstance(error, asyncio.CancelledError):
