@@ -16,6 +16,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Restarts, workers, and what they may take. All of it can be changed by a restart.
 
     Attributes:
+        control: path of the control socket, relative to the folder of the start. None: one that
+            ``mainstay run`` derives from the target; empty: none.
         child_timeout: seconds without a word of a new process before its start is given up.
         child_timeout_most: seconds for its whole start, whatever it says.
         commit_timeout: seconds between the word to serve and its answer.
@@ -34,6 +36,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             replaced at once.
     """
 
+    control: str | None = None
     child_timeout: Seconds = 60.0
     child_timeout_most: Seconds = 600.0
     commit_timeout: Seconds = 5.0

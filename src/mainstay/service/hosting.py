@@ -27,8 +27,10 @@ from mainstay.core.threads import ThreadPool
 from mainstay.errors import ConfigError, Error, ShuttingDown, StartError, UsageError, WiringError
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
+from mainstay.process.control_door import ControlDoor
 from mainstay.process.launch import WORKER, launched
 from mainstay.process.lifeline import find_parent, tell_parent
+from mainstay.service.controlling import Controls
 from mainstay.service.declaration import Declaration
 from mainstay.service.levels import LevelFollower
 from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
@@ -61,6 +63,7 @@ def host(
     files: Sequence[Path | str] | None = None,
     flags: Sequence[str] = (),
     effects: Effects | None = None,
+    target: str = "",
 ) -> int:
     """Run the service in this process until it ends; see `Service.run`."""
     effects = effects or Effects()
@@ -98,7 +101,7 @@ def host(
             ),
             logs,
         )
-        return Host(declaration, settings, config, effects, logs, levels).run()
+        return Host(declaration, settings, config, effects, logs, levels, target).run()
     finally:
         logs.flush()
         logs.uninstall()
@@ -168,7 +171,9 @@ class Host:
         effects: Effects,
         logs: Logs,
         levels: LevelFollower,
+        target: str = "",
     ) -> None:
+        self._target = target
         self._declaration = declaration
         self._settings = settings
         self._config = config
@@ -182,6 +187,7 @@ class Host:
         self._tether: Tether | None = None
         self._succession: Succession | None = None
         self._given_up = False
+        self._door: ControlDoor | None = None
         self._wish: tuple[str, bool] | None = None
 
     def run(self) -> int:
@@ -228,6 +234,8 @@ class Host:
                 stack.callback(dog.stop)
             stack.callback(asyncio.ensure_future(self._levels.follow()).cancel)
             stack.callback(SignalTap(self._effects.process, self._heard).stop)
+            door = self._door = self._controlled()
+            stack.callback(door.close)
             try:
                 return await self._live()
             except ShuttingDown as error:
@@ -243,6 +251,8 @@ class Host:
     async def _live(self) -> int:
         tether = self._tether = self._tethered()
         if tether is None:
+            assert self._door is not None
+            self._door.open()
             return await self._run_service(None)
         try:
             code = await self._run_service(tether)
@@ -274,6 +284,31 @@ class Host:
             freed=self._freed,
             given_up=self._give_up,
         )
+
+    def _controlled(self) -> ControlDoor:
+        """Where an operator asks this process for something."""
+        controls = Controls(
+            self._declaration.name,
+            self._target,
+            self._effects,
+            running=lambda: self._running,
+            succession=lambda: self._succession,
+            stop=self._asked_to_stop,
+            reopen=self._reopen,
+        )
+        return ControlDoor(
+            controls,
+            setting=self._settings.process.control,
+            target=self._target,
+            folder=Path(launched().folder),
+            environ=self._effects.environ,
+        )
+
+    def _asked_to_stop(self, reason: str, force: bool) -> None:
+        """An operator wants the service to end."""
+        if force:
+            self._guard.arm(min(self._timeout(), 4.0) + GRACE)
+        self._act(Action.FORCE if force else Action.STOP, reason)
 
     def _reopen(self) -> None:
         """Open log files anew."""
@@ -317,6 +352,8 @@ class Host:
         self._succession = self._succeeding(running, tether)
         if tether is not None:
             tether.watch(running)
+            if tether.lifeline.role == "successor" and self._door is not None:
+                self._door.take_over()
         await asked
         return await self._report(running)
 
@@ -341,6 +378,8 @@ class Host:
             self._tether.stopping(running.reason, failed=running.failure is not None)
         if self._succession is not None:
             self._succession.abort(running.reason)
+            if self._succession.succeeded and self._door is not None:
+                self._door.release()
 
     async def _report(self, running: Running) -> int:
         report: StopReport = await running.finish()

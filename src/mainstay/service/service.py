@@ -290,7 +290,13 @@ class Service(Answering, AnsweringRpc):
 
     # --- its life -------------------------------------------------------------------------------
 
-    def run(self, *, files: Sequence[Path | str] | None = None, flags: Sequence[str] = ()) -> int:
+    def run(
+        self,
+        *,
+        files: Sequence[Path | str] | None = None,
+        flags: Sequence[str] = (),
+        target: str = "",
+    ) -> int:
         """Run until a signal or a failure ends it; blocks; returns the exit code.
 
         It loads the configuration, takes over logging and signals, and leaves both as they were.
@@ -298,6 +304,8 @@ class Service(Answering, AnsweringRpc):
         Args:
             files: configuration files; ``<name>.toml`` if there is one, unless given.
             flags: ``key=value`` each; they win over everything else.
+            target: how ``mainstay status`` and its like name it, such as ``shop.app:service``: it
+                then has a control socket, unless ``mainstay.process.control`` says otherwise.
 
         Returns: 0 stopped well; 1 a component failed; 3 the start failed; 78 the configuration is
         wrong; 124 work had to be cut to stop in time.
@@ -306,7 +314,7 @@ class Service(Answering, AnsweringRpc):
         """
         from mainstay.service.hosting import host  # noqa: PLC0415 - see the module's docstring
 
-        return host(self.declaration, files=files, flags=flags)
+        return host(self.declaration, files=files, flags=flags, target=target)
 
     @property
     def asgi(self) -> ServiceAsgi:

@@ -103,6 +103,11 @@ class Succession:
         """Whether a restart is under way."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether a generation after this one serves for good."""
+        return self._handover is not None and self._handover.state is HandoverState.DONE
+
     def refusal(self) -> str:
         """Why a restart cannot begin now; empty if it can."""
         return refusal(
