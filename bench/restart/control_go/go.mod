@@ -1,0 +1,3 @@
+module mainstay.example/bench/restart
+
+go 1.21
