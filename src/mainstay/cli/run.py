@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from mainstay.cli.exits import Command, Exit, Failure, exit_of
+from mainstay.cli.hosted import Hosted, hosted_options
 from mainstay.cli.leaving import leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
 from mainstay.errors import Error, UsageError
@@ -108,6 +109,15 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
     help="Have so many processes serve, and one see to them; auto: one for each processor that may "
     "be used.",
 )
+@click.option(
+    "--control",
+    "control",
+    metavar="PATH",
+    help="Where the control socket is, by which `mainstay status` and its like reach the service; "
+    "an empty PATH for none. The same as --set mainstay.process.control=…, and wins over it. "
+    "[default: derived from MODULE:NAME and this folder]",
+)
+@hosted_options
 @click.option("--parent", "parent", type=int, hidden=True)
 def command(
     target: str,
@@ -116,7 +126,9 @@ def command(
     addresses: tuple[str, ...],
     dev: bool,
     workers: int | None,
+    control: str | None,
     parent: int | None,
+    **options: Any,
 ) -> None:
     """Run a service until a signal ends it.
 
@@ -130,12 +142,16 @@ def command(
     given = flags
     if addresses:
         flags = (*flags, f"mainstay.http.listen={json.dumps(addresses)}")
+    if control is not None:
+        flags = (*flags, f"mainstay.process.control={json.dumps(control)}")
     if dev:
         from mainstay.cli.dev import develop  # noqa: PLC0415 - needs an extra
 
         if workers is not None:
             raise click.UsageError("--dev runs one process; leave --workers away")
         sys.exit(develop(target, files, flags))
+    hosted = Hosted(**options)
+    notifier = hosted.begin(addresses)
     prepare()
     # Before the program can change its folder or its environment.
     launched()
@@ -151,9 +167,14 @@ def command(
         service = find_service(target)
         if addresses:
             _check_speaks(service)
-        code = service.run(files=files or None, flags=flags)
+        paths = hosted.enter(service, files)
+        from mainstay.service.hosting import host  # noqa: PLC0415 - after the faults of the target
+
+        code = host(service.declaration, files=paths, flags=flags, target=target, notifier=notifier)
     except BaseException as error:
         code = int(_code_of(error))
+        notifier.failed(str(error) or type(error).__name__, code)
+        notifier.ended(failed=True)
         told = tell_parent(os.environ, str(error) or type(error).__name__, code)
         # The module may have started threads before it failed.
         watch(code)

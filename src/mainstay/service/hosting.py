@@ -28,6 +28,7 @@ from mainstay.errors import ConfigError, Error, ShuttingDown, StartError, UsageE
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
 from mainstay.process.control_door import ControlDoor
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import WORKER, launched
 from mainstay.process.lifeline import find_parent, tell_parent
 from mainstay.service.controlling import Controls
@@ -64,6 +65,7 @@ def host(
     flags: Sequence[str] = (),
     effects: Effects | None = None,
     target: str = "",
+    notifier: HostNotifier | None = None,
 ) -> int:
     """Run the service in this process until it ends; see `Service.run`."""
     effects = effects or Effects()
@@ -74,6 +76,7 @@ def host(
         )
         raise UsageError(message)
     launched()
+    notifier = notifier or HostNotifier(os.environ)
     if files is None:
         paths = default_files(declaration, effects.environ)
     else:
@@ -83,6 +86,8 @@ def host(
     except ConfigError as error:
         if not tell_parent(os.environ, str(error), NOT_CONFIGURED):
             sys.stderr.write(f"{error}\n")
+        notifier.failed(str(error), NOT_CONFIGURED)
+        notifier.ended(failed=True)
         return NOT_CONFIGURED
     settings: Settings = loaded.get(FRAMEWORK)
     if declaration.has_routes:
@@ -101,7 +106,8 @@ def host(
             ),
             logs,
         )
-        return Host(declaration, settings, config, effects, logs, levels, target).run()
+        me = Host(declaration, settings, config, effects, logs, levels, target, notifier)
+        return me.run()
     finally:
         logs.flush()
         logs.uninstall()
@@ -172,8 +178,10 @@ class Host:
         logs: Logs,
         levels: LevelFollower,
         target: str = "",
+        notifier: HostNotifier | None = None,
     ) -> None:
         self._target = target
+        self._notifier = notifier or HostNotifier({})
         self._declaration = declaration
         self._settings = settings
         self._config = config
@@ -208,7 +216,11 @@ class Host:
             asyncio.set_event_loop(loop)
             stack.callback(asyncio.set_event_loop, None)
             loop.set_default_executor(ThreadPool(self._settings.threads))
-            code = self._run_through(loop, loop.create_task(self._main(), name="main"))
+            code = FAILED
+            try:
+                code = self._run_through(loop, loop.create_task(self._main(), name="main"))
+            finally:
+                self._notifier.ended(failed=code != 0)
             loop.run_until_complete(_sweep())
         return code
 
@@ -240,12 +252,14 @@ class Host:
                 return await self._live()
             except ShuttingDown as error:
                 _log.warning("%s did not start: %s", self._declaration.name, error)
+                self._notifier.failed(str(error), REFUSED)
                 return REFUSED
             except (StartError, WiringError) as error:
                 # The message names the component. A cause of somebody else's has its own story; one
                 # of ours (a port in use) has said what to do, and a traceback would bury it.
                 cause = error.__cause__
                 _log.critical("%s", error, exc_info=None if isinstance(cause, Error) else cause)
+                self._notifier.failed(str(error), NOT_STARTED)
                 return NOT_STARTED
 
     async def _live(self) -> int:
@@ -312,9 +326,11 @@ class Host:
 
     def _reopen(self) -> None:
         """Open log files anew."""
+        self._notifier.reopen()
 
     def _freed(self) -> None:
         """The generation before has left."""
+        self._notifier.freed(self._serving())
         if self._succession is not None:
             self._succession.freed()
 
@@ -331,7 +347,7 @@ class Host:
             effects=self._effects,
             on_stopping=self._stopping,
             lifeline=None if tether is None else tether.lifeline,
-            upstream=None if tether is None else tether.lifeline.listen,
+            upstream=self._notifier.upstream if tether is None else tether.lifeline.listen,
         )
         if self._wish is not None:
             running.stop(self._wish[0], force=self._wish[1])
@@ -350,6 +366,8 @@ class Host:
             asked.cancel()
             raise
         self._succession = self._succeeding(running, tether)
+        self._notifier.ready(self._serving(), "" if tether is None else tether.lifeline.role)
+        self._let_keep(running)
         if tether is not None:
             tether.watch(running)
             if tether.lifeline.role == "successor" and self._door is not None:
@@ -369,11 +387,26 @@ class Host:
             started=line.started or self._effects.clock.time(),
         )
 
+    def _serving(self) -> str:
+        """How things are, for people."""
+        addresses = "" if self._running is None else ", ".join(self._running.addresses)
+        return f"{self._declaration.name} serves on {addresses or 'no address'}"
+
+    def _let_keep(self, running: Running) -> None:
+        """Let a service manager keep the listeners for the next start, if it does."""
+        if not self._notifier.keeps_descriptors:
+            return
+        held = list(running.listeners)
+        self._notifier.keep((request.address, each.fileno()) for request, each in held)
+        # The path of a Unix socket is the way to it, and the socket lives on.
+        running.listeners.shared.update(each for _, each in held)
+
     def _stopping(self) -> None:
         """The shutdown begins."""
         running = self._running
         assert running is not None
         self._guard.arm(running.shutdown_timeout + GRACE)
+        self._notifier.stopping(f"stopping: {running.reason}", running.shutdown_timeout + GRACE)
         if self._tether is not None:
             self._tether.stopping(running.reason, failed=running.failure is not None)
         if self._succession is not None:

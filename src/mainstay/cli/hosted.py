@@ -1,0 +1,165 @@
+"""How ``mainstay run`` is hosted: as a daemon, with a PID file, a log file, a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mainstay.cli.exits import Exit, Failure
+from mainstay.errors import Error
+from mainstay.net.address import Address
+from mainstay.process.daemon import Started, StartReport, daemonise, leave_folder
+from mainstay.process.host_notifier import HostNotifier, Report
+from mainstay.process.lifeline import PARENT
+from mainstay.process.log_file import LogFile
+from mainstay.process.pidfile import PidFile
+from mainstay.service.loading import default_files
+from mainstay.service.service import Service
+
+__all__ = ["Hosted", "hosted_options"]
+
+
+def hosted_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `Hosted` takes."""
+    for decorate in (
+        click.option(
+            "--chdir",
+            "folder",
+            metavar="FOLDER",
+            help="Work there, once the service and its configuration have been found from here. "
+            "[default with --daemon: /]",
+        ),
+        click.option(
+            "--log-file",
+            "log_file",
+            metavar="FILE",
+            help="Append standard output and error to it; SIGUSR1 opens it anew.",
+        ),
+        click.option(
+            "--pidfile",
+            "pid_file",
+            metavar="FILE",
+            help="Write the process id there, and refuse to run a second time.",
+        ),
+        click.option(
+            "--daemon",
+            is_flag=True,
+            help="Go on in the background; return when the service is ready, with 0, or when it "
+            "cannot start, with its exit code and the reason.",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+@dataclass
+class Hosted:
+    """What the options say. `begin`, then `enter` before the service runs.
+
+    Attributes:
+        daemon, pid_file, log_file, folder: the options.
+    """
+
+    daemon: bool = False
+    pid_file: str | None = None
+    log_file: str | None = None
+    folder: str | None = None
+    _folder: str = field(default="", init=False)
+
+    def begin(self, addresses: Sequence[str] = ()) -> HostNotifier:
+        """Become what the options say; the launcher of a daemon exits here.
+
+        A process with a parent of ours, the next generation or a worker, goes on as it is.
+
+        Args:
+            addresses: of ``--listen``; descriptors among them are kept.
+
+        Raises: Failure.
+        """
+        child = PARENT in os.environ
+        if self.folder is not None:
+            self._folder = os.path.abspath(self.folder)  # noqa: PTH100 - as text
+        elif self.daemon:
+            self._folder = "/"
+        log_file = None if self.log_file is None else LogFile(self.log_file)
+        pid_file = None if self.pid_file is None else PidFile(self.pid_file)
+        report: Report | None = None
+        try:
+            if self.daemon and not child:
+                report = _daemonised(log_file, addresses)
+            elif log_file is not None:
+                report = None if child else _Terminal()
+                log_file.redirect()
+            if pid_file is not None and not child:
+                pid_file.claim()
+        except Error as error:
+            if report is not None:
+                report.failed(str(error), Exit.NOT_STARTED)
+            raise Failure(str(error), Exit.NOT_STARTED) from error
+        return HostNotifier(os.environ, pid_file=pid_file, log_file=log_file, report=report)
+
+    def enter(self, service: Service, files: Sequence[Path]) -> list[Path] | None:
+        """Leave the folder of the start, in which the service was found.
+
+        Args:
+            service: that is about to run.
+            files: of ``--config``.
+
+        Returns: its configuration files, as they are found from anywhere; None for the default.
+
+        Raises: Failure.
+        """
+        if not self._folder:
+            return list(files) or None
+        found = list(files) or default_files(service.declaration, os.environ)
+        paths = [each.absolute() for each in found]
+        self.leave_folder()
+        return paths
+
+    def leave_folder(self) -> None:
+        """Leave the folder of the start. Raises: Failure."""
+        if self._folder:
+            try:
+                leave_folder(self._folder)
+            except Error as error:
+                raise Failure(str(error), Exit.NOT_STARTED) from error
+
+
+def _daemonised(log_file: LogFile | None, addresses: Sequence[str]) -> StartReport:
+    known = [Address.from_text(each) for each in addresses]
+    keep = [each.descriptor for each in known if each.kind == "fd" and not each.name]
+    outcome = daemonise(os.environ, log_file=log_file, keep=keep)
+    if isinstance(outcome, Started):
+        if outcome.reason:
+            click.echo(f"Error: {outcome.reason}", err=True)
+        sys.exit(outcome.code)
+    return outcome
+
+
+class _Terminal:
+    """Where standard error was before the log file: the reason of a failed start goes there too."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.dup(2)
+
+    def ready(self) -> None:
+        """Let go of it: from here on all goes to the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def failed(self, reason: str, code: int) -> None:
+        """Say why."""
+        if self._descriptor >= 0:
+            try:
+                os.write(self._descriptor, f"Error: {reason}\n".encode(errors="replace"))
+            except OSError:
+                return
+            finally:
+                self.ready()
