@@ -15,7 +15,8 @@ __all__ = ["MEANINGS", "Command", "Exit", "Failure", "exit_of", "write_exits"]
 
 
 class Exit(IntEnum):
-    """How a command ended. 2 is click's, 4 gunicorn's, 78 sysexits.h's, 124 that of timeout(1)."""
+    """How a command ended. 2 is click's, 4 gunicorn's, 75 and 78 are those of sysexits.h, 124 is that
+    of timeout(1)."""
 
     WELL = 0
     FAILED = 1
@@ -24,6 +25,7 @@ class Exit(IntEnum):
     NOT_IMPORTED = 4
     REFUSED = 5
     UNREACHABLE = 6
+    DECLINED = 75
     CONFIG = 78
     CUT = 124
     INTERRUPTED = 130
@@ -37,7 +39,9 @@ MEANINGS: Final[Mapping[Exit, str]] = MappingProxyType(
         Exit.NOT_STARTED: "The service could not start; the message names the component.",
         Exit.NOT_IMPORTED: "The module cannot be imported, or has no such service.",
         Exit.REFUSED: "The server answered the call with an error; its code is the first word.",
-        Exit.UNREACHABLE: "The server cannot be reached.",
+        Exit.UNREACHABLE: "The server cannot be reached, or no such service runs.",
+        Exit.DECLINED: "The running service refused, or rolled its restart back, and goes on as it "
+        "was; of a new process: it was not let take over.",
         Exit.CONFIG: "The configuration is wrong; every fault is listed.",
         Exit.CUT: "Work had to be cut off to stop in time.",
         Exit.INTERRUPTED: "Ended at once by Ctrl-C; by another signal: 128 + its number.",

@@ -24,12 +24,24 @@ _COMMANDS: Final = {
     "check": "Import, wire and validate a service without serving.",
     "completion": "Print the completion script of a shell.",
     "config": "Show every configuration value and where it comes from.",
+    "drain": "Let a running service accept nothing for now.",
+    "logs-reopen": "Let a running service open its log files anew.",
     "openapi": "Write the OpenAPI description of a service.",
     "proto": "Write Python for .proto files, and .proto files for Python.",
+    "reload": "Replace the workers of a running service one by one.",
+    "restart": "Replace a running service by a new generation, and drop nothing.",
+    "resume": "Let a running service accept again.",
     "routes": "Show what a service answers to by HTTP.",
     "run": "Run a service until a signal ends it.",
+    "scale": "Give a running service more workers, or fewer.",
+    "status": "Show how a running service is.",
+    "stop": "Drain and end a running service.",
     "version": "Show the versions that matter in a bug report.",
 }
+
+
+_MODULES: Final = {"reload": "restart", "resume": "drain", "logs-reopen": "drain"}
+"""Commands that have no module of their own: where they are, by their name."""
 
 
 class _Commands(click.Group):
@@ -41,9 +53,11 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = import_module(f"mainstay.cli.{cmd_name}").command
+        module = f"mainstay.cli.{_MODULES.get(cmd_name, cmd_name)}"
+        name = f"{cmd_name.replace('-', '_')}_command" if cmd_name in _MODULES else "command"
+        command = getattr(import_module(module), name)
         if not isinstance(command, click.Command):
-            message = f"mainstay.cli.{cmd_name}.command is no command"
+            message = f"{module}.{name} is no command"
             raise TypeError(message)
         return command
 

@@ -72,6 +72,8 @@ class ControlServer:
         controlled: what answers.
         path: of the socket.
         uid: of those who may ask besides root; that of this process unless given.
+        tidy: whether the folder is for control sockets alone, so that what killed processes have
+            left there is removed.
 
     Attributes:
         path: see above.
@@ -80,11 +82,14 @@ class ControlServer:
         dropped: peers that were not allowed, since the start.
     """
 
-    def __init__(self, controlled: Controlled, path: Path, *, uid: int | None = None) -> None:
+    def __init__(
+        self, controlled: Controlled, path: Path, *, uid: int | None = None, tidy: bool = False
+    ) -> None:
         self.path = path
         self.listening = False
         self.dropped = 0
         self._controlled = controlled
+        self._tidy = tidy
         self._uid = os.geteuid() if uid is None else uid
         self._loop = asyncio.get_running_loop()
         self._listener: socket.socket | None = None
@@ -114,6 +119,8 @@ class ControlServer:
         try:
             with _locked(self.path.parent):
                 _check_free(self.path)
+                if self._tidy:
+                    _remove_stale(self.path.parent)
                 listener, inode = self._bind()
         except OSError as error:
             raise ResourceError(
@@ -402,6 +409,18 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the sockets that nobody listens at; of a generation that is just coming, it makes a
+    new one."""
+    for path in folder.glob("*.sock"):
+        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+            probe.setblocking(False)
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
 
 
 def _check_free(path: Path) -> None:

@@ -98,7 +98,7 @@ class ControlDoor:
         if not self._target or not hasattr(socket, "SO_PEERCRED"):
             return None
         path = default_path(self._target, self._folder, self._environ, os.geteuid())
-        return ControlServer(self._controlled, path)
+        return ControlServer(self._controlled, path, tidy=True)
 
     def release(self) -> None:
         """Let the next generation have the path. Idempotent."""

@@ -1,0 +1,42 @@
+"""``mainstay drain``, ``resume`` and ``logs-reopen``: what is said to a running service and done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mainstay.cli.controlling import EXITS, Place, connected, find_place, place_options
+from mainstay.cli.exits import Command
+
+__all__ = ["command", "logs_reopen_command", "resume_command"]
+
+
+@click.command("drain", cls=Command, exits=EXITS)
+@place_options
+def command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
+    """Let a running service accept no connections for now.
+
+    Those there are go on, and new ones wait in the kernel until `mainstay resume`, or for another
+    process that has the same listeners.
+    """
+    _say(find_place(target, control, pidfile), "drain")
+
+
+@click.command("resume", cls=Command, exits=EXITS)
+@place_options
+def resume_command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
+    """Let a running service accept connections again, after `mainstay drain`."""
+    _say(find_place(target, control, pidfile), "resume")
+
+
+@click.command("logs-reopen", cls=Command, exits=EXITS)
+@place_options
+def logs_reopen_command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
+    """Let a running service open its log files anew, after they were moved away."""
+    _say(find_place(target, control, pidfile), "reopen_logs")
+
+
+def _say(place: Place, command: str) -> None:
+    with connected(place) as client:
+        client.ask(command)
