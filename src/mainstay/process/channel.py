@@ -122,6 +122,11 @@ class Channel:
         """Take in what has arrived, now."""
         self._readable()
 
+    def tie(self) -> None:
+        """Keep this end open until the process ends, whatever happens to this object."""
+        if not self._closed:
+            os.dup(self._end.fileno())
+
     def close(self) -> None:
         """Let go of it. Idempotent; the other end sees the end of file after what was sent."""
         if self._closed:

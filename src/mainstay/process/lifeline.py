@@ -188,6 +188,7 @@ class ParentLifeline:
         await self.greeted()
         self._state = _PREPARED
         self._say(Prepared(list(addresses)))
+        _log.info("prepared, and waiting for the word to serve")
         await self._verdict
         self._state = _COMMITTED
 

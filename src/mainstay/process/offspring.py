@@ -306,6 +306,12 @@ class Offspring:
             self.kill()
             await asyncio.wait([self._ended])
 
+    def tie(self) -> None:
+        """Let it see the end of its channel at the very end of this process, and not before, when
+        the interpreter cleans up: the kernel closes what nothing here closes."""
+        if self._channel is not None:
+            self._channel.tie()
+
     def leave(self) -> None:
         """Let go of it without ending it: it goes on by itself, and nobody here waits for it."""
         self._close()

@@ -195,6 +195,7 @@ class Host:
         self._tether: Tether | None = None
         self._succession: Succession | None = None
         self._given_up = False
+        self._alone = False
         self._door: ControlDoor | None = None
         self._wish: tuple[str, bool] | None = None
 
@@ -329,9 +330,10 @@ class Host:
         self._notifier.reopen()
 
     def _freed(self) -> None:
-        """The generation before has left."""
-        self._notifier.freed(self._serving())
+        """The generation before has left; it may have died while this one was starting."""
+        self._alone = True
         if self._succession is not None:
+            self._notifier.freed(self._serving())
             self._succession.freed()
 
     def _give_up(self, reason: str) -> None:
@@ -372,6 +374,8 @@ class Host:
             tether.watch(running)
             if tether.lifeline.role == "successor" and self._door is not None:
                 self._door.take_over()
+        if self._alone:
+            self._freed()
         await asked
         return await self._report(running)
 

@@ -198,6 +198,7 @@ class Succession:
                 # Whoever wished it changed something since the successor was started.
                 child.kill(signal.SIGUSR2)
             why = f"generation {outcome.generation} serves as process {outcome.pid}"
+            child.tie()
             _log.info("restarted in %.1f s: %s", verdict.seconds, why)
             running.hand_over(why, settings.drain_timeout)
             return outcome

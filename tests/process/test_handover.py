@@ -1,0 +1,413 @@
+"""Facts about `mainstay.process.handover`: the table and the verdict, and real processes that fail.
+
+Each row of the failure matrix is a test, with load on fresh connections all the while.
+"""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from mainstay.process.handover import TABLE, Act, Event, HandoverState, judge
+from mainstay.process.messages import Stopping
+from mainstay.process.settings import ProcessSettings
+from tests.process.world import World, ask, until
+
+ENDS = {HandoverState.DONE, HandoverState.ROLLED_BACK, HandoverState.STOPPED}
+
+
+def check(world: World) -> None:
+    """The invariants that hold whatever has happened: see `Watch`."""
+    world.watch.stop()
+    assert world.watch.most <= 2, "more than two generations"
+    assert not world.watch.zombies
+
+
+def fails(world: World, reason: str, *, quick: bool = True) -> None:
+    """Restart, which fails for `reason`; the old one serves on as if nothing had been."""
+    load = world.load()
+    load.stop()
+    before = until(world.descriptors)
+    load = world.load()
+    line = world.fail()
+    assert reason in line, line
+    assert world.alive() == [world.pid]
+    load.stop()
+    assert not load.faults
+    assert set(load.answers) == {world.pid}
+    until(lambda: world.descriptors() <= before, "descriptors are left over")
+    assert ask(world.address) == world.pid
+    check(world)
+
+
+class TestTable:
+    def test_every_state_has_a_way_out_but_the_ends(self) -> None:
+        """Failing is possible in each of the others, and always brings the successor to its end."""
+        for state in HandoverState:
+            ways = {event for before, event in TABLE if before is state}
+            assert (Event.FAILED in ways) is (state not in ENDS)
+            if state not in ENDS:
+                after, acts = TABLE[state, Event.FAILED]
+                assert after is HandoverState.ROLLED_BACK
+                assert acts[-1] is Act.END
+
+    def test_the_successor_serves_before_this_one_pauses(self) -> None:
+        """And this one accepts again before it ends the successor."""
+        assert TABLE[HandoverState.COMMITTED, Event.SERVING][1] == (Act.PAUSE,)
+        assert TABLE[HandoverState.PROBATION, Event.FAILED][1] == (Act.RESUME, Act.END)
+        pausing = [key for key, (_, acts) in TABLE.items() if Act.PAUSE in acts]
+        assert pausing == [(HandoverState.COMMITTED, Event.SERVING)]
+
+    def test_the_way_of_a_restart_that_goes_well(self) -> None:
+        """One event after the other, in the order of the states."""
+        state, way = HandoverState.SPAWN, []
+        for event in (Event.STARTED, Event.PREPARED, Event.AGREED, Event.SERVING, Event.SETTLED):
+            state, _ = TABLE[state, event]
+            way.append(state)
+        assert way == list(HandoverState)[1:6]
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "silent", "leaving", "ended", "event"),
+    [
+        (0.0, 0.0, None, False, None),
+        (9.9, 4.9, None, False, None),
+        (10.0, 0.0, None, False, Event.SETTLED),
+        (3.0, 5.1, None, False, Event.FAILED),
+        (10.0, 5.1, None, False, Event.FAILED),
+        (3.0, 0.0, None, True, Event.FAILED),
+        (3.0, 0.0, Stopping(0, "SIGTERM"), False, Event.LEFT),
+        (3.0, 0.0, Stopping(0, "SIGTERM"), True, Event.LEFT),
+        (3.0, 0.0, Stopping(0, "worker failed", True), False, Event.FAILED),
+    ],
+)
+def test_the_judge(
+    elapsed: float, silent: float, leaving: Stopping | None, ended: bool, event: Event | None
+) -> None:
+    """Its own word counts more than its end, its end more than silence, and all more than time."""
+    assert (
+        judge(
+            elapsed=elapsed,
+            silent=silent,
+            settings=ProcessSettings(),
+            leaving=leaving,
+            ended=ended,
+        )
+        is event
+    )
+
+
+class TestWell:
+    def test_restarts_in_a_row_lose_nothing(self, tmp_path: Path) -> None:
+        """Three of them, under load; the port that 0 became stays."""
+        with World(tmp_path) as world:
+            load, address, seen = world.load(), world.address, [world.pid]
+            for _ in range(3):
+                seen.append(world.restart())
+                until(lambda: load.answers[world.pid])
+            load.stop()
+            assert not load.faults
+            assert set(load.answers) == set(seen)
+            assert world.address == address
+            check(world)
+            world.send(signal.SIGTERM)
+            assert world.gone(world.pid) == 0
+
+    def test_a_unix_path_survives_until_the_last_generation(self, tmp_path: Path) -> None:
+        """The same file all the time, also after a restart that failed; then it is removed."""
+        path = tmp_path / "socket"
+        with World(tmp_path, listen=(f"unix:{path}",)) as world:
+            inode = path.stat().st_ino
+            load = world.load()
+            world.set("crash", "fail")
+            (tmp_path / "now").touch()
+            world.fail()
+            world.unset("crash")
+            assert path.stat().st_ino == inode
+            world.restart()
+            assert path.stat().st_ino == inode
+            load.stop()
+            assert not load.faults
+            world.send(signal.SIGTERM)
+            world.gone(world.pid)
+            assert not path.exists()
+
+    def test_an_address_that_is_new_and_one_that_is_gone(self, tmp_path: Path) -> None:
+        """The successor binds the first by itself; the other ends with this generation."""
+        kept, gone, new = (tmp_path / name for name in ("kept", "gone", "new"))
+        with World(tmp_path, listen=(f"unix:{kept}", f"unix:{gone}")) as world:
+            load = world.load()
+            world.configure((f"unix:{kept}", f"unix:{new}"))
+            pid = world.restart()
+            load.stop()
+            assert not load.faults
+            assert ask(f"unix:{new}") == ask(f"unix:{kept}") == pid
+            assert not gone.exists()
+
+    def test_calls_under_way_are_finished_by_the_old_one(self, tmp_path: Path) -> None:
+        """It leaves when they are answered."""
+        with (
+            World(tmp_path) as world,
+            socket.create_connection(("127.0.0.1", int(world.address.rpartition(":")[2]))) as sock,
+        ):
+            sock.sendall(b"GET /slow?seconds=1.5 HTTP/1.1\r\nhost: world\r\n\r\n")
+            old = world.pid
+            world.restart()
+            reply = sock.recv(65536)
+            assert b"connection: close" in reply.lower()
+            assert reply.endswith(str(old).encode())
+
+
+STARTS = {
+    # What goes wrong: what the log of the old one says about it.
+    "fail at import": "the table is gone",
+    "exit at import": "exit code 7",
+    "fail at start": "the table is gone",
+    "no descriptors": "ulimit -n",
+}
+
+
+@pytest.mark.parametrize(("knob", "reason"), STARTS.items(), ids=list(STARTS))
+def test_a_successor_that_does_not_start(tmp_path: Path, knob: str, reason: str) -> None:
+    """The old one serves on, all descriptors are closed, and the reason is in its log."""
+    with World(tmp_path) as world:
+        world.set(knob, "the table is gone")
+        fails(world, reason)
+
+
+def test_a_configuration_that_is_wrong(tmp_path: Path) -> None:
+    """Every fault is in the log of the old one; after it is mended, a restart succeeds."""
+    with World(tmp_path) as world:
+        world.configure(("tcp://127.0.0.1:0",), "probatoin = 3")
+        fails(world, "probatoin")
+        world.configure(("tcp://127.0.0.1:0",))
+        world.restart()
+
+
+def test_an_address_that_cannot_be_had(tmp_path: Path) -> None:
+    """A new address that somebody else has: refused with its name."""
+    with World(tmp_path) as world, socket.create_server(("127.0.0.1", 0)) as taken:
+        there = f"127.0.0.1:{taken.getsockname()[1]}"
+        world.configure(("tcp://127.0.0.1:0", f"tcp://{there}"))
+        fails(world, there)
+
+
+def test_a_program_that_is_gone(tmp_path: Path) -> None:
+    """The folder it was started in, as a release that was removed: refused at once."""
+    folder = tmp_path / "release"
+    folder.mkdir()
+    with World(folder) as world:
+        load = world.load()
+        folder.rename(tmp_path / "moved")
+        world.move(tmp_path / "moved")
+        assert "cannot be started" in world.fail()
+        load.stop()
+        assert not load.faults
+        check(world)
+
+
+@pytest.mark.parametrize("how", ["garbage", "unknown type", "unknown version", "wrong nonce"])
+def test_a_successor_that_speaks_otherwise(tmp_path: Path, how: str) -> None:
+    """It is given up at its first word, long before it would count as hanging."""
+    reasons = {
+        "garbage": "cannot be understood",
+        "unknown type": "cannot be understood",
+        "unknown version": "it speaks version 98, 99 of the hand-over, and this release 1",
+        "wrong nonce": "does not know its nonce",
+    }
+    with World(tmp_path, child_timeout=3600) as world:
+        world.set("say", how)
+        fails(world, reasons[how])
+
+
+def test_a_successor_that_leaves_its_channel(tmp_path: Path) -> None:
+    """And lives: it is ended, as nobody could tell it to serve."""
+    with World(tmp_path, child_timeout=3600) as world:
+        world.set("say", "hang up")
+        fails(world, "has left its channel")
+
+
+@pytest.mark.parametrize("how", ["deaf", "mild"])
+def test_a_successor_that_hangs_and_says_nothing(tmp_path: Path, how: str) -> None:
+    """It is ended after its time: by SIGTERM, or by SIGKILL if it does not heed that."""
+    with World(tmp_path, child_timeout=1.0) as world:
+        world.set("hang at import", how)
+        fails(world, "nothing was heard of it for 1 s")
+
+
+def test_a_successor_that_goes_on_for_ever(tmp_path: Path) -> None:
+    """It says that it starts, again and again: there is a bound for that, too."""
+    with World(tmp_path, child_timeout=3600, child_timeout_most=2.0) as world:
+        world.set("hang at start")
+        fails(world, "it was not ready after 2 s")
+
+
+def test_a_successor_that_was_stopped(tmp_path: Path) -> None:
+    """By SIGSTOP while it starts: it is killed, though it hears of no SIGTERM."""
+    with World(tmp_path, child_timeout=2.0) as world:
+        world.set("hang at start")
+        load = world.load()
+        world.send(signal.SIGHUP)
+        child = world.successor()
+        world.send(signal.SIGSTOP, child)
+        assert "nothing was heard" in world.wait_said("was rolled back")
+        assert world.alive() == [world.pid]
+        load.stop()
+        assert not load.faults
+        check(world)
+
+
+CRASHES = {
+    "kill": "was killed by SIGKILL",
+    "fail": "the new code does not work",
+    "exit": "exit code 9",
+    "stop": "nothing was heard of process",
+}
+
+
+@pytest.mark.parametrize(("how", "reason"), CRASHES.items(), ids=list(CRASHES))
+def test_a_successor_that_fails_on_probation(tmp_path: Path, how: str, reason: str) -> None:
+    """The old one accepts again at once; what waits in the queue is answered by it.
+
+    Only what the successor had accepted can be lost, one request a user here.
+    """
+    with World(tmp_path, probation=3600, heartbeat=0.2) as world:
+        world.set("crash", how)
+        load = world.load(users=2)
+        world.send(signal.SIGHUP)
+        child = world.successor()
+        until(lambda: load.answers[child])
+        (tmp_path / "now").touch()
+        assert reason in world.wait_said("was rolled back")
+        before = load.answers[world.pid]
+        until(lambda: load.answers[world.pid] > before)
+        load.stop()
+        assert sum(load.faults.values()) <= 2
+        assert "refused" not in load.faults
+        assert world.alive() == [world.pid]
+        check(world)
+
+
+def test_a_successor_that_is_asked_to_stop_on_probation(tmp_path: Path) -> None:
+    """The service was meant: both generations end, and the path is removed."""
+    path = tmp_path / "socket"
+    with World(tmp_path, listen=(f"unix:{path}",), probation=3600) as world:
+        world.send(signal.SIGHUP)
+        world.wait_said("restart: serving")
+        child = world.successor()
+        until(lambda: ask(f"unix:{path}") == child)
+        world.send(signal.SIGTERM, child)
+        assert world.gone(world.pid) == 0
+        world.gone(child)
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("serving", [False, True])
+def test_a_stop_during_a_restart(tmp_path: Path, serving: bool) -> None:
+    """SIGTERM to the old one ends the successor, however far it is, and then the service."""
+    with World(tmp_path, probation=3600) as world:
+        if not serving:
+            world.set("hang at start")
+        world.send(signal.SIGHUP)
+        child = world.successor()
+        if serving:
+            until(lambda: ask(world.address) == child)
+        world.send(signal.SIGTERM)
+        assert world.gone(world.pid) == 0
+        assert child not in world.alive()
+        assert "rolled back" in world.log()
+        check(world)
+
+
+def test_two_restarts_at_once(tmp_path: Path) -> None:
+    """The second waits until the successor is alone, however often it was asked for."""
+    with World(tmp_path) as world:
+        load = world.load()
+        world.send(signal.SIGHUP)
+        world.successor()
+        for times in (1, 2, 3):
+            world.send(signal.SIGUSR2)
+            world.wait_said("SIGUSR2: a restart is under way; another restart follows", times)
+        assert "generation 2 serves" in world.wait_said("restarted in", 2)
+        until(lambda: len(world.alive()) == 1)
+        load.stop()
+        assert not load.faults
+        assert len(load.answers) <= 3
+        check(world)
+
+
+class TestOrphans:
+    def test_before_it_is_prepared(self, tmp_path: Path) -> None:
+        """It ends with 75, long before its start would be over."""
+        with World(tmp_path) as world:
+            world.set("hang at start")
+            world.send(signal.SIGHUP)
+            child = world.successor()
+            until((tmp_path / "hanging").exists)
+            world.send(signal.SIGKILL)
+            world.gone(world.pid)
+            assert world.gone(child) == 75
+
+    def test_when_it_is_prepared(self, tmp_path: Path) -> None:
+        """Its word to serve never comes: it takes over, and the queue is answered."""
+        with World(tmp_path) as world:
+            world.set("hold")
+            world.send(signal.SIGHUP)
+            child = world.successor()
+            until((tmp_path / "held").exists)
+            world.send(signal.SIGSTOP)
+            until(world.paused)
+            load = world.load(wait=False)
+            world.unset("hold")
+            world.wait_said("prepared, and waiting for the word to serve")
+            world.send(signal.SIGKILL)
+            until(lambda: load.answers[child])
+            load.stop()
+            assert not load.faults
+            world.wait_said("the parent is gone; taking over")
+            world.gone(world.pid)
+            world.pid = child
+            world.restart()  # it is a generation as any other
+
+    def test_after_the_commit(self, tmp_path: Path) -> None:
+        """It goes on by itself, and can be restarted."""
+        with World(tmp_path, probation=3600) as world:
+            load = world.load()
+            world.send(signal.SIGHUP)
+            child = world.successor()
+            until(lambda: load.answers[child])
+            world.send(signal.SIGKILL)
+            world.gone(world.pid)
+            before = load.answers[child]
+            until(lambda: load.answers[child] > before)
+            load.stop()
+            assert not load.faults
+
+    def test_both_killed(self, tmp_path: Path) -> None:
+        """Nobody holds the queue any more: the port is free, and a new start works."""
+        with World(tmp_path, probation=3600) as world:
+            world.send(signal.SIGHUP)
+            child = world.successor()
+            world.wait_said("restart: serving")
+            address = world.address
+            for pid in (world.pid, child):
+                world.send(signal.SIGKILL, pid)
+            world.gone(world.pid)
+            assert world.gone(child) == -signal.SIGKILL
+            with pytest.raises(ConnectionRefusedError):
+                ask(address)
+
+
+def test_one_generation_at_a_time(tmp_path: Path) -> None:
+    """A successor is not restarted before the one before it has left, but then it is."""
+    with World(tmp_path, probation=2.0) as world:
+        world.send(signal.SIGHUP)
+        world.wait_said("restart: serving")
+        child = world.successor()
+        until(lambda: ask(world.address) == child)
+        world.send(signal.SIGHUP, child)
+        world.wait_said("SIGHUP: the generation before has not left yet")
+        world.wait_said("restarted in", 2)
+        until(lambda: len(world.alive()) == 1)
+        check(world)
