@@ -162,7 +162,7 @@ def command(
     if workers is not None:
         from mainstay.cli.workers import supervise  # noqa: PLC0415 - few runs need it
 
-        leave(supervise(target, files, given, addresses, workers))
+        leave(supervise(target, files, given, addresses, workers, control))
     try:
         service = find_service(target)
         if addresses:

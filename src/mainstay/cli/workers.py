@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mainstay.cli.exits import Exit, Failure
 from mainstay.core.effects import Effects
-from mainstay.errors import UsageError
+from mainstay.errors import StartError, UsageError
 from mainstay.observe.log import Logs, LogSettings
+from mainstay.process.control_door import ControlDoor
 from mainstay.process.launch import Launch, launched
 from mainstay.process.lifeline import find_parent
 from mainstay.process.supervisor import Supervisor
@@ -64,10 +66,20 @@ def supervise(
     flags: Sequence[str],
     addresses: Sequence[str],
     size: int,
+    control: str | None = None,
 ) -> int:
     """Have `size` workers serve `target` until a signal ends it; the exit code.
 
-    Raises: UsageError where there can be no workers.
+    Args:
+        target: see `mainstay run`.
+        files: of ``--config``.
+        flags: of ``--set``.
+        addresses: of ``--listen``.
+        size: how many.
+        control: where the control socket is; None for the default, empty for none.
+
+    Raises: UsageError where there can be no workers; Failure when the control socket that was named
+    cannot be had.
     """
     if not hasattr(os, "pidfd_open"):
         raise UsageError(
@@ -78,26 +90,48 @@ def supervise(
     logs = _Logs(Effects())
     try:
         with asyncio.Runner() as runner:
-            return runner.run(_supervise(own, worker, size, target, logs))
+            return runner.run(_supervise(own, worker, size, target, logs, control))
+    except StartError as error:
+        raise Failure(error.message, Exit.NOT_STARTED) from None
     finally:
         logs.close()
 
 
-async def _supervise(own: Launch, worker: Launch, size: int, target: str, logs: _Logs) -> int:
+async def _supervise(
+    own: Launch, worker: Launch, size: int, target: str, logs: _Logs, control: str | None
+) -> int:
+    parent = find_parent(os.environ)
+
+    def ready() -> None:
+        if parent is not None:
+            door.take_over()
+
+    def left() -> None:
+        door.release()
+
     supervisor = Supervisor(
         own,
         worker,
         size,
         target=target,
         version=VERSION,
-        parent=find_parent(os.environ),
+        parent=parent,
         said=logs.adapt,
+        ready=ready,
+        left=left,
     )
+    # The configuration is the workers' affair, so its path is not known here.
+    door = ControlDoor(
+        supervisor, setting=control, target=target, folder=Path(own.folder), environ=os.environ
+    )
+    if parent is None:
+        door.open()
     undo = install(supervisor, has_terminal=Effects().process.has_terminal())
     try:
         return await supervisor.run()
     finally:
         undo()
+        door.close()
 
 
 class _Logs:

@@ -88,6 +88,7 @@ class Snapshot:
         listeners: addresses, such as ``tcp://127.0.0.1:8000``.
         workers: every process that serves, the one that answers included if it does.
         restarts: the last ones, the newest last.
+        trouble: what an operator has to mend, such as a worker that does not start; or empty.
     """
 
     role: Literal["single", "supervisor"]
@@ -101,6 +102,7 @@ class Snapshot:
     listeners: list[str] = field(default_factory=list)
     workers: list[WorkerSnapshot] = field(default_factory=list)
     restarts: list[Outcome] = field(default_factory=list)
+    trouble: str = ""
 
 
 class Controlled(Protocol):

@@ -70,14 +70,15 @@ class ControlDoor:
         except Error as error:
             if self._setting is not None:
                 raise StartError("the control socket", error) from error
-            _complain(error)
+            # An offer that cannot be kept: nobody has asked for it yet.
+            _log.info("this process has no control socket: %s", error)
 
     def take_over(self) -> None:
         """Be reachable as soon as the generation before lets go of the path."""
         try:
             self._server = self._made()
         except Error as error:
-            _complain(error)
+            _log.warning("this process has no control socket: %s", error)
             return
         if self._server is not None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(), name="control")
@@ -88,7 +89,7 @@ class ControlDoor:
             await self._server.wait_free()
         except Error as error:
             # The service serves by now, and that counts for more.
-            _complain(error)
+            _log.warning("this process has no control socket: %s", error)
 
     def _made(self) -> ControlServer | None:
         if self._setting is not None:
@@ -116,7 +117,3 @@ class ControlDoor:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
-
-
-def _complain(error: Error) -> None:
-    _log.warning("this process has no control socket: %s", error)

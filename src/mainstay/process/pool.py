@@ -119,9 +119,9 @@ class Pool:
         return sum(worker.serves for worker in self._places.values())
 
     @property
-    def in_charge(self) -> list[int]:
-        """The places that have a worker."""
-        return sorted(self._places)
+    def given_up(self) -> bool:
+        """Whether no worker is started any more, because too many starts have failed."""
+        return self._respawn.gave_up
 
     @property
     def processes(self) -> int:
@@ -296,6 +296,7 @@ class Pool:
             await asyncio.wait(tasks)
             self.shrink(before, "the others did not start")
             raise
+        self._fill()
 
     def shrink(self, size: int, reason: str) -> None:
         """Let go of the last workers."""
@@ -342,7 +343,8 @@ class Pool:
         finally:
             if worker.offspring.pid:
                 self._spawn(self._follow(worker))
-        self._adopt(worker.offspring)
+            if worker.offspring.settings:
+                self._adopt(worker.offspring)
 
     def _adopt(self, child: Offspring) -> None:
         """Go by what a worker says about the process from now on."""

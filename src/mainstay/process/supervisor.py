@@ -58,6 +58,7 @@ class Supervisor:
         version: of mainstay.
         parent: descriptor and nonce of the supervisor before this one, if there is one.
         ready: called once, when all workers serve.
+        left: called once, when another supervisor has taken over for good.
         reopen: opens log files of this process anew.
         said: called with the settings that a worker says.
 
@@ -76,6 +77,7 @@ class Supervisor:
         version: str,
         parent: tuple[int, str] | None = None,
         ready: Callable[[], object] = lambda: None,
+        left: Callable[[], object] = lambda: None,
         reopen: Callable[[], object] = lambda: None,
         said: Callable[[Mapping[str, Any]], object] = lambda settings: None,
     ) -> None:
@@ -85,6 +87,7 @@ class Supervisor:
         self._target = target
         self._version = version
         self._tell_ready = ready
+        self._tell_left = left
         self._reopen = reopen
         self._said = said
         self._loop = asyncio.get_running_loop()
@@ -107,6 +110,7 @@ class Supervisor:
         self._old: list[Pool] = []
         self._asked: asyncio.Future[int] = self._loop.create_future()
         self._reason = ""
+        self._trouble = ""
         self._force = False
         self._handover = False
         self.draining = False
@@ -147,7 +151,11 @@ class Supervisor:
         _log.info("starting %d workers", self._size)
         if upstream is None:
             pool.supervise()
-            await pool.wait_ready(self._size)
+            try:
+                await pool.wait_ready(self._size)
+            except ChildFailed:
+                if not pool.serving:
+                    raise
         else:
             await pool.prepare(_log.info)
             await upstream.prepared(self._sockets.addresses)
@@ -158,6 +166,7 @@ class Supervisor:
         self._ready = True
         _log.info("%s runs on %s", pool.name, ", ".join(self._sockets.addresses) or "no address")
         self._tell_ready()
+        self._restart_again()
 
     def _not_started(self, error: BaseException) -> None:
         reason = str(error) or type(error).__name__
@@ -187,6 +196,7 @@ class Supervisor:
     def _gave_up(self, reason: str, code: int) -> None:
         """The workers of the generation that serves do not start any more."""
         assert self._pool is not None
+        self._trouble = f"a worker does not start: {reason}"
         if self._pool.serving:
             _log.critical(
                 "giving up on a worker that does not start, while %d others serve: %s; mend it and "
@@ -214,6 +224,8 @@ class Supervisor:
             await asyncio.wait([self._restarting])
         for task in self._tasks:
             task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         # The workers accept until they have left; with the last of them the sockets close.
         self._sockets.let_go()
         pools = [*self._old, *([self._pool] if self._pool is not None else [])]
@@ -253,6 +265,7 @@ class Supervisor:
             self._sockets.addresses,
             workers,
             list(self._outcomes),
+            self._trouble if pool is not None and pool.given_up else "",
         )
 
     def stop(self, reason: str, force: bool) -> None:
@@ -287,7 +300,7 @@ class Supervisor:
                 try:
                     await pool.grow(workers)
                 except ChildFailed as error:
-                    raise ResourceError(f"{before} workers remain: {error}") from error
+                    raise ResourceError(f"the number of workers stays {before}: {error}") from error
             else:
                 pool.shrink(workers, "scaled down")
             if workers != before:
@@ -311,8 +324,9 @@ class Supervisor:
 
     def wish_restart(self, kind: RestartKind, why: str) -> None:
         """Restart, or do so again when the restart under way is over; nobody waits for it."""
-        if self._restarting is not None:
-            _log.info("%s: a restart is under way; another one follows it", why)
+        if self._restarting is not None or not self._ready:
+            under_way = "a restart" if self._ready else "the start"
+            _log.info("%s: %s is under way; a restart follows it", why, under_way)
             self._again = True
             return
         _log.info("%s: %s", why, kind)
@@ -363,6 +377,9 @@ class Supervisor:
 
     def _restarted(self, task: asyncio.Task[Outcome]) -> None:
         self._restarting = None
+        self._restart_again()
+
+    def _restart_again(self) -> None:
         if self._again and not self.stopping:
             self._again = False
             self.wish_restart("restart", "as asked for meanwhile")
@@ -377,7 +394,7 @@ class Supervisor:
         """A new generation of workers. Raises: ChildFailed, when the old one serves on."""
         old = self._pool
         assert old is not None
-        for pool in self._old:
+        for pool in list(self._old):
             progress(f"waiting for generation {pool.generation} to finish")
             await pool.wait_ended()
         self._generation += 1
@@ -475,6 +492,7 @@ class Supervisor:
         self._sockets.handed_over = True
         self._handover = True
         self._finish(f"process {child.pid} serves")
+        self._tell_left()
 
     async def _watch(self, child: Offspring, seconds: float) -> None:
         """Raises: ChildFailed when the new supervisor ends of itself within so many seconds."""
