@@ -1,0 +1,324 @@
+"""Facts about `mainstay.process.supervisor`, with real workers, in the loop of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from mainstay.errors import ResourceError, UsageError
+from mainstay.interfaces.controlled import Controlled, Outcome
+from tests.process.crew import Crew, alive, children, crew, write_service
+
+pytestmark = pytest.mark.real_loop
+
+
+def nothing(text: str) -> None:
+    """Let nobody hear of the progress."""
+
+
+async def asking(running: Crew, answers: list[str], stop: asyncio.Event) -> None:
+    """Ask again and again, over a new connection each; whatever goes wrong is raised."""
+    while not stop.is_set():
+        answers.append(await running.get("/who"))
+        await asyncio.sleep(0.005)
+
+
+class TestWorkers:
+    async def test_workers_share_the_sockets_and_the_status_tells_all(self, tmp_path: Path) -> None:
+        """Each has its place; port 0 is one port for all; the supervisor is no worker."""
+        async with crew(tmp_path) as running:
+            await running.wait_ready()
+            controlled: Controlled = running.supervisor
+            status = controlled.status()
+            assert (status.role, status.name, status.state) == ("supervisor", "tiny", "running")
+            assert [worker.index for worker in status.workers] == [0, 1]
+            assert len(status.listeners) == 1
+            assert not status.listeners[0].endswith(":0")
+            assert os.getpid() not in running.pids()
+            await running.until(lambda: all(w.memory for w in running.supervisor.status().workers))
+            pid, _ = (await running.get("/who")).split()
+            assert int(pid) in running.pids()
+        assert await running.ended == 0
+        assert not [pid for pid in children(os.getpid()) if not alive(pid)]
+
+    async def test_a_killed_worker_loses_nothing_that_waits(self, tmp_path: Path) -> None:
+        """The queue is one: connections made while nobody can accept are answered by the next."""
+        async with crew(tmp_path, 1) as running:
+            await running.wait_ready()
+            (pid,) = running.pids()
+            os.kill(pid, signal.SIGSTOP)
+            waiting = [asyncio.ensure_future(running.get("/who")) for _ in range(20)]
+            await asyncio.sleep(0.1)
+            os.kill(pid, signal.SIGKILL)
+            answers = await asyncio.gather(*waiting)
+            assert len({answer.split()[0] for answer in answers} - {str(pid)}) == 1
+            assert len(answers) == 20
+
+    async def test_a_worker_that_hangs_is_replaced(self, tmp_path: Path) -> None:
+        """A loop that is blocked sends no signs of life."""
+        async with crew(tmp_path, 1, hang_timeout=0.6) as running:
+            await running.wait_ready()
+            (pid,) = running.pids()
+            stuck = asyncio.ensure_future(running.get("/block"))
+            await running.until(lambda: bool(running.pids()) and running.pids() != [pid])
+            assert not alive(pid)
+            assert (await running.get("/who")).split()[0] != str(pid)
+            with pytest.raises((AssertionError, OSError)):
+                await stuck
+
+    async def test_a_worker_is_replaced_after_its_share_of_calls(self, tmp_path: Path) -> None:
+        """The new one serves before the old one leaves: nobody is refused."""
+        async with crew(tmp_path, 1, requests=20, jitter=0.0) as running:
+            await running.wait_ready()
+            (first,) = running.pids()
+            answers: list[str] = []
+            stop = asyncio.Event()
+            load = asyncio.ensure_future(asking(running, answers, stop))
+            await running.until(lambda: len({each.split()[0] for each in answers}) >= 3)
+            stop.set()
+            await load
+            await running.until(lambda: not alive(first))
+            assert answers.count(f"{first} 1") >= 20
+
+    async def test_workers_come_and_go_as_asked(self, tmp_path: Path) -> None:
+        """`scale` answers when they serve; those that go drain first; less than one is refused."""
+        async with crew(tmp_path, 1) as running:
+            await running.wait_ready()
+            assert await running.supervisor.scale(3) == 1
+            assert len(running.pids()) == 3
+            slow = [asyncio.ensure_future(running.get("/slow?seconds=0.5")) for _ in range(12)]
+            await asyncio.sleep(0.1)
+            assert await running.supervisor.scale(1) == 3
+            assert len(running.pids()) == 1
+            assert len(await asyncio.gather(*slow)) == 12
+            with pytest.raises(UsageError, match="one is the least"):
+                await running.supervisor.scale(0)
+
+    async def test_the_number_stays_when_the_others_do_not_start(self, tmp_path: Path) -> None:
+        """And the error says why."""
+        async with crew(tmp_path, 1) as running:
+            await running.wait_ready()
+            (tmp_path / "fail at start").write_text("no such database")
+            with pytest.raises(ResourceError, match="stays 1: .*no such database"):
+                await running.supervisor.scale(2)
+            assert len(running.pids()) == 1
+            assert (await running.get("/who")).endswith(" 1")
+
+    async def test_drained_they_serve_on_and_accept_nothing(self, tmp_path: Path) -> None:
+        """What connects meanwhile is answered afterwards."""
+        async with crew(tmp_path, 1) as running:
+            await running.wait_ready()
+            running.supervisor.drain(True)
+            await running.until(lambda: bool(running.pids("paused")))
+            assert running.supervisor.status().state == "draining"
+            waiting = asyncio.ensure_future(running.get("/who"))
+            done, _ = await asyncio.wait([waiting], timeout=0.3)
+            assert not done
+            running.supervisor.drain(False)
+            assert (await waiting).endswith(" 1")
+
+
+class TestCrashLoop:
+    async def test_a_start_that_never_succeeds_ends_it_with_the_reason(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """After so many in a row, with the exit code of the service itself."""
+        write_service(tmp_path)
+        (tmp_path / "fail at start").write_text("no such database")
+        async with crew(tmp_path, 1) as running, asyncio.timeout(20):
+            assert await running.ended == 3
+        assert sum("did not start" in line for line in caplog.messages) == 2
+        assert any("no worker starts" in m and "no such database" in m for m in caplog.messages)
+
+    async def test_what_no_repetition_mends_is_tried_once(self, tmp_path: Path) -> None:
+        """A module that cannot be imported: exit code 4."""
+        write_service(tmp_path, give_up_after=100)
+        (tmp_path / "fail at import").write_text("no such module")
+        async with crew(tmp_path, 1) as running, asyncio.timeout(20):
+            assert await running.ended == 4
+
+    async def test_the_others_serve_on_when_one_does_not_start(self, tmp_path: Path) -> None:
+        """The status says so, until it is mended and they are scaled, reloaded or restarted."""
+        async with crew(tmp_path) as running:
+            await running.wait_ready()
+            (tmp_path / "fail at start").write_text("no such database")
+            os.kill(running.pids()[0], signal.SIGKILL)
+            await running.until(lambda: bool(running.supervisor.status().trouble))
+            status = running.supervisor.status()
+            assert "no such database" in status.trouble
+            assert status.state == "running"
+            assert len(running.pids()) == 1
+            assert (await running.get("/who")).endswith(" 1")
+            (tmp_path / "fail at start").unlink()
+            outcome = await running.supervisor.restart("reload", nothing)
+            assert outcome.ok, outcome
+            await running.until(lambda: len(running.pids()) == 2)
+            assert running.supervisor.status().trouble == ""
+
+    async def test_a_worker_that_dies_later_is_never_given_up(self, tmp_path: Path) -> None:
+        """It had been ready, so it is started again at once, and again with a delay."""
+        async with crew(tmp_path, 1) as running:
+            await running.wait_ready()
+            for _ in range(5):
+                (pid,) = running.pids()
+                (tmp_path / "die").touch()
+                await running.until(
+                    lambda pid=pid: bool(running.pids()) and running.pids() != [pid]  # type: ignore[misc]
+                )
+            assert running.supervisor.status().trouble == ""
+
+
+class TestRestart:
+    async def test_a_new_generation_takes_over_and_nobody_notices(self, tmp_path: Path) -> None:
+        """New code, new configuration; calls of the old generation are finished."""
+        async with crew(tmp_path) as running:
+            await running.wait_ready()
+            old = running.pids()
+            answers: list[str] = []
+            stop = asyncio.Event()
+            load = asyncio.ensure_future(asking(running, answers, stop))
+            slow = asyncio.ensure_future(running.get("/slow?seconds=2"))
+            await asyncio.sleep(0.1)
+            (tmp_path / "version").write_text("2")
+            steps: list[str] = []
+            outcome = await running.supervisor.restart("restart", steps.append)
+            assert outcome.ok, outcome
+            assert outcome.generation == 1
+            assert any("prepared" in step for step in steps)
+            assert (await running.get("/who")).endswith(" 2")
+            assert (await slow).endswith(" 1")
+            stop.set()
+            await load
+            assert {answer.split()[1] for answer in answers} == {"1", "2"}
+            await running.until(lambda: len(running.supervisor.status().workers) == 2)
+            assert not any(alive(pid) for pid in old)
+            assert [each.generation for each in running.supervisor.status().workers] == [1, 1]
+            assert running.supervisor.status().restarts == [outcome]
+
+    async def test_code_that_fails_changes_nothing(self, tmp_path: Path) -> None:
+        """The old generation serves on, and the outcome says why."""
+        async with crew(tmp_path) as running:
+            await running.wait_ready()
+            old = running.pids()
+            for number, knob in enumerate(["fail at import", "fail at start"], 1):
+                (tmp_path / knob).write_text(f"broken {number}")
+                outcome = await running.supervisor.restart("restart", nothing)
+                (tmp_path / knob).unlink()
+                assert not outcome.ok
+                assert f"broken {number}" in outcome.reason
+                assert outcome.generation == 0
+            (tmp_path / "tiny.toml").write_text("[mainstay.process]\nprobation = -1\n")
+            outcome = await running.supervisor.restart("restart", nothing)
+            assert "probation" in outcome.reason
+            assert running.pids() == old
+            assert (await running.get("/who")).endswith(" 1")
+
+    async def test_a_generation_that_dies_young_is_rolled_back(self, tmp_path: Path) -> None:
+        """The old one stands by for the probation, and accepts again."""
+        async with crew(tmp_path, 1, probation=60.0) as running:
+            await running.wait_ready()
+            old = running.pids()
+            restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await running.until(lambda: bool(running.pids("paused")))
+            assert running.supervisor.status().state == "restarting"
+            (new,) = set(running.pids()) - set(old)
+            os.kill(new, signal.SIGKILL)
+            outcome = await restart
+            assert not outcome.ok
+            assert "rolled back" in outcome.reason
+            assert "SIGKILL" in outcome.reason
+            assert (await running.get("/who")).split()[0] == str(old[0])
+
+    async def test_two_at_once_are_one(self, tmp_path: Path) -> None:
+        """The second is refused, and says why."""
+        async with crew(tmp_path, 1) as running:
+            await running.wait_ready()
+            first = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await asyncio.sleep(0)
+            second: Outcome = await running.supervisor.restart("reload", nothing)
+            assert not second.ok
+            assert "under way" in second.reason
+            assert (await first).ok
+
+    async def test_a_reload_replaces_one_after_the_other(self, tmp_path: Path) -> None:
+        """At least as many as there should be serve, at every moment; it ends at a failure."""
+        async with crew(tmp_path) as running:
+            await running.wait_ready()
+            old = running.pids()
+            answers: list[str] = []
+            fewest: list[int] = []
+            stop = asyncio.Event()
+            load = asyncio.ensure_future(asking(running, answers, stop))
+            (tmp_path / "version").write_text("2")
+            steps: list[str] = []
+
+            def step(text: str) -> None:
+                steps.append(text)
+                fewest.append(len(running.pids()))
+
+            outcome = await running.supervisor.restart("reload", step)
+            stop.set()
+            await load
+            assert outcome.ok, outcome
+            assert min(fewest) >= 2
+            assert steps == ["worker 0 is replaced, 1 of 2", "worker 1 is replaced, 2 of 2"]
+            assert not set(running.pids()) & set(old)
+            (tmp_path / "fail at start").write_text("broken")
+            new = running.pids()
+            outcome = await running.supervisor.restart("reload", nothing)
+            assert not outcome.ok
+            assert "broken" in outcome.reason
+            assert running.pids() == new
+
+    async def test_an_address_that_is_not_asked_for_any_more_is_let_go(
+        self, tmp_path: Path
+    ) -> None:
+        """Once the generation that wanted it cannot come back; its path is removed."""
+        path = tmp_path / "old.sock"
+        async with crew(tmp_path, 1, listen=f"unix:{path}") as running:
+            await running.wait_ready()
+            assert (await running.get("/who")).endswith(" 1")
+            other = tmp_path / "new.sock"
+            write_service(tmp_path, f"unix:{other}")
+            assert (await running.supervisor.restart("restart", nothing)).ok
+            assert not path.exists()
+            assert running.supervisor.status().listeners == [f"unix:{other}"]
+            assert (await running.get("/who")).endswith(" 1")
+        assert not other.exists()
+
+    async def test_stopping_takes_back_a_restart(self, tmp_path: Path) -> None:
+        """Both generations end."""
+        async with crew(tmp_path, 1, probation=60.0) as running:
+            await running.wait_ready()
+            restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await running.until(lambda: bool(running.pids("paused")))
+            everybody = [each.pid for each in running.supervisor.status().workers]
+            assert len(everybody) == 2
+            running.supervisor.stop("enough", False)
+            outcome = await restart
+            assert not outcome.ok
+            assert await running.ended == 0
+            assert not any(alive(pid) for pid in everybody)
+
+    async def test_twenty_restarts_leave_nothing_behind(self, tmp_path: Path) -> None:
+        """No descriptor, no process, no zombie."""
+        async with crew(tmp_path, 1, probation=0.0) as running:
+            await running.wait_ready()
+
+            def descriptors() -> int:
+                return len(list(Path("/proc/self/fd").iterdir()))
+
+            before = descriptors()
+            for number in range(1, 21):
+                if number % 4 == 0:
+                    (tmp_path / "fail at import").write_text("broken")
+                outcome = await running.supervisor.restart("restart", nothing)
+                assert outcome.ok is (number % 4 != 0), outcome
+                (tmp_path / "fail at import").unlink(missing_ok=True)
+            await running.until(lambda: len(running.supervisor.status().workers) == 1)
+            assert descriptors() == before
+            assert children(os.getpid()) == running.pids()

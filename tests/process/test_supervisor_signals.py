@@ -1,0 +1,224 @@
+"""Facts about `mainstay.process.supervisor_signals`, with ``mainstay run --workers`` itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mainstay.process.supervisor_signals import TOGETHER, Escalation, Level
+from tests.process.crew import (
+    Process,
+    alive,
+    children,
+    get,
+    supervised,
+    wait_until,
+    write_service,
+)
+
+TWO = ("--workers", "2")
+
+
+def ask(address: str, path: str = "/who") -> str:
+    """The body of an answer, over a connection of its own."""
+    return asyncio.run(get(address, path))
+
+
+class TestEscalation:
+    def test_one_wish_is_counted_once(self) -> None:
+        """Ctrl-C reaches the whole group, and a parent may send a TERM as well."""
+        escalation = Escalation()
+        assert escalation.again(10.0) is Level.STOP
+        assert escalation.again(10.0 + TOGETHER / 2) is Level.SAME
+
+    def test_each_further_one_is_harder(self) -> None:
+        """The second forces, the third kills, and so does every one after it."""
+        escalation = Escalation()
+        levels = [escalation.again(10.0 * number) for number in range(4)]
+        assert levels == [Level.STOP, Level.FORCE, Level.KILL, Level.KILL]
+
+
+class TestStopping:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_the_workers_drain_first(self, tmp_path: Path, number: int) -> None:
+        """What is under way is answered; the exit code is 0, and nobody is left."""
+        with supervised(tmp_path, *TWO) as process:
+            address = process.address()
+            answers: list[str] = []
+            asking = threading.Thread(
+                target=lambda: answers.append(ask(address, "/slow?seconds=1"))
+            )
+            asking.start()
+            time.sleep(0.3)
+            below = process.workers()
+            assert len(below) == 2
+            process.process.send_signal(number)
+            assert process.wait_ended() == 0
+            asking.join()
+            assert len(answers) == 1
+            assert not any(alive(pid) for pid in below)
+            assert process.messages[-1] == "stopped, exit code 0"
+
+    def test_the_second_signal_forces(self, tmp_path: Path) -> None:
+        """What is under way is cancelled, and the exit code says that it was."""
+        with supervised(tmp_path, *TWO) as process:
+            address = process.address()
+
+            def cut() -> None:
+                with suppress(AssertionError, OSError):
+                    ask(address, "/slow?seconds=60")
+
+            asking = threading.Thread(target=cut)
+            asking.start()
+            time.sleep(0.3)
+            process.process.send_signal(signal.SIGTERM)
+            process.wait_for("stopping: SIGTERM", 3)
+            time.sleep(TOGETHER)
+            process.process.send_signal(signal.SIGTERM)
+            assert process.wait_ended() == 124
+            asking.join()
+
+    def test_ctrl_c_reaches_everybody_and_is_one_wish(self, tmp_path: Path) -> None:
+        """The whole process group hears it; nobody is started anew, nothing is forced."""
+        with supervised(tmp_path, *TWO) as process:
+            process.address()
+            os.killpg(process.process.pid, signal.SIGINT)
+            assert process.wait_ended() == 0
+            assert not any("serves" in message for message in process.messages[-6:])
+
+    def test_quit_tells_what_everything_is_doing(self, tmp_path: Path) -> None:
+        """Each worker logs its stacks, and all of them end."""
+        with supervised(tmp_path, *TWO) as process:
+            process.address()
+            process.process.send_signal(signal.SIGQUIT)
+            process.wait_ended()
+            assert sum("what everything is doing" in each for each in process.messages) == 2
+
+    def test_a_killed_supervisor_takes_its_workers_along(self, tmp_path: Path) -> None:
+        """Within a second, with work under way; and the port is free."""
+        with supervised(tmp_path, *TWO) as process:
+            address = process.address()
+
+            def cut() -> None:
+                with suppress(AssertionError, OSError):
+                    ask(address, "/slow?seconds=60")
+
+            asking = threading.Thread(target=cut)
+            asking.start()
+            time.sleep(0.3)
+            below = process.workers()
+            assert len(below) == 2
+            process.process.kill()
+            began = time.monotonic()
+            wait_until(lambda: not any(alive(pid) for pid in below))
+            assert time.monotonic() - began < 1.0
+            asking.join()
+            host, _, port = address.removeprefix("tcp://").rpartition(":")
+            with socket.socket() as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((host, int(port)))
+                sock.listen()
+
+
+class TestWishes:
+    def test_hang_up_restarts(self, tmp_path: Path) -> None:
+        """All workers are new; the supervisor and its port are the same."""
+        with supervised(tmp_path, *TWO) as process:
+            address = process.address()
+            old = set(process.workers())
+            (tmp_path / "version").write_text("2")
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for("generation 1 serves")
+            assert ask(address).endswith(" 2")
+            wait_until(lambda: len(process.workers()) == 2)
+            assert not old & set(process.workers())
+
+    def test_a_hang_up_during_a_restart_is_remembered(self, tmp_path: Path) -> None:
+        """However many there are, one more restart follows."""
+        with supervised(tmp_path, "--workers", "1", probation=1.0) as process:
+            process.address()
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for("stands by")
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for("a restart follows")
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for("generation 2 serves")
+            assert not any("generation 3" in message for message in process.messages)
+
+    def test_workers_are_added_and_taken_away(self, tmp_path: Path) -> None:
+        """TTIN and TTOU; the last one stays."""
+        with supervised(tmp_path, "--workers", "1") as process:
+            process.address()
+            process.process.send_signal(signal.SIGTTIN)
+            process.wait_for("2 workers, 1 before")
+            assert len(process.workers()) == 2
+            process.process.send_signal(signal.SIGTTOU)
+            wait_until(lambda: len(process.workers()) == 1)
+            process.process.send_signal(signal.SIGTTOU)
+            process.wait_for("one is the least")
+
+    def test_the_supervisor_is_replaced_as_well(self, tmp_path: Path) -> None:
+        """USR2: another one serves at the same port, and the one before ends well."""
+        with supervised(tmp_path, *TWO) as process:
+            address = process.address()
+            old = process.workers()
+            (tmp_path / "version").write_text("2")
+            new = replaced(process, old)
+            try:
+                assert process.process.wait(20) == 0
+                assert ask(address).endswith(" 2")
+                assert not any(alive(pid) for pid in old)
+                assert len(children(new)) == 2
+                os.kill(new, signal.SIGTERM)
+            finally:
+                wait_until(lambda: not alive(new))
+            assert process.wait_ended() == 0
+
+    def test_a_supervisor_that_cannot_be_replaced_goes_on(self, tmp_path: Path) -> None:
+        """The new one ends with its workers; the path of the Unix socket stays."""
+        path = tmp_path / "tiny.sock"
+        write_service(tmp_path, f"unix:{path}")
+        with supervised(tmp_path, *TWO) as process:
+            address = process.address()
+            old = process.workers()
+            (tmp_path / "fail at start").write_text("no such database")
+            process.process.send_signal(signal.SIGUSR2)
+            assert "no such database" in process.wait_for("the replace failed")
+            assert sorted(process.workers()) == sorted(old)
+            assert ask(address).endswith(" 1")
+            process.process.send_signal(signal.SIGTERM)
+            assert process.wait_ended() == 0
+            assert not path.exists()
+
+    def test_a_replaced_supervisor_keeps_the_path(self, tmp_path: Path) -> None:
+        """It is the new one's to remove, when it ends."""
+        path = tmp_path / "tiny.sock"
+        write_service(tmp_path, f"unix:{path}")
+        with supervised(tmp_path, "--workers", "1") as process:
+            address = process.address()
+            new = replaced(process, process.workers())
+            try:
+                assert process.process.wait(20) == 0
+                assert path.exists()
+                assert ask(address).endswith(" 1")
+                os.kill(new, signal.SIGTERM)
+            finally:
+                wait_until(lambda: not alive(new))
+            assert not path.exists()
+
+
+def replaced(process: Process, old: list[int]) -> int:
+    """Send USR2, and wait until another supervisor serves; its process."""
+    process.process.send_signal(signal.SIGUSR2)
+    process.wait_for("starting another supervisor")
+    found = wait_until(lambda: set(process.workers()) - set(old))
+    process.wait_for("standing by for")
+    return int(found.pop())
