@@ -92,7 +92,7 @@ class HostNotifier:
             return
         if self._activation is not None and (rest := self._activation.close_rest()):
             _log.warning("sockets were passed that nothing listens on: %s", ", ".join(rest))
-        self._write(join=bool(role))
+        self._write()
         if self._manager is not None:
             if not role:
                 self._manager.ready(status)
@@ -133,7 +133,7 @@ class HostNotifier:
         if self._quiet:
             return
         if self._written:
-            self._write(join=False)
+            self._write()
         if self._manager is not None:
             self._manager.ready(status)
 
@@ -193,12 +193,11 @@ class HostNotifier:
         if self._log_file is not None:
             self._log_file.reopen()
 
-    def _write(self, *, join: bool) -> None:
+    def _write(self) -> None:
         if self._pid_file is None:
             return
         try:
-            if join:
-                self._pid_file.join()
+            self._pid_file.join()
             self._pid_file.write()
         except ResourceError as error:
             # The service is up, and that is worth more.

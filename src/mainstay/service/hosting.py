@@ -25,6 +25,7 @@ from mainstay.core.effects import Effects
 from mainstay.core.stacks import all_stacks
 from mainstay.core.threads import ThreadPool
 from mainstay.errors import ConfigError, Error, ShuttingDown, StartError, UsageError, WiringError
+from mainstay.interfaces.controlled import Outcome
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
 from mainstay.process.control_door import ControlDoor
@@ -298,6 +299,7 @@ class Host:
             reopen=self._reopen,
             freed=self._freed,
             given_up=self._give_up,
+            confirmed=self._confirmed,
         )
 
     def _controlled(self) -> ControlDoor:
@@ -332,9 +334,16 @@ class Host:
     def _freed(self) -> None:
         """The generation before has left; it may have died while this one was starting."""
         self._alone = True
+        self._notifier.freed(self._serving())
+        if self._running is not None:
+            self._let_keep(self._running)
         if self._succession is not None:
-            self._notifier.freed(self._serving())
             self._succession.freed()
+
+    def _confirmed(self, outcomes: list[Outcome]) -> None:
+        """This generation is in charge for good."""
+        if self._succession is not None:
+            self._succession.outcomes.extendleft(reversed(outcomes))
 
     def _give_up(self, reason: str) -> None:
         """The generation before wants this one to end, or left it too early."""
@@ -368,8 +377,10 @@ class Host:
             asked.cancel()
             raise
         self._succession = self._succeeding(running, tether)
-        self._notifier.ready(self._serving(), "" if tether is None else tether.lifeline.role)
-        self._let_keep(running)
+        role = "" if tether is None or self._alone else tether.lifeline.role
+        self._notifier.ready(self._serving(), role)
+        if tether is None:
+            self._let_keep(running)
         if tether is not None:
             tether.watch(running)
             if tether.lifeline.role == "successor" and self._door is not None:
@@ -381,7 +392,8 @@ class Host:
 
     def _succeeding(self, running: Running, tether: Tether | None) -> Succession:
         if tether is None:
-            return Succession(running, launched(), started=self._effects.clock.time())
+            started = self._effects.clock.time()
+            return Succession(running, launched(), started=started, notifier=self._notifier)
         line = tether.lifeline
         return Succession(
             running,
@@ -389,6 +401,7 @@ class Host:
             role=line.role,
             generation=line.generation,
             started=line.started or self._effects.clock.time(),
+            notifier=self._notifier,
         )
 
     def _serving(self) -> str:
@@ -398,12 +411,8 @@ class Host:
 
     def _let_keep(self, running: Running) -> None:
         """Let a service manager keep the listeners for the next start, if it does."""
-        if not self._notifier.keeps_descriptors:
-            return
-        held = list(running.listeners)
-        self._notifier.keep((request.address, each.fileno()) for request, each in held)
-        # The path of a Unix socket is the way to it, and the socket lives on.
-        running.listeners.shared.update(each for _, each in held)
+        listeners = running.listeners
+        self._notifier.keep((request.address, each.fileno()) for request, each in listeners)
 
     def _stopping(self) -> None:
         """The shutdown begins."""
@@ -411,6 +420,9 @@ class Host:
         assert running is not None
         self._guard.arm(running.shutdown_timeout + GRACE)
         self._notifier.stopping(f"stopping: {running.reason}", running.shutdown_timeout + GRACE)
+        if self._notifier.keeps_descriptors:
+            # The path of a Unix socket is the way to it, and the socket lives on.
+            running.listeners.shared.update(each for _, each in running.listeners)
         if self._tether is not None:
             self._tether.stopping(running.reason, failed=running.failure is not None)
         if self._succession is not None:

@@ -20,6 +20,7 @@ from typing import Final
 
 from mainstay.interfaces.controlled import Outcome, Progress, RestartKind
 from mainstay.process.handover import Handover, HandoverState, Verdict
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import Launch
 from mainstay.process.messages import Listen, Listener, Welcome
 from mainstay.process.offspring import Answer, Offspring
@@ -64,6 +65,7 @@ class Succession:
         generation: the number of restarts before this process.
         started: seconds since the epoch when the first generation started.
         told: called with each state of a restart and its successor; must not block.
+        notifier: tells whoever hosts this process of a restart.
 
     Attributes:
         outcomes: of the last restarts, the newest last.
@@ -80,6 +82,7 @@ class Succession:
         generation: int = 0,
         started: float = 0.0,
         told: Callable[[HandoverState, Offspring], object] = lambda state, child: None,
+        notifier: HostNotifier | None = None,
     ) -> None:
         self.outcomes: deque[Outcome] = deque(maxlen=KEPT)
         self.alone = role != "successor"
@@ -89,6 +92,7 @@ class Succession:
         self._launch = launch
         self._worker = role == "worker"
         self._told = told
+        self._notifier = notifier or HostNotifier({})
         self._handover: Handover | None = None
         self._task: asyncio.Task[Outcome] | None = None
         self._pending = ""
@@ -191,6 +195,7 @@ class Succession:
             resume=lambda: None if was_paused else running.resume(),
             progress=say,
         )
+        self._notifier.reloading(f"restarting into generation {self.generation + 1}")
         verdict = await handover.run()
         outcome = self._outcome(kind, verdict)
         if verdict.state is HandoverState.DONE:
@@ -198,8 +203,10 @@ class Succession:
                 # Whoever wished it changed something since the successor was started.
                 child.kill(signal.SIGUSR2)
             why = f"generation {outcome.generation} serves as process {outcome.pid}"
+            child.confirm(self.outcomes)
             child.tie()
             _log.info("restarted in %.1f s: %s", verdict.seconds, why)
+            await self._notifier.succeeded_by(child.pid, why)
             running.hand_over(why, settings.drain_timeout)
             return outcome
         running.listeners.shared.clear()
@@ -212,6 +219,7 @@ class Succession:
                 self.generation,
                 verdict.reason,
             )
+            self._notifier.rolled_back(f"the restart was rolled back: {verdict.reason}")
         return outcome
 
     async def _answer(self, question: Listen) -> Answer:
