@@ -15,6 +15,7 @@ wants, says when it is ready, and serves only when it is told to::
     Serving()                              →
     Heartbeat(…)                           →      every `Welcome.heartbeat` seconds
                                            ←  Pause | Resume | Stop(timeout, …) | Reopen
+                                           ←  Confirmed(outcomes)     from a parent that leaves
     Stopping(left)                         →      while it drains
     end of file                                   it is gone
 
@@ -36,11 +37,13 @@ import msgspec
 from msgspec import Struct
 
 from mainstay.errors import InvalidRequest
+from mainstay.interfaces.controlled import Outcome
 
 __all__ = [
     "VERSIONS",
     "Abort",
     "Commit",
+    "Confirmed",
     "Failed",
     "FromChild",
     "FromParent",
@@ -225,10 +228,22 @@ class Reopen(Struct, tag="reopen"):
     """Open log files anew."""
 
 
+class Confirmed(Struct, tag="confirmed"):
+    """The probation is over, and the parent leaves.
+
+    Attributes:
+        outcomes: of the last restarts, this one included, the newest last.
+    """
+
+    outcomes: list[Outcome] = []
+
+
 FromChild: TypeAlias = (
     Hello | Listen | Progress | Prepared | Serving | Failed | Heartbeat | Stopping
 )
-FromParent: TypeAlias = Welcome | Listener | Commit | Abort | Pause | Resume | Stop | Reopen
+FromParent: TypeAlias = (
+    Welcome | Listener | Commit | Abort | Pause | Resume | Stop | Reopen | Confirmed
+)
 
 _encoder: Final = msgspec.json.Encoder()
 _from_child: Final = msgspec.json.Decoder(FromChild)

@@ -13,12 +13,14 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from mainstay.errors import BrokenError, InvalidRequest
+from mainstay.interfaces.controlled import Outcome
 from mainstay.process.channel import Channel, channel_pair
 from mainstay.process.launch import Launch
 from mainstay.process.lifeline import PARENT
@@ -26,6 +28,7 @@ from mainstay.process.messages import (
     VERSIONS,
     Abort,
     Commit,
+    Confirmed,
     Failed,
     FromChild,
     FromParent,
@@ -55,6 +58,10 @@ _MOMENT: Final = 0.5
 
 Answer: TypeAlias = "tuple[Listener, list[int]]"
 """A `Listener` and the descriptor that goes with it, which stays the parent's."""
+
+
+_TOLD: Final = 1000
+"""Characters of each reason that a successor is told."""
 
 
 class ChildState(Enum):
@@ -275,6 +282,11 @@ class Offspring:
         if self.state is not ChildState.ENDED:
             self.state = ChildState.STOPPING
         self._say(Stop(reason, timeout, handover, force))
+
+    def confirm(self, outcomes: Sequence[Outcome]) -> None:
+        """Let it know that it is in charge for good, and what has become of the last restarts."""
+        told = [replace(each, reason=each.reason[:_TOLD]) for each in outcomes]
+        self._say(Confirmed(told))
 
     def reopen(self) -> None:
         """Let it open its logs anew."""

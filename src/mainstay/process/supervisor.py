@@ -29,7 +29,15 @@ from mainstay.errors import Error, ResourceError, ShuttingDown, UsageError
 from mainstay.interfaces.controlled import Outcome, Progress, RestartKind, Snapshot
 from mainstay.process.launch import Launch
 from mainstay.process.lifeline import ParentLifeline
-from mainstay.process.messages import Failed, Listen, Listener, Stopping, Welcome
+from mainstay.process.messages import (
+    Confirmed,
+    Failed,
+    FromParent,
+    Listen,
+    Listener,
+    Stopping,
+    Welcome,
+)
 from mainstay.process.offspring import ChildFailed, ChildState, Offspring
 from mainstay.process.pool import Pool
 from mainstay.process.settings import ProcessSettings
@@ -97,7 +105,7 @@ class Supervisor:
                 *parent,
                 name=target,
                 settings={},
-                told=lambda message: None,
+                told=self._told,
                 orphaned=self._orphaned,
                 given_up=self._given_up,
             )
@@ -373,7 +381,15 @@ class Supervisor:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             _log.critical("the %s failed", kind, exc_info=error)
-        return self._outcome(kind, self._loop.time() - began, reason)
+        outcome = self._outcome(kind, self._loop.time() - began, reason)
+        if self._successor is not None:
+            self._successor.confirm(self._outcomes)
+        return outcome
+
+    def _told(self, message: FromParent) -> None:
+        """The supervisor before this one says something."""
+        if isinstance(message, Confirmed):
+            self._outcomes.extendleft(reversed(message.outcomes))
 
     def _restarted(self, task: asyncio.Task[Outcome]) -> None:
         self._restarting = None

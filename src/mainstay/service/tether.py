@@ -13,9 +13,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from mainstay.interfaces.controlled import Outcome
 from mainstay.process.lifeline import ParentLifeline
 from mainstay.process.memory import resident
 from mainstay.process.messages import (
+    Confirmed,
     Failed,
     FromParent,
     Heartbeat,
@@ -46,6 +48,8 @@ class Tether:
         given_up: called with the reason when the parent takes back what it has begun, or is gone
             too early.
 
+        confirmed: called with the outcomes of the last restarts when this one is confirmed.
+
     Attributes:
         lifeline: for `Running`.
     """
@@ -59,12 +63,14 @@ class Tether:
         reopen: Callable[[], object],
         freed: Callable[[], object],
         given_up: Callable[[str], None],
+        confirmed: Callable[[list[Outcome]], None] = lambda outcomes: None,
     ) -> None:
         self._running: Running | None = None
         # What the parent has said between its word to serve and `watch`.
         self._early: list[Callable[[], None]] = []
         self._reopen = reopen
         self._freed = freed
+        self._confirmed = confirmed
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.lifeline = ParentLifeline(
@@ -122,6 +128,8 @@ class Tether:
             task.add_done_callback(self._tasks.discard)
         elif isinstance(message, Resume):
             running.resume()
+        elif isinstance(message, Confirmed):
+            self._confirmed(message.outcomes)
         elif isinstance(message, Reopen):
             self._reopen()
         elif isinstance(message, Stop):
