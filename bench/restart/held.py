@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 from bench.restart.endpoint import Endpoint
 from bench.restart.grpc import Grpc
@@ -63,10 +63,10 @@ class WebSocketTalk:
             else:
                 uri = f"{scheme}://127.0.0.1:{self._endpoint.port}/echo"
                 self._socket = await connect(uri, ssl=context, compression=None, proxy=None)
+        except (InvalidMessage, EOFError) as error:
+            raise Failed(Outcome.CUT, f"no WebSocket: {error!r}") from error
         except InvalidHandshake as error:
             raise Failed(Outcome.ERROR, f"no WebSocket: {error!r}") from error
-        except EOFError as error:
-            raise Failed(Outcome.CUT, f"no WebSocket: {error!r}") from error
 
     async def send(self, number: int) -> None:
         """See `Talk`."""

@@ -1,7 +1,8 @@
 """The load generator: a process of its own, told by lines on its input.
 
-``phase NAME`` begins to count under another name, ``burst`` sends the long calls now, ``end`` stops;
-then what was counted is written as one line of JSON. Bursts that are not over when the next one is
+``phase NAME`` begins to count under another name, ``burst`` sends the long calls now, ``lost`` asks
+how many requests have failed so far, ``end`` stops; then what was counted is written as one line of
+JSON. Bursts that are not over when the next one is
 asked for go on beside it.
 """
 
@@ -122,6 +123,8 @@ class Generator:
                 self.recorder.phase = command[1]
             elif command[0] == "burst":
                 self.burst()
+            elif command[0] == "lost":
+                print(sum(each.failed for each in self.recorder.tallies.values()), flush=True)
             else:
                 break
         for each in self._lasting:

@@ -55,6 +55,11 @@ class Family:
 
     def __init__(self, log: IO[bytes]) -> None:
         self._log = log
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            # What whoever started us has set to be ignored (nohup does) would stay so in the
+            # service, which is restarted by it; what has a handler does not.
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, lambda number, frame: None)
         self._others = children(os.getpid())
         self.statuses: dict[int, int] = {}
         if ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:

@@ -43,6 +43,7 @@ class Plan:
         bursts: a burst of long calls goes before every so many restarts.
         factor: of all rates.
         pause: seconds between two restarts.
+        rounds: how often all of that is done, until something is lost.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Plan:
     bursts: int = 10
     factor: float = 1.0
     pause: float = 0.0
+    rounds: int = 1
 
 
 @dataclass
@@ -153,15 +155,23 @@ class Generators:
             assert process.stdin is not None
             process.stdin.write(command.encode() + b"\n")
 
+    async def lost(self) -> int:
+        """How many requests have failed so far."""
+        self.say("lost")
+        return sum([int(await self._line(process)) for process in self._processes])
+
+    async def _line(self, process: asyncio.subprocess.Process) -> bytes:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        if not line:
+            raise RuntimeError("a load generator ended without a result")
+        return line
+
     async def collect(self, found: Found) -> None:
         """End them, and add what they have counted. Raises: RuntimeError when one broke."""
         self.say("end")
         for process in self._processes:
-            assert process.stdout is not None
-            line = await asyncio.wait_for(process.stdout.readline(), 60)
-            if not line:
-                raise RuntimeError("a load generator ended without a result")
-            found.add(json.loads(line))
+            found.add(json.loads(await self._line(process)))
             await process.wait()
 
     def kill(self) -> None:
@@ -182,7 +192,10 @@ async def run(subject: Subject, plan: Plan, family: Family) -> Found:
         generators.say(f"phase {BASELINE}")
         await _baseline(plan, generators)
         generators.say(f"phase {RESTARTS}")
-        await _restarts(subject, plan, generators, found)
+        for _ in range(plan.rounds):
+            await _restarts(subject, plan, generators, found)
+            if plan.rounds > 1 and await generators.lost():
+                break
         if plan.failing and isinstance(subject, Mainstay):
             generators.say(f"phase {FAILING}")
             await _failing(subject, plan, found)
