@@ -237,7 +237,7 @@ class Offspring:
 
     async def _failure(self) -> ChildFailed:
         """Why it failed; its channel ends a moment before it does."""
-        if self._failed is None and not self._ended.done():
+        if self._failed is None and self.leaving is None and not self._ended.done():
             await asyncio.wait([self._ended], timeout=_MOMENT)
         return self.failure()
 
@@ -326,6 +326,8 @@ class Offspring:
 
     def leave(self) -> None:
         """Let go of it without ending it: it goes on by itself, and nobody here waits for it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.returncode = 0  # or it complains of a child that nobody waits for
         self._close()
 
     def _say(self, message: FromParent, descriptors: list[int] | None = None) -> None:

@@ -434,6 +434,7 @@ class Host:
         report: StopReport = await running.finish()
         if self._succession is not None:
             await self._succession.wait_idle()
+            self._succession.close()
         seconds = sum(phase.seconds for phase in report.phases)
         _log.info(
             "%s stopped in %.3f s, exit code %d",

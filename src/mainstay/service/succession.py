@@ -157,6 +157,11 @@ class Succession:
         if self._task is not None:
             await asyncio.wait([self._task])
 
+    def close(self) -> None:
+        """Let go of a successor that goes on by itself; it sees the end of this process."""
+        if self._handover is not None and self._handover.state is HandoverState.DONE:
+            self._handover.child.leave()
+
     # --- one restart ----------------------------------------------------------------------------
 
     def _begin(self, kind: RestartKind, progress: Progress) -> asyncio.Task[Outcome]:
@@ -219,7 +224,7 @@ class Succession:
                 self.generation,
                 verdict.reason,
             )
-            self._notifier.rolled_back(f"the restart was rolled back: {verdict.reason}")
+            self._notifier.reloaded(f"the restart was rolled back: {verdict.reason}")
         return outcome
 
     async def _answer(self, question: Listen) -> Answer:
