@@ -128,8 +128,8 @@ class HostNotifier:
         if self._manager is not None and not self._quiet:
             self._manager.reloading(status)
 
-    def rolled_back(self, status: str) -> None:
-        """The next generation has not come, and this one serves on."""
+    def reloaded(self, status: str) -> None:
+        """The restart is over, well or not, and this process serves on."""
         if self._quiet:
             return
         if self._written:
