@@ -119,7 +119,7 @@ class Crew:
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so."""
         async with asyncio.timeout(PATIENCE):
-            while not true():
+            while not true():  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
 
     def pids(self, *states: str) -> list[int]:
@@ -198,10 +198,11 @@ class Process:
 
     def wait_for(self, text: str, count: int = 1) -> str:
         """Wait until it has logged something with `text` in it, so many times; the last of them."""
-        return wait_until(
+        found: str = wait_until(
             lambda: (found := [m for m in self.messages if text in m])[count - 1 :] and found[-1],
             lambda: f"{text!r} is not in {self.messages}",
         )
+        return found
 
     def address(self) -> str:
         """Where it listens, once all of it serves."""

@@ -122,6 +122,13 @@ class Hosted:
         self.leave_folder()
         return paths
 
+    def worker_options(self) -> list[str]:
+        """What the workers of a supervisor are started with, of these options."""
+        options = [] if not self._folder else ["--chdir", self._folder]
+        if self.log_file is not None:
+            options += ["--log-file", os.path.abspath(self.log_file)]  # noqa: PTH100 - as text
+        return options
+
     def leave_folder(self) -> None:
         """Leave the folder of the start. Raises: Failure."""
         if self._folder:

@@ -162,7 +162,20 @@ def command(
     if workers is not None:
         from mainstay.cli.workers import supervise  # noqa: PLC0415 - few runs need it
 
-        leave(supervise(target, files, given, addresses, workers, control))
+        below = hosted.worker_options()
+        hosted.leave_folder()
+        leave(
+            supervise(
+                target,
+                files,
+                given,
+                addresses,
+                workers,
+                control,
+                notifier=notifier,
+                options=below,
+            )
+        )
     try:
         service = find_service(target)
         if addresses:

@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from mainstay.cli.exits import Exit, Failure
 from mainstay.core.effects import Effects
 from mainstay.errors import StartError, UsageError
 from mainstay.observe.log import Logs, LogSettings
 from mainstay.process.control_door import ControlDoor
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import Launch, launched
 from mainstay.process.lifeline import find_parent
 from mainstay.process.supervisor import Supervisor
@@ -38,6 +41,7 @@ def worker_launch(
     files: Sequence[Path],
     flags: Sequence[str],
     addresses: Sequence[str],
+    options: Sequence[str] = (),
 ) -> Launch:
     """How a worker is started: as this process was, with what is about the service only.
 
@@ -48,9 +52,10 @@ def worker_launch(
         files: of ``--config``.
         flags: of ``--set``.
         addresses: of ``--listen``.
+        options: further ones.
     """
     program = own.command[: len(own.command) - len(arguments)]
-    command = [*program, "run"]
+    command = [*program, "run", *options]
     for path in files:
         command += ["--config", str(path)]
     for flag in flags:
@@ -67,6 +72,9 @@ def supervise(
     addresses: Sequence[str],
     size: int,
     control: str | None = None,
+    *,
+    notifier: HostNotifier,
+    options: Sequence[str] = (),
 ) -> int:
     """Have `size` workers serve `target` until a signal ends it; the exit code.
 
@@ -77,6 +85,8 @@ def supervise(
         addresses: of ``--listen``.
         size: how many.
         control: where the control socket is; None for the default, empty for none.
+        notifier: tells whoever hosts this process how things are.
+        options: further ones, for the workers.
 
     Raises: UsageError where there can be no workers; Failure when the control socket that was named
     cannot be had.
@@ -86,19 +96,27 @@ def supervise(
             "--workers needs Linux 5.3 or newer; leave it away to serve in one process"
         )
     own = launched()
-    worker = worker_launch(own, sys.argv[1:], target, files, flags, addresses)
+    worker = worker_launch(own, sys.argv[1:], target, files, flags, addresses, options)
     logs = _Logs(Effects())
     try:
         with asyncio.Runner() as runner:
-            return runner.run(_supervise(own, worker, size, target, logs, control))
+            return runner.run(_supervise(own, worker, size, target, logs, control, notifier))
     except StartError as error:
+        notifier.failed(error.message, Exit.NOT_STARTED)
+        notifier.ended(failed=True)
         raise Failure(error.message, Exit.NOT_STARTED) from None
     finally:
         logs.close()
 
 
 async def _supervise(
-    own: Launch, worker: Launch, size: int, target: str, logs: _Logs, control: str | None
+    own: Launch,
+    worker: Launch,
+    size: int,
+    target: str,
+    logs: _Logs,
+    control: str | None,
+    notifier: HostNotifier,
 ) -> int:
     parent = find_parent(os.environ)
 
@@ -116,6 +134,7 @@ async def _supervise(
         target=target,
         version=VERSION,
         parent=parent,
+        notifier=notifier,
         said=logs.adapt,
         ready=ready,
         left=left,
@@ -128,7 +147,11 @@ async def _supervise(
         door.open()
     undo = install(supervisor, has_terminal=Effects().process.has_terminal())
     try:
-        return await supervisor.run()
+        code = await supervisor.run()
+        if supervisor.failure and parent is None:
+            # As a service in one process says it, and as plainly.
+            click.echo(f"Error: {supervisor.failure}", err=True)
+        return code
     finally:
         undo()
         door.close()

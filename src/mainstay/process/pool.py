@@ -26,7 +26,7 @@ from mainstay.process.pool_worker import MARGIN, Worker
 from mainstay.process.settings import ProcessSettings
 from mainstay.process.sockets import Sockets
 
-__all__ = ["Pool"]
+__all__ = ["FORCED", "SHUTDOWN", "Pool"]
 
 _log = logging.getLogger(__name__)
 

@@ -44,7 +44,8 @@ class Sockets:
     """See the top of the file. Use it on one loop.
 
     Args:
-        upstream: asks the supervisor before this one, if there is one.
+        upstream: asks whoever may hold a socket already: the supervisor before this one, or a service
+            manager.
 
     Attributes:
         handed_over: whether another supervisor has them by now, so that no path is removed.
@@ -84,7 +85,7 @@ class Sockets:
                 )
             )
         if granted is not None:
-            sock, inode = granted.socket, granted.inode
+            sock, inode = granted.socket, granted.inode if granted.owned else None
         else:
             sock = await bind_socket(
                 address,
@@ -105,14 +106,23 @@ class Sockets:
             _log.info("%s is not asked for any more; letting go of it", held.address)
             held.close(unlink=True)
 
+    @property
+    def descriptors(self) -> list[tuple[str, int]]:
+        """Each address as it was configured, and the descriptor of its socket."""
+        return [(name, held.socket.fileno()) for name, held in self._held.items()]
+
     def let_go(self) -> None:
         """Close the descriptors: workers that accept hold the sockets by themselves. Paths stay
         until `close`. Nothing can be answered any more."""
         for held in self._held.values():
             held.socket.close()
 
-    def close(self) -> None:
-        """Let go of everything, and remove the paths unless another supervisor has them."""
+    def close(self, *, unlink: bool = True) -> None:
+        """Let go of everything, and remove the paths unless another supervisor has them.
+
+        Args:
+            unlink: False when somebody else keeps the sockets, so that the paths lead somewhere.
+        """
         held, self._held = self._held, {}
         for each in held.values():
-            each.close(unlink=not self.handed_over)
+            each.close(unlink=unlink and not self.handed_over)

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from mainstay.errors import Error, ResourceError, ShuttingDown, UsageError
 from mainstay.interfaces.controlled import Outcome, Progress, RestartKind, Snapshot
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import Launch
 from mainstay.process.lifeline import ParentLifeline
 from mainstay.process.messages import (
@@ -39,7 +40,8 @@ from mainstay.process.messages import (
     Welcome,
 )
 from mainstay.process.offspring import ChildFailed, ChildState, Offspring
-from mainstay.process.pool import Pool
+from mainstay.process.pool import SHUTDOWN, Pool
+from mainstay.process.pool_worker import MARGIN
 from mainstay.process.settings import ProcessSettings
 from mainstay.process.sockets import Sockets
 
@@ -65,14 +67,15 @@ class Supervisor:
         target: as it was named on the command line.
         version: of mainstay.
         parent: descriptor and nonce of the supervisor before this one, if there is one.
+        notifier: tells whoever hosts this process how things are.
         ready: called once, when all workers serve.
         left: called once, when another supervisor has taken over for good.
-        reopen: opens log files of this process anew.
         said: called with the settings that a worker says.
 
     Attributes:
         stopping: whether it was asked to end.
         draining: whether the workers are to accept nothing for now.
+        failure: why no worker has ever served; empty unless the start has failed for it.
     """
 
     def __init__(
@@ -84,9 +87,9 @@ class Supervisor:
         target: str,
         version: str,
         parent: tuple[int, str] | None = None,
+        notifier: HostNotifier | None = None,
         ready: Callable[[], object] = lambda: None,
         left: Callable[[], object] = lambda: None,
-        reopen: Callable[[], object] = lambda: None,
         said: Callable[[Mapping[str, Any]], object] = lambda settings: None,
     ) -> None:
         self._own = own
@@ -94,9 +97,9 @@ class Supervisor:
         self._size = size
         self._target = target
         self._version = version
+        self._notifier = notifier or HostNotifier({})
         self._tell_ready = ready
         self._tell_left = left
-        self._reopen = reopen
         self._said = said
         self._loop = asyncio.get_running_loop()
         self._upstream: ParentLifeline | None = None
@@ -109,7 +112,8 @@ class Supervisor:
                 orphaned=self._orphaned,
                 given_up=self._given_up,
             )
-        self._sockets = Sockets(None if self._upstream is None else self._upstream.listen)
+        upstream = self._notifier.upstream if self._upstream is None else self._upstream.listen
+        self._sockets = Sockets(upstream)
         self._turn = asyncio.Lock()
         self._generation = 0
         self._started = time.time()
@@ -122,6 +126,7 @@ class Supervisor:
         self._force = False
         self._handover = False
         self.draining = False
+        self.failure = ""
         self._ready = False
         self._restarting: asyncio.Task[Outcome] | None = None
         self._again = False
@@ -138,6 +143,14 @@ class Supervisor:
 
     async def run(self) -> int:
         """Start the workers and see to them, until the end is asked for; the exit code."""
+        code = 1
+        try:
+            code = await self._run()
+        finally:
+            self._notifier.ended(failed=code != 0)
+        return code
+
+    async def _run(self) -> int:
         start = self._loop.create_task(self._start(), name="start")
         either: list[asyncio.Future[Any]] = [start, self._asked]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -173,6 +186,9 @@ class Supervisor:
             pool.supervise()
         self._ready = True
         _log.info("%s runs on %s", pool.name, ", ".join(self._sockets.addresses) or "no address")
+        self._notifier.ready(self._text(), "" if upstream is None else "successor")
+        if upstream is None:
+            self._notifier.keep(self._sockets.descriptors)
         self._tell_ready()
         self._restart_again()
 
@@ -183,6 +199,7 @@ class Supervisor:
             if isinstance(error, ChildFailed) and self._pool is not None:
                 code = self._pool.lost[1]
             self._upstream.say(Failed(reason, code))
+            self._notifier.failed(reason, code)
             self._finish(reason, code)
         elif not isinstance(error, ChildFailed):
             _log.critical("the supervisor failed", exc_info=error)
@@ -213,7 +230,11 @@ class Supervisor:
                 reason,
             )
             return
-        _log.critical("no worker starts: %s", reason)
+        if self._ready:
+            _log.critical("no worker starts any more: %s", reason)
+        else:
+            self.failure = reason
+            self._notifier.failed(reason, code)
         self._finish(reason, code)
 
     def _finish(self, reason: str, code: int = 0, *, force: bool = False) -> None:
@@ -225,6 +246,9 @@ class Supervisor:
     async def _end(self) -> int:
         code = self._asked.result()
         _log.info("stopping: %s", self._reason)
+        if not self._handover:
+            timeout = SHUTDOWN if self._pool is None else self._pool.shutdown_timeout
+            self._notifier.stopping(f"stopping: {self._reason}", timeout + MARGIN)
         if self._upstream is not None:
             self._upstream.say(Stopping(0, self._reason, code != 0))
         if self._restarting is not None:
@@ -242,7 +266,7 @@ class Supervisor:
         for pool in pools:
             pool.stop(self._reason, handover=self._handover, force=self._force)
         await asyncio.gather(*(pool.wait_ended() for pool in pools))
-        self._sockets.close()
+        self._sockets.close(unlink=not self._notifier.keeps_descriptors)
         if self._successor is not None:
             self._successor.leave()
         if self._upstream is not None:
@@ -323,7 +347,7 @@ class Supervisor:
 
     def reopen_logs(self) -> None:
         """See `Controlled`."""
-        self._reopen()
+        self._notifier.reopen()
         for pool in (*self._old, self._pool):
             if pool is not None:
                 pool.reopen()
@@ -368,6 +392,7 @@ class Supervisor:
         began = self._loop.time()
         replace = {"restart": self._restart_all, "reload": self._reload, "replace": self._replace}
         reason = ""
+        self._notifier.reloading(f"{kind}, generation {self._generation} serves meanwhile")
         try:
             async with self._turn:
                 await replace[kind](progress)
@@ -505,6 +530,7 @@ class Supervisor:
         self._successor = child
         self._generation += 1
         self._sockets.keep(asked)
+        await self._notifier.succeeded_by(child.pid, f"process {child.pid} serves")
         self._sockets.handed_over = True
         self._handover = True
         self._finish(f"process {child.pid} serves")
@@ -526,10 +552,18 @@ class Supervisor:
     def _orphaned(self, role: str) -> None:
         """The supervisor before this one has left."""
         _log.info("in charge alone, since the supervisor before has left")
+        self._notifier.freed(self._text())
 
     def _given_up(self, reason: str) -> None:
         """The supervisor before this one wants it to end, or is gone too early."""
         self._finish(reason, REFUSED)
+
+    def _text(self) -> str:
+        """How things are, for people."""
+        pool = self._pool
+        assert pool is not None
+        where = ", ".join(self._sockets.addresses) or "no address"
+        return f"{pool.name} serves on {where} with {pool.size} workers"
 
     def _state(self) -> str:
         if self.stopping:
