@@ -18,7 +18,7 @@ for step in sys.argv[1:]:
     if step.startswith("{"):
         end.send(step.replace("NONCE", nonce).replace("PID", str(os.getpid())).encode())
     elif verb == "wait":
-        packet, descriptors, _, _ = socket.recv_fds(end, 65536, 4)
+        packet, descriptors, *_rest = socket.recv_fds(end, 65536, 4)
         if not packet:
             sys.exit(75)
         said = json.loads(packet)["type"]

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mainstay import Scope, Service
@@ -133,6 +134,31 @@ async def echo(ws: WebSocket[str, str]) -> None:
     async for text in ws:
         await ws.send(text)
 
+
+@dataclass
+class Tick:
+    """A message of a stream of gRPC."""
+
+    text: str
+
+
+def add_rpc() -> None:
+    """Answer gRPC as well, which takes longer to start."""
+    from mainstay.rpc import Rpc  # noqa: PLC0415 - see above
+
+    rpc = Rpc("world.v1.World")
+
+    @rpc.method
+    async def ticks(request: Tick, scope: Scope) -> AsyncIterator[Tick]:
+        yield Tick("here")
+        await scope.wait_draining()
+        yield Tick("draining")
+
+    service.add_rpc(rpc)
+
+
+if knob("rpc"):
+    add_rpc()
 
 if __name__ == "__main__":
     sys.exit(service.run())
