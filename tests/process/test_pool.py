@@ -1,0 +1,118 @@
+"""Facts about `mainstay.process.pool` that its supervisor does not show; see test_supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mainstay.process.launch import Launch
+from mainstay.process.offspring import ChildFailed
+from mainstay.process.pool import Pool
+from mainstay.process.sockets import Sockets
+from tests.process.crew import PATIENCE, PROGRAM, alive, environment, write_service
+
+pytestmark = pytest.mark.real_loop
+
+
+def nothing(text: str) -> None:
+    """Let nobody hear of the progress."""
+
+
+@asynccontextmanager
+async def pool(folder: Path, size: int) -> AsyncIterator[Pool]:
+    """A pool, not started, that has no processes afterwards."""
+    write_service(folder, child_timeout=30.0)
+    sockets = Sockets()
+    made = Pool(
+        Launch((*PROGRAM, "run", "tiny"), str(folder), environment()),
+        sockets,
+        generation=4,
+        started=1.0,
+        size=size,
+        gave_up=lambda reason, code: None,
+        turn=asyncio.Lock(),
+    )
+    try:
+        yield made
+    finally:
+        made.stop("the test is over", handover=False)
+        async with asyncio.timeout(PATIENCE):
+            await made.wait_ended()
+        sockets.close()
+        assert made.processes == 0
+
+
+async def test_prepared_they_serve_only_when_all_are_let(tmp_path: Path) -> None:
+    """And the settings of the process are what they say."""
+    steps: list[str] = []
+    async with pool(tmp_path, 2) as made:
+        await made.prepare(steps.append)
+        assert len(steps) == 2
+        assert [each.state for each in made.snapshot()] == ["prepared", "prepared"]
+        assert made.serving == 0
+        assert made.settings.child_timeout == 30.0
+        assert made.settings.heartbeat == 0.1
+        assert made.shutdown_timeout == 5.0
+        assert made.name == "tiny"
+        assert made.asked == {"tcp://127.0.0.1:0"}
+        await made.commit()
+        assert made.serving == 2
+        assert {each.generation for each in made.snapshot()} == {4}
+
+
+async def test_one_that_cannot_be_prepared_takes_the_others_along(tmp_path: Path) -> None:
+    """The error is that of the one; nobody is left."""
+    async with pool(tmp_path, 2) as made:
+        (tmp_path / "fail at start").write_text("no such database")
+        with pytest.raises(ChildFailed, match="no such database"):
+            await made.prepare(nothing)
+        assert made.processes == 0
+
+
+async def test_a_program_that_cannot_be_started_is_a_failure(tmp_path: Path) -> None:
+    """As after a deploy that has removed the interpreter."""
+    made = Pool(
+        Launch((str(tmp_path / "nowhere"),), str(tmp_path), environment()),
+        Sockets(),
+        generation=0,
+        started=1.0,
+        size=1,
+        gave_up=lambda reason, code: None,
+        turn=asyncio.Lock(),
+    )
+    with pytest.raises(ChildFailed, match="nowhere cannot be started"):
+        await made.prepare(nothing)
+
+
+async def test_a_death_that_nobody_sees_to_is_a_fault(tmp_path: Path) -> None:
+    """The probation of a restart waits for it; nobody is started in its place."""
+    async with pool(tmp_path, 1) as made:
+        await made.prepare(nothing)
+        await made.commit()
+        (worker,) = made.snapshot()
+        os.kill(worker.pid, signal.SIGKILL)
+        async with asyncio.timeout(PATIENCE):
+            fault = await made.fault
+        assert f"worker 0 (process {worker.pid})" in fault
+        assert "SIGKILL" in fault
+        assert made.processes == 0
+
+
+async def test_stopped_while_it_starts_nobody_is_left(tmp_path: Path) -> None:
+    """Whoever is not ready is ended, and is not started again."""
+    async with pool(tmp_path, 2) as made:
+        made.supervise()
+        while len([each for each in made.snapshot() if each.pid]) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        pids = [each.pid for each in made.snapshot()]
+        made.stop("enough", handover=False)
+        async with asyncio.timeout(PATIENCE):
+            await made.wait_ended()
+        assert not any(alive(pid) for pid in pids)
+        assert made.serving == 0
