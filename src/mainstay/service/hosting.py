@@ -31,7 +31,7 @@ from mainstay.observe.watchdog import Watchdog
 from mainstay.process.control_door import ControlDoor
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import WORKER, launched
-from mainstay.process.lifeline import find_parent, tell_parent
+from mainstay.process.lifeline import PARENT, find_parent, tell_parent
 from mainstay.service.controlling import Controls
 from mainstay.service.declaration import Declaration
 from mainstay.service.levels import LevelFollower
@@ -95,6 +95,11 @@ def host(
         # Before there is an event loop, which the import would block for longer than it should.
         for name in ("http.app", "http.server", "service.endpoints"):
             import_module(f"mainstay.{name}")
+        if PARENT in effects.environ:
+            # A new generation gets every client of the one before at once, HTTP/2 among them.
+            with contextlib.suppress(ImportError):
+                import_module("mainstay.net.http2")
+                import_module("mainstay.wire.http2_httpunk")
     logs = Logs.install(settings.log, effects, processors=_worker_field(effects.environ))
     try:
         config = None if declaration.config is None else loaded.get(OWN)
