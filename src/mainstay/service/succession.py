@@ -114,9 +114,9 @@ class Succession:
 
     def refusal(self) -> str:
         """Why a restart cannot begin now; empty if it can."""
-        return refusal(
-            state=self._running.state, worker=self._worker, alone=self.alone, busy=self.busy
-        )
+        # Asked to stop is as good as stopping: the shutdown begins a moment later.
+        state = State.STOPPING if self._running.reason else self._running.state
+        return refusal(state=state, worker=self._worker, alone=self.alone, busy=self.busy)
 
     async def restart(
         self, kind: RestartKind = "restart", progress: Progress = lambda text: None
@@ -165,7 +165,9 @@ class Succession:
     # --- one restart ----------------------------------------------------------------------------
 
     def _begin(self, kind: RestartKind, progress: Progress) -> asyncio.Task[Outcome]:
-        task = asyncio.get_running_loop().create_task(self._run(kind, progress), name="restart")
+        # Made at once, so that there is something to abort from now on.
+        handover = self._handover = self._new_handover(progress)
+        task = asyncio.get_running_loop().create_task(self._run(handover, kind), name="restart")
         task.add_done_callback(lambda _: self._obey_pending())
         self._task = task
         return task
@@ -175,7 +177,7 @@ class Succession:
             who, self._pending = self._pending, ""
             self.wish(who)
 
-    async def _run(self, kind: RestartKind, progress: Progress) -> Outcome:
+    def _new_handover(self, progress: Progress) -> Handover:
         running = self._running
         settings = running.settings.process
         was_paused = running.paused
@@ -193,14 +195,17 @@ class Succession:
             self._told(handover.state, child)
             progress(text)
 
-        handover = self._handover = Handover(
+        handover = Handover(
             child,
             settings,
             pause=running.pause,
             resume=lambda: None if was_paused else running.resume(),
             progress=say,
         )
-        self._notifier.reloading(f"restarting into generation {self.generation + 1}")
+        return handover
+
+    async def _run(self, handover: Handover, kind: RestartKind) -> Outcome:
+        running, child = self._running, handover.child
         verdict = await handover.run()
         outcome = self._outcome(kind, verdict)
         if verdict.state is HandoverState.DONE:
@@ -212,7 +217,7 @@ class Succession:
             child.tie()
             _log.info("restarted in %.1f s: %s", verdict.seconds, why)
             await self._notifier.succeeded_by(child.pid, why)
-            running.hand_over(why, settings.drain_timeout)
+            running.hand_over(why, running.settings.process.drain_timeout)
             return outcome
         running.listeners.shared.clear()
         if verdict.state is HandoverState.STOPPED:

@@ -1,0 +1,172 @@
+"""Facts about `mainstay.service.tether`: the parent is played by the test."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mainstay import Running, Service, Settings
+from mainstay.process.channel import Channel, channel_pair
+from mainstay.process.messages import (
+    Commit,
+    Failed,
+    FromChild,
+    FromParent,
+    Heartbeat,
+    Hello,
+    Pause,
+    Reopen,
+    Resume,
+    Stop,
+    Stopping,
+    Welcome,
+    decode_from_child,
+    encode,
+)
+from mainstay.service.running import State
+from mainstay.service.tether import LOST, Tether
+
+pytestmark = pytest.mark.real_loop
+
+
+class World:
+    """A tether, its parent, and what was called."""
+
+    def __init__(self, role: str) -> None:
+        ours, theirs = channel_pair()
+        self.said: asyncio.Queue[FromChild] = asyncio.Queue()
+        self.called: list[str] = []
+        self.channel = Channel(ours, self._received, lambda: None)
+        self.tether = Tether(
+            (theirs.detach(), "secret"),
+            name="s",
+            settings={},
+            reopen=lambda: self.called.append("reopen"),
+            freed=lambda: self.called.append("freed"),
+            given_up=self.called.append,
+        )
+        self._role = role
+
+    def _received(self, packet: bytes, descriptors: list[int]) -> None:
+        self.said.put_nowait(decode_from_child(packet))
+
+    def say(self, message: FromParent) -> None:
+        self.channel.send(encode(message))
+
+    async def hear(self, kind: type[Any]) -> Any:
+        while not isinstance(message := await self.said.get(), kind):
+            pass
+        return message
+
+    async def serve(self, running: Running) -> None:
+        """Bring it to where it serves."""
+        await self.hear(Hello)
+        self.say(Welcome(1, self._role, 1, heartbeat=0.01))
+        waiting = asyncio.ensure_future(self.tether.lifeline.prepared([]))
+        self.say(Commit())
+        await waiting
+        self.tether.lifeline.serving()
+        self.tether.watch(running)
+
+    def close(self) -> None:
+        self.tether.close()
+        self.channel.close()
+
+
+async def until(what: Any) -> None:
+    """Wait until `what` is true."""
+    while not what():  # noqa: ASYNC110 - it is whatever the test looks at
+        await asyncio.sleep(0)
+
+
+async def test_it_tells_how_things_are() -> None:
+    """Every heartbeat, with the numbers of the moment; and when and why the service stops."""
+    world = World("worker")
+    async with Service("s").running() as running:
+        await world.serve(running)
+        for _ in range(3):
+            beat = await world.hear(Heartbeat)
+            assert (beat.in_flight, beat.paused) == (0, False)
+            assert beat.memory > 1 << 20
+        world.tether.failed("why", 3)
+        assert await world.hear(Failed) == Failed("why", 3)
+        world.tether.stopping("SIGTERM", failed=True)
+        assert await world.hear(Stopping) == Stopping(0, "SIGTERM", True)
+    world.close()
+
+
+async def test_it_does_what_the_parent_says() -> None:
+    """Pause, resume, logs."""
+    world = World("worker")
+    async with Service("s").running() as running:
+        await world.serve(running)
+        world.say(Pause())
+        await until(lambda: running.paused)
+        world.say(Resume())
+        await until(lambda: not running.paused)
+        world.say(Reopen())
+        await until(lambda: world.called == ["reopen"])
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("handover", "timeout", "budget"), [(True, 7.0, 7.0), (True, None, 60.0), (False, None, 25.0)]
+)
+async def test_it_stops_when_the_parent_says(
+    handover: bool, timeout: float | None, budget: float
+) -> None:
+    """With the parent's time, that of a hand-over, or that of a stop."""
+    world = World("worker")
+    async with Service("s").running(settings=Settings()) as running:
+        await world.serve(running)
+        world.say(Stop("another generation serves", timeout, handover))
+        await running.wait_stop_asked()
+        assert running.reason == "another generation serves"
+        assert running.shutdown_timeout == budget
+    world.close()
+
+
+async def test_a_worker_without_its_supervisor_ends_at_once() -> None:
+    """Within a second: what it does is cut, as nobody would see to it."""
+    world = World("worker")
+    service = Service("s")
+
+    @service.handler("long")
+    async def long() -> None:
+        await asyncio.sleep(3600)
+
+    loop = asyncio.get_running_loop()
+    async with service.running() as running:
+        await world.serve(running)
+        call = asyncio.ensure_future(running.call("long", timeout=7200))
+        await until(lambda: running.in_flight)
+        began = loop.time()
+        world.channel.close()
+        await running.wait_stop_asked()
+        assert running.reason == LOST
+        await running.finish()
+        assert loop.time() - began < 1.0
+        await asyncio.wait([call])
+        assert call.exception() is not None
+    world.close()
+
+
+async def test_a_successor_without_its_parent_is_free() -> None:
+    """It serves on, and says nothing more to anybody."""
+    world = World("successor")
+    async with Service("s").running() as running:
+        await world.serve(running)
+        world.channel.close()
+        await until(lambda: world.called == ["freed"])
+        assert running.state is State.RUNNING
+        assert not running.reason
+    world.close()
+
+
+async def test_a_parent_that_is_gone_too_early() -> None:
+    """Is told to whoever starts the service."""
+    world = World("successor")
+    await world.hear(Hello)
+    world.channel.close()
+    await until(lambda: world.called == ["the parent is gone"])
+    world.close()
