@@ -60,7 +60,6 @@ async def test_it_serves_when_it_is_let(caplog: pytest.LogCaptureFixture) -> Non
     assert worker.snapshot().state == "prepared"
     assert worker.snapshot().memory > 4
     await worker.serve(SETTINGS)
-    assert worker.serves
     while worker.offspring.beat is None:
         await worker.offspring.wait_news(1.0)
     snapshot = worker.snapshot()
@@ -71,7 +70,6 @@ async def test_it_serves_when_it_is_let(caplog: pytest.LogCaptureFixture) -> Non
     worker.leave("now", None, handover=False, patience=0.05, force=True)
     worker.leave("later", None, handover=False, patience=60.0)
     assert await worker.wait_ended() == -9
-    assert not worker.runs
     assert "did not end in time" in caplog.text
 
 

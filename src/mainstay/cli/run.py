@@ -64,9 +64,9 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
     if text is None:
         return None
     if text == "auto":
-        from mainstay.cli.workers import processors  # noqa: PLC0415 - few runs need it
+        from mainstay.process.cgroups import workers_auto  # noqa: PLC0415 - few runs need it
 
-        return processors()
+        return workers_auto().workers
     if text.isascii() and text.isdecimal() and int(text) > 0:
         return int(text)
     message = f"{text!r} is no number of workers; write 1 or more, or auto"
@@ -106,8 +106,8 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
     "workers",
     metavar="N|auto",
     callback=_size,
-    help="Have so many processes serve, and one see to them; auto: one for each processor that may "
-    "be used.",
+    help="Have so many processes serve, and one see to them; auto: one for each processor that "
+    "this process may use, by affinity and control groups.",
 )
 @click.option(
     "--control",

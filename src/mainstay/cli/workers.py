@@ -24,14 +24,7 @@ from mainstay.process.supervisor import Supervisor
 from mainstay.process.supervisor_signals import install
 from mainstay.version import VERSION
 
-__all__ = ["processors", "supervise", "worker_launch"]
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+__all__ = ["supervise", "worker_launch"]
 
 
 def worker_launch(

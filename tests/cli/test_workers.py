@@ -1,0 +1,120 @@
+"""Facts about ``mainstay run --workers`` as a user sees it; what a supervisor does: tests/process."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from mainstay.cli.workers import worker_launch
+from mainstay.process.launch import Launch
+from tests.cli.world import mainstay, running, write
+
+SERVED = """
+    import os, sys
+    from mainstay import Service
+
+    print("imported by", os.getpid(), file=sys.stderr)
+    service = Service("served")
+
+    @service.get("/")
+    def home() -> str:
+        return "home"
+    """
+
+
+class TestWorkerLaunch:
+    def test_a_worker_is_started_with_what_is_about_the_service(self) -> None:
+        """The program is the same, with the interpreter's options; what is about processes, such
+        as --daemon, is the supervisor's alone."""
+        arguments = ["run", "good", "--workers", "2", "--daemon"]
+        own = Launch(("python", "-X", "dev", "-m", "mainstay", *arguments), "/srv", {"A": "b"})
+        launch = worker_launch(
+            own,
+            arguments,
+            "good",
+            [Path("a.toml"), Path("b.toml")],
+            ["x=1", "y=2"],
+            ["tcp://:8000"],
+            ["--chdir", "/"],
+        )
+        assert launch.command == (
+            *("python", "-X", "dev", "-m", "mainstay", "run", "--chdir", "/"),
+            *("--config", "a.toml", "--config", "b.toml", "--set", "x=1", "--set", "y=2"),
+            *("--listen", "tcp://:8000", "--", "good"),
+        )
+        assert (launch.folder, launch.environ) == ("/srv", {"A": "b"})
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--workers", "0"], "'0' is no number of workers; write 1 or more, or auto"),
+        (["--workers", "-1"], "'-1' is no number of workers"),
+        (["--workers", "many"], "'many' is no number of workers"),
+        (["--workers", "2", "--dev"], "--dev runs one process; leave --workers away"),
+    ],
+)
+def test_a_number_that_is_none_is_told(tmp_path: Path, options: list[str], told: str) -> None:
+    """In one line, and nothing is started."""
+    done = mainstay("run", "nowhere", *options, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("target", "option", "code", "told"),
+    [
+        ("nowhere", "x.y=1", 4, "Error: there is no module 'nowhere'"),
+        ("served:other", "x.y=1", 4, "Error: "),
+        ("served", "mainstay.process.probation=-1", 78, "probation"),
+    ],
+)
+def test_a_start_that_cannot_succeed_is_as_without_workers(
+    tmp_path: Path, target: str, option: str, code: int, told: str
+) -> None:
+    """The same exit code, and the same words, once, however many workers there are."""
+    write(tmp_path, served=SERVED)
+    plain = mainstay("run", target, "--set", option, cwd=tmp_path)
+    done = mainstay("run", target, "--set", option, "--workers", "3", cwd=tmp_path)
+    assert (done.code, plain.code) == (code, code)
+    words = [line for line in done.err.splitlines() if told in line and "{" not in line]
+    assert len(words) == 1, done.err
+    assert words[0].removeprefix("Error: ") in plain.err
+    assert "Traceback" not in done.err
+
+
+def test_workers_say_who_they_are(tmp_path: Path) -> None:
+    """Every record of a worker has its place; the supervisor's have none, since it is none, and it
+    does not import the service."""
+    write(tmp_path, served=SERVED)
+    options = ["--workers", "2", "-l", "0", "--set", "mainstay.log.format=json"]
+    with running("run", "served", *options, cwd=tmp_path) as process:
+        process.wait_line('.supervisor", "message": "served runs on')
+        assert process.end(signal.SIGTERM) == 0
+        lines = [line.strip() for line in process.lines]
+    imported = {line.removeprefix("imported by ") for line in lines if "imported by" in line}
+    assert len(imported) == 2
+    assert str(process.process.pid) not in imported
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    said = {each["worker"] for each in records if each["message"].startswith("served runs on")
+            and "worker" in each}  # fmt: skip
+    assert said == {0, 1}
+    own = [each for each in records if each["logger"] == "mainstay.process.supervisor"]
+    assert own
+    assert not any("worker" in each for each in own)
+
+
+def test_the_supervisor_logs_as_its_workers_do(tmp_path: Path) -> None:
+    """It reads no configuration; the format and the level are what they say theirs are."""
+    write(tmp_path, served=SERVED)
+    options = ["--workers", "1", "-l", "0", "--set", "mainstay.log.format=text"]
+    with running("run", "served", *options, cwd=tmp_path) as process:
+        process.wait_line("worker 0 ")
+        assert process.end(signal.SIGTERM) == 0
+        last = process.lines[-1]
+    assert "stopped, exit code 0" in last
+    assert not last.startswith("{")
