@@ -19,6 +19,7 @@ from mainstay.process.host_notifier import HostNotifier, Report
 from mainstay.process.lifeline import PARENT
 from mainstay.process.log_file import LogFile
 from mainstay.process.pidfile import PidFile
+from mainstay.process.reaper import keep_house
 from mainstay.service.loading import default_files
 from mainstay.service.service import Service
 
@@ -34,6 +35,12 @@ def hosted_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="FOLDER",
             help="Work there, once the service and its configuration have been found from here. "
             "[default with --daemon: /]",
+        ),
+        click.option(
+            "--init/--no-init",
+            default=None,
+            help="Stay in a process of its own that reaps orphans, forwards signals and outlives "
+            "restarts. [default: as process 1 of a container]",
         ),
         click.option(
             "--log-file",
@@ -63,13 +70,14 @@ class Hosted:
     """What the options say. `begin`, then `enter` before the service runs.
 
     Attributes:
-        daemon, pid_file, log_file, folder: the options.
+        daemon, pid_file, log_file, folder, init: the options.
     """
 
     daemon: bool = False
     pid_file: str | None = None
     log_file: str | None = None
     folder: str | None = None
+    init: bool | None = None
     _folder: str = field(default="", init=False)
 
     def begin(self, addresses: Sequence[str] = ()) -> HostNotifier:
@@ -83,6 +91,10 @@ class Hosted:
         Raises: Failure.
         """
         child = PARENT in os.environ
+        first = os.getpid() == 1
+        if self.daemon and first:
+            message = "a container ends with its process 1; leave --daemon away"
+            raise Failure(message, Exit.USAGE)
         if self.folder is not None:
             self._folder = os.path.abspath(self.folder)  # noqa: PTH100 - as text
         elif self.daemon:
@@ -96,6 +108,8 @@ class Hosted:
             elif log_file is not None:
                 report = None if child else _Terminal()
                 log_file.redirect()
+            if not child and (first if self.init is None else self.init):
+                keep_house(os.environ)
             if pid_file is not None and not child:
                 pid_file.claim()
         except Error as error:

@@ -63,7 +63,7 @@ class Manager:
 
     def send(self, *lines: str) -> bool:
         """Say it, in one datagram; whether it was taken."""
-        return self._send("\n".join(lines), ())
+        return self.send_with("\n".join(lines), ())
 
     # --- what there is to say -------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class Manager:
 
         It does only if the unit has ``FileDescriptorStoreMax=``.
         """
-        return self._send(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0", descriptors)
+        return self.send_with(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0", descriptors)
 
     def forget(self, name: str) -> None:
         """Let the manager close what it keeps under `name`."""
@@ -120,14 +120,15 @@ class Manager:
         """
         ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            if self._send("BARRIER=1", [theirs]):
+            if self.send_with("BARRIER=1", [theirs]):
                 return ours
         finally:
             os.close(theirs)
         os.close(ours)
         return -1
 
-    def _send(self, text: str, descriptors: Sequence[int]) -> bool:
+    def send_with(self, text: str, descriptors: Sequence[int]) -> bool:
+        """Say lines, and pass descriptors along; whether it was taken."""
         rights = []
         if descriptors:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
