@@ -1,6 +1,8 @@
 """Facts about `mainstay.errors`; the tree and its page are held by tests/architecture."""
 
 import pickle
+from enum import Enum
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,9 @@ from mainstay.errors import (
     Fault,
     HttpError,
     NotFound,
+    RpcError,
     StartError,
+    UsageError,
     ValidationFailed,
     Violation,
 )
@@ -23,7 +27,7 @@ CLASSES = [
     for value in vars(errors).values()
     if isinstance(value, type)
     and issubclass(value, Error)
-    and value not in (StartError, HttpError, ValidationFailed)
+    and value not in (StartError, HttpError, RpcError, ValidationFailed)
 ]
 
 
@@ -127,3 +131,38 @@ def test_every_violation_is_kept_and_three_are_told() -> None:
     copied = pickle.loads(pickle.dumps(error))
     assert copied.violations == tuple(violations)
     assert ValidationFailed(violations[:1]).message == "/body/0: Expected `int`"
+
+
+class _StatusCode(Enum):
+    """As ``grpc.StatusCode`` is."""
+
+    OK = (0, "ok")
+    UNAVAILABLE = (14, "unavailable")
+
+
+def test_an_rpc_error_takes_the_codes_of_grpcio() -> None:
+    """Who comes from there has them in many places."""
+    error = RpcError(_StatusCode.UNAVAILABLE, "soon back")
+    assert error.code is Code.UNAVAILABLE
+    assert error.retryable
+    assert RpcError(Code.NOT_FOUND).code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("NOT_FOUND", "not 'NOT_FOUND': write Code.NOT_FOUND"),
+        (5, "not 5: write Code.NOT_FOUND"),
+        ("there is no such item", "not 'there is no such item'"),
+        (0, "not 0"),
+        (None, "not None"),
+        ([], r"not \[\]"),
+        (Fault.PEER, "not <Fault.PEER: 'peer'>"),
+        (_StatusCode.OK, r"not <_StatusCode.OK: \(0, 'ok'\)>"),
+    ],
+    ids=repr,
+)
+def test_an_rpc_error_without_a_code_is_refused(given: Any, hint: str) -> None:
+    """Where it is made, so that the traceback shows the line; success is no error."""
+    with pytest.raises(UsageError, match=f"such as Code.NOT_FOUND, {hint}$"):
+        RpcError(given, "x")

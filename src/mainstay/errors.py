@@ -350,29 +350,50 @@ class RpcError(PeerError):
     """An answer with a gRPC code of the handler's choice; over HTTP, the status that goes with it.
 
     Args:
-        code: of the answer.
+        code: of the answer; a ``grpc.StatusCode`` is taken for the `Code` of its number.
         message: for a person; the peer reads it.
         details: protobuf messages, such as those of ``google.rpc.error_details``; sent as the
             details of `google.rpc.Status`.
         trailers: pairs of trailing metadata; ``-bin`` keys have bytes.
         reason: see `Error`.
+
+    Raises: UsageError for what is no code of an error.
     """
 
     reason = "RPC"
 
     def __init__(
         self,
-        code: Code,
+        code: Code | Enum,
         message: str = "",
         *,
         details: Iterable[Any] = (),
         trailers: Iterable[tuple[str, str | bytes]] = (),
         reason: str | None = None,
     ) -> None:
+        code = _error_code(code)
         super().__init__(message, reason=reason, retryable=code is Code.UNAVAILABLE)
         self.code = code
         self.details = tuple(details)
         self.trailers = tuple(trailers)
+
+
+def _error_code(given: object) -> Code:
+    """The code that an `RpcError` was given."""
+    if isinstance(given, Code):
+        return given
+    value = given.value if isinstance(given, Enum) else None
+    number = value[0] if isinstance(value, tuple) and value else None  # grpc.StatusCode's
+    try:
+        return Code(number)
+    except ValueError:
+        hint = ""
+        if isinstance(given, str) and given in Code.__members__:
+            hint = f": write Code.{given}"
+        elif isinstance(given, int) and given in Code._value2member_map_:
+            hint = f": write Code.{Code(given).name}"
+        message = f"an RpcError has a mainstay.Code, such as Code.NOT_FOUND, not {given!r}{hint}"
+        raise UsageError(message) from None
 
 
 class ResourceError(Error):

@@ -2,11 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from mainstay.errors import BugError, NotFound, PolicyError, ResourceError
+from mainstay.errors import (
+    BugError,
+    Code,
+    NotFound,
+    PeerError,
+    PolicyError,
+    ResourceError,
+    RpcError,
+)
 from mainstay.rpc.method import Kind
 from mainstay.wire.envelopes import seal
 from tests.rpc.grpc_world import World, echo
@@ -125,6 +134,78 @@ async def test_what_no_handler_may_raise_ends_its_call_only(raised: BaseExceptio
     world.begin(stream=3)
     world.send(seal(b"x"), stream=3, ended=True)
     assert (await world.settled(3)).status == 13
+
+
+class _NumberedError(PeerError):
+    """Its code is the number of one."""
+
+    code: Any = 5
+
+
+class _MuteError(PeerError):
+    """It was never told its message."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "x")
+
+
+class _UnspeakableError(PeerError):
+    """Whatever is asked of it fails."""
+
+    @property
+    def code(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("not now")
+
+
+def _wrong_code() -> Exception:
+    code: Any = "NOT_FOUND"
+    return RpcError(code, "x")
+
+
+@pytest.mark.parametrize("make", [_wrong_code, _NumberedError, _MuteError, _UnspeakableError])
+@pytest.mark.parametrize("kind", [Kind.UNARY, Kind.BIDI])
+async def test_an_error_that_is_made_wrongly_ends_its_call(
+    make: Callable[..., Exception], kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a fault of the program, with a log record; the call would hang for ever otherwise."""
+
+    async def fail(call: Any) -> Any:
+        raise make() if make in (_wrong_code, _MuteError) else make("x")
+
+    world = World(fail, kind)
+    world.call(b"x")
+    reply = await world.settled()
+    assert (reply.status, reply.message) == (13, b"the server failed")
+    assert world.endpoint.counts.statuses == {13: 1}
+    assert world.app.tasks == {}
+    assert [each.levelno for each in caplog.records] == [logging.ERROR]
+
+
+_UNUSABLE: list[dict[str, Any]] = [
+    {"details": [{"a": 1}]},
+    {"trailers": [("x-foo", 1)]},
+    {"trailers": [("x-foo",)]},
+    {"trailers": [("grpc-status", "0")]},
+]
+
+
+@pytest.mark.parametrize("unusable", _UNUSABLE, ids=str)
+async def test_what_cannot_be_sent_of_an_error_does_not_hide_it(
+    unusable: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its code and its text arrive, without details and metadata; the log says what was wrong."""
+
+    async def fail(call: Any) -> Any:
+        call.trailing_metadata.append(("x-more", "1"))
+        raise RpcError(Code.NOT_FOUND, "no such item", **unusable)
+
+    world = World(fail)
+    world.call(b"x")
+    reply = await world.settled()
+    assert (reply.status, reply.message) == (5, b"no such item")
+    assert b"x-more" not in {**reply.head, **reply.trailers}
+    assert world.endpoint.counts.statuses == {5: 1}
+    assert "its metadata and details are left out" in caplog.text
 
 
 async def test_a_drain_lets_streams_end_in_their_own_time() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from mainstay.core.call import Handler
@@ -30,7 +31,7 @@ from mainstay.rpc.speakers import (
     refuse,
     speakers,
 )
-from mainstay.rpc.status import RpcStatus, status_of
+from mainstay.rpc.status import RpcStatus, status_of, understood
 
 if TYPE_CHECKING:
     from mainstay.rpc.transcoding.table import Found, Transcoding
@@ -40,6 +41,8 @@ __all__ = ["RpcApplication"]
 _log = logging.getLogger("mainstay.rpc")
 
 _CANCELLED: Final = Code.CANCELLED.value
+_OVERLOADED: Final = Code.UNAVAILABLE.value
+"""What clients of gRPC make of 503."""
 _CATCH_ALL: Final = f"/{CATCH_ALL}/{CATCH_ALL}".encode()
 
 
@@ -81,11 +84,15 @@ class RpcApplication:
         self._get_speakers = get_speakers(settings)
         self._warned = False
         self._runner: CallRunner[RpcCall] | None = None
+        self._port: Port | None = None
         self._monotonic: Callable[[], float] = lambda: 0.0
 
     def open(self, port: Port, calls: Scope, handler: Handler) -> None:
         """See `PortApplication`."""
         self._runner = runner = CallRunner[RpcCall](port, calls, RpcCall.answer_late)
+        self._port = port
+        self._limit = port.limits.in_flight or inf
+        self._long_limit = port.limits.long_calls or inf
         self._run = runner.run
         self._make_scope = runner.make_scope
         self._monotonic = port.monotonic
@@ -143,6 +150,15 @@ class RpcApplication:
         head: Mapping[bytes, bytes],
         speaker: Speaker | Found,
     ) -> None:
+        port = self._port
+        assert port is not None
+        if (
+            port.in_flight - port.long > self._limit
+            or (port.long >= self._long_limit and not endpoint.unary)
+        ) and not endpoint.method.vital:
+            endpoint.counts.add(_OVERLOADED, 0.0)
+            exchange.respond(503, b"text/plain", ((b"retry-after", b"1"),), b"overloaded\n")
+            return
         timeout = endpoint.method.timeout
         if timeout is None and endpoint.unary:
             timeout = self._call_timeout
@@ -208,27 +224,16 @@ class RpcApplication:
             if isinstance(error, asyncio.CancelledError):
                 return _CANCELLED  # by somebody outside of the framework
             raise error
-        status = status_of(error)
-        _tell(call, error, status)
+        try:
+            error = understood(error)
+            status = status_of(error)
+            _tell(call, error, status)
+        except Exception:  # an error whose own code fails; a call without an answer would hang
+            _log.exception("%s failed, and so does its error", call.method)
+            status = RpcStatus(Code.INTERNAL, "the server failed")
         if not call.answered:
-            call.answered = True
-            try:
-                call.fail(status)
-            except Exception:  # metadata that cannot be sent, for one
-                _log.exception("%s could not be answered as it should be", call.method)
-                _fail_barely(call, status.code)
+            call.fail_surely(status)
         return status.code.value
-
-
-def _fail_barely(call: RpcCall, code: Code) -> None:
-    """Tell the peer of a failure, without anything that somebody gave."""
-    call.initial_metadata.clear()
-    call.trailing_metadata.clear()
-    try:
-        call.fail(RpcStatus(code, "the server failed"))
-    except Exception:
-        _log.exception("%s could not be answered", call.method)
-        call.exchange.reset()
 
 
 def _tell(call: RpcCall, error: Exception, status: RpcStatus) -> None:

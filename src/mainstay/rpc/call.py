@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -15,6 +16,8 @@ from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.status import RpcStatus, status_of
 
 __all__ = ["Pairs", "RpcCall"]
+
+_log = logging.getLogger("mainstay.rpc")
 
 Pairs = list[tuple[str, str | bytes]]
 """Metadata that we send: names in lower case; those that end with ``-bin`` have bytes."""
@@ -142,5 +145,24 @@ class RpcCall(ExchangeCall):
 
     def answer_late(self, cause: Exception) -> None:
         """Answer in the place of a handler that does not end."""
+        self.fail_surely(status_of(cause))
+
+    def fail_surely(self, status: RpcStatus) -> None:
+        """As `fail`, and never without an answer: what of it cannot be sent is left out."""
         self.answered = True
-        self.fail(status_of(cause))
+        try:
+            self.fail(status)
+        except Exception:  # details that are no messages, metadata that cannot be sent
+            _log.exception(
+                "%s could not be answered as it should be; its metadata and details are left out",
+                self.method,
+            )
+            self._fail_barely(status)
+
+    def _fail_barely(self, status: RpcStatus) -> None:
+        self._initial = self._trailing = None
+        try:
+            self.fail(RpcStatus(status.code, status.message))
+        except Exception:
+            _log.exception("%s could not be answered", self.method)
+            self.exchange.reset()

@@ -7,7 +7,7 @@ when it waits; a peer that takes nothing stops it. This file is in the hot path 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from mainstay.core.metadata import EMPTY, Metadata
@@ -147,8 +147,10 @@ class FramedCall(RpcCall):
 
     def open_stream(self) -> FramedStream:
         """See `RpcCall`."""
-        self.exchange.patient = True
-        return self.flow()
+        flow = self.flow()
+        self.exchange.lasts()
+        self.exchange.patient = flow.several
+        return flow
 
     async def read(self) -> Any:
         """See `RpcCall`."""
@@ -197,7 +199,10 @@ class FramedStream:
 
     Attributes:
         opened: whether the head was sent.
+        several: whether the peer sends any number of messages.
     """
+
+    several: ClassVar[bool] = True
 
     __slots__ = (
         "_call",
@@ -234,6 +239,8 @@ class FramedStream:
             while (found := reader.next()) is None:
                 if self._ended:
                     raise EndOfStream("the peer sends no more messages")
+                # Between messages a peer may pause for as long as it likes, if it has several.
+                call.exchange.patient = self.several and not reader.pending
                 data = await call.exchange.receive()
                 if data:
                     reader.feed(data)
@@ -247,6 +254,7 @@ class FramedStream:
             if error.oversize:
                 raise TooLarge(str(error)) from None
             raise RpcError(Code.INTERNAL, str(error)) from None
+        call.exchange.patient = True
         flags, data = found
         if flags > COMPRESSED:
             special = call.take_special(flags, data)
@@ -392,6 +400,8 @@ class FramedStream:
 class OneRequestStream(FramedStream):
     """The same for a method that has one request."""
 
+    several = False
+
     __slots__ = ("_taken",)
 
     def __init__(self, call: FramedCall) -> None:
@@ -406,13 +416,16 @@ class OneRequestStream(FramedStream):
         return await self.receive_only()
 
 
-def wire_fields(pairs: list[tuple[str, str | bytes]]) -> list[tuple[bytes, bytes]]:
+def wire_fields(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[bytes, bytes]]:
     """Metadata as it goes over the wire.
 
     Raises: UsageError for names and values that cannot be sent.
     """
     fields = []
     for name, value in pairs:
+        if not isinstance(name, str) or not isinstance(value, str | bytes):
+            kinds = f"{type(name).__name__}: {type(value).__name__}"
+            raise UsageError(f"metadata is a str, and a str or bytes; {name!r} is {kinds}")
         key = name.lower()
         try:
             if key.endswith("-bin"):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from google.rpc.status_pb2 import Status as StatusMessage
 
-__all__ = ["RpcStatus", "details_of", "status_of"]
+__all__ = ["RpcStatus", "details_of", "status_of", "understood"]
 
 _TOLD: Final = frozenset({Fault.PEER, Fault.POLICY})
 
@@ -104,8 +104,26 @@ def _pack(detail: Any, into: Any) -> None:
         into.Pack(detail)
 
 
+def understood(error: Exception) -> Exception:
+    """The same error, or the UsageError that takes the place of one whose code or message is none,
+    as a class of the program's own can have them."""
+    if not isinstance(error, Error):
+        return error
+    code: object = error.code
+    message = getattr(error, "message", None)
+    if isinstance(code, Code) and isinstance(message, str):
+        return error
+    wrong = f"its code {code!r}" if isinstance(message, str) else f"its message {message!r}"
+    fault = UsageError(
+        f"{type(error).__qualname__} cannot be told: {wrong} is none; "
+        "code is a mainstay.Code, and message what Error.__init__ is given"
+    )
+    fault.__cause__ = error
+    return fault
+
+
 def status_of(error: BaseException) -> RpcStatus:
-    """What the peer is told of `error`."""
+    """What the peer is told of `error`; see `understood`."""
     if isinstance(error, RpcError):
         return RpcStatus(error.code, error.message, error.details, error.trailers, error)
     if not isinstance(error, Error):
