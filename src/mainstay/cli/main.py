@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "scale": "Give a running service more workers, or fewer.",
     "status": "Show how a running service is.",
     "stop": "Drain and end a running service.",
+    "units": "Print how systemd, supervisord or a container runs a service.",
     "version": "Show the versions that matter in a bug report.",
 }
 

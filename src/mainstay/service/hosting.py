@@ -29,6 +29,7 @@ from mainstay.interfaces.controlled import Outcome
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
 from mainstay.process.control_door import ControlDoor
+from mainstay.process.grace import grace_problem
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import WORKER, launched
 from mainstay.process.lifeline import PARENT, find_parent, tell_parent
@@ -100,7 +101,10 @@ def host(
             with contextlib.suppress(ImportError):
                 import_module("mainstay.net.http2")
                 import_module("mainstay.wire.http2_httpunk")
+    problem = grace_problem(settings.shutdown.timeout, settings.shutdown.grace)
     logs = Logs.install(settings.log, effects, processors=_worker_field(effects.environ))
+    if problem:
+        _log.warning("%s", problem)
     try:
         config = None if declaration.config is None else loaded.get(OWN)
         levels = LevelFollower(

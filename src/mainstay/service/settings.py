@@ -27,10 +27,14 @@ class ShutdownSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         pre_stop_delay: seconds to go on serving while the fleet learns that this instance
             leaves; part of `timeout`. None means 5 in Kubernetes, whose endpoint removal is
             asynchronous, and 0 elsewhere.
+        grace: seconds that whoever ends the service leaves it between SIGTERM and SIGKILL, if that
+            is known, such as Kubernetes' terminationGracePeriodSeconds less what a preStop hook
+            takes. It is warned of at the start if `timeout` does not fit.
     """
 
     timeout: Seconds = 25.0
     pre_stop_delay: Delay | None = None
+    grace: Seconds | None = None
 
     def delay_in(self, environ: Mapping[str, str]) -> float:
         """The delay that holds in this environment."""
