@@ -168,3 +168,25 @@ async def test_what_a_handler_may_not_raise_is_a_fault_of_the_program() -> None:
     cancelled = asyncio.CancelledError()
     assert is_cancelled(scope)
     assert as_failure(cancelled, scope) is cancelled
+
+
+async def test_a_late_answer_that_fails_keeps_nobody_else_from_theirs() -> None:
+    """Its exchange is broken off, and the next look comes all the same."""
+    runner = world()
+    first, second = Plain(runner, 1.0), Plain(runner, 1.0)
+    first.late = None  # type: ignore[assignment]  # so that answering it fails
+
+    async def work() -> None:
+        for _ in range(8):
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                continue
+
+    for call in (first, second):
+        await in_callback(runner.run, call, work())
+    await asyncio.sleep(2 + 2 * SWEEP)
+    assert isinstance(first.exchange, MemoryExchange)
+    assert first.exchange.reply.broken
+    assert len(second.late) == 1
+    await asyncio.wait(list(runner.tasks))

@@ -67,16 +67,6 @@ async def test_more_streams_than_allowed_are_refused() -> None:
     assert len(wire.program.begun) == 2
 
 
-async def test_more_calls_than_allowed_are_503() -> None:
-    """Of all connections of the server together."""
-    wire = Wire(never, in_flight=1)
-    wire.say(wire.peer.head(1, GET) + wire.peer.head(3, GET))
-    frames = await wire.settled()
-    assert status(frames) == [b"503"]
-    assert (b"retry-after", b"1") in frames[0][3]
-    assert (len(wire.program.begun), wire.port.in_flight) == (1, 1)
-
-
 @pytest.mark.parametrize(
     ("fields", "answer"),
     [

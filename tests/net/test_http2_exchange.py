@@ -579,6 +579,7 @@ async def test_who_is_patient_waits_for_as_long_as_it_takes() -> None:
 
     async def answer(exchange: Exchange) -> None:
         exchange.patient = True
+        exchange.lasts()
         exchange.open(200, ())
         got.append(await exchange.receive())
         exchange.write(b"123456")

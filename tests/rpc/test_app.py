@@ -242,3 +242,75 @@ async def test_a_cancelled_service_says_unavailable() -> None:
     world.calls.cancel(ShuttingDown("the service is stopping"))
     reply = await world.settled()
     assert (reply.messages, reply.status) == ([b"hello"], 14)
+
+
+async def test_an_idle_stream_is_no_call_at_work() -> None:
+    """Streams have a bound of their own, so that idle ones keep nobody out; what is vital is always
+    answered."""
+
+    async def wait(call: Any) -> None:
+        await call.stream.receive()
+
+    world = World(wait, Kind.BIDI, in_flight=2, long_calls=3)
+    for stream in (1, 3, 5):
+        world.begin(stream=stream)
+    await world.settled()
+    assert (world.wire.port.in_flight, world.wire.port.long) == (3, 3)
+    assert not world.wire.port.is_full()
+    world.begin(stream=7)
+    assert (await world.settled(7)).head[b":status"] == b"503"
+    world.method.vital = True
+    world.begin(stream=9)
+    assert (await world.settled(9)).head == {}
+    world.wire.connection.connection_lost(None)
+    await world.settled()
+    assert (world.wire.port.in_flight, world.wire.port.long) == (0, 0)
+    assert world.endpoint.counts.statuses == {14: 1, 1: 4}
+
+
+async def test_unary_calls_have_the_bound_of_calls_at_work() -> None:
+    """One more is answered 503, which clients of gRPC know as UNAVAILABLE."""
+    gate = asyncio.Event()
+
+    async def wait(call: Any) -> bytes:
+        await gate.wait()
+        return b""
+
+    world = World(wait, in_flight=2)
+    for stream in (1, 3, 5):
+        world.begin(stream=stream)
+        world.send(seal(b"x"), stream=stream, ended=True)
+    assert (await world.settled(5)).head[b":status"] == b"503"
+    gate.set()
+    assert [(await world.settled(each)).status for each in (1, 3)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "status"),
+    [
+        (Kind.SERVER_STREAM, [], 4),
+        (Kind.UNARY, [b"\0\0"], 4),
+        (Kind.CLIENT_STREAM, [b"\0\0\0\0\5ab"], 4),
+        (Kind.CLIENT_STREAM, [], None),
+        (Kind.BIDI, [seal(b"whole")], None),
+    ],
+)
+async def test_a_peer_may_pause_between_messages_only(
+    kind: Kind, parts: list[bytes], status: int | None
+) -> None:
+    """Of a method that has several: half a message, or none where there is one, is waited for no
+    longer than any body."""
+
+    async def read(call: Any) -> Any:
+        if call.stream is None:
+            return b""
+        while True:
+            await call.stream.receive()
+
+    world = World(read, kind, body_timeout=10)
+    world.begin()
+    world.send(*parts)
+    await asyncio.sleep(100)
+    assert world.reply().status == status
+    world.wire.connection.connection_lost(None)
+    await world.settled()

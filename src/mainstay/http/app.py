@@ -172,7 +172,7 @@ class HttpApplication:
             None,
             timeout,
         )
-        if port.in_flight > self._limit:
+        if port.in_flight - port.long > self._limit and not endpoint.vital:
             self._refuse(call, endpoint)
             return
         self._run(call, self._answer(call, endpoint), detached=endpoint.detached)

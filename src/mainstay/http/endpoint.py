@@ -22,7 +22,7 @@ class Endpoint:
 
     Attributes:
         method_name, handler, route, kind: as given.
-        body_limit, timeout, detached: see `Route`.
+        body_limit, timeout, detached, vital: see `Route`.
         counts: of its calls.
     """
 
@@ -35,6 +35,7 @@ class Endpoint:
         "method_name",
         "route",
         "timeout",
+        "vital",
     )
 
     def __init__(
@@ -51,6 +52,7 @@ class Endpoint:
         self.body_limit = None if route is None else route.body_limit
         self.timeout = None if route is None else route.timeout
         self.detached = False if route is None else route.detached
+        self.vital = False if route is None else route.vital
         self.counts = Counts()
 
     def __repr__(self) -> str:

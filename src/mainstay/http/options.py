@@ -29,6 +29,7 @@ class GroupOptions(TypedDict, total=False):
     body_limit: int | None
     timeout: float | None
     detached: bool
+    vital: bool
     security: Sequence[Mapping[str, Sequence[str]]]
     defaults: Mapping[str, Any]
     socket: WebSocketOptions | None

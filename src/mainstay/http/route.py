@@ -37,6 +37,7 @@ class Route:
         body_limit: bytes; the server's unless given.
         timeout: seconds; the service's ``call_timeout`` unless given; None: as unless given.
         detached: the call goes on when its client has left.
+        vital: it is answered even if the server has as many calls in flight as it may have.
         security: names of the security schemes that apply, with scopes; for OpenAPI, filled by
             authentication middleware's `security` attribute too.
         defaults: values of path parameters that a shorter route leaves out, and options of groups.
@@ -61,6 +62,7 @@ class Route:
     body_limit: int | None = None
     timeout: float | None = None
     detached: bool = False
+    vital: bool = False
     security: Sequence[Mapping[str, Sequence[str]]] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     socket: WebSocketOptions | None = None

@@ -161,11 +161,15 @@ class CallRunner(Generic[C]):
             late = scope.deadline is not None and scope.deadline < limit
             if not late or not isinstance(cause, DeadlineExceeded):
                 continue
-            if call.begun:
+            try:
+                if call.begun:
+                    call.exchange.reset()
+                else:
+                    call.begun = True
+                    self._late(call, cause)
+            except Exception:  # the others are late as well
+                _log.exception("%s could not be answered late", call.method)
                 call.exchange.reset()
-            else:
-                call.begun = True
-                self._late(call, cause)
         if self.tasks:
             self._sweep_later()
 

@@ -47,9 +47,9 @@ class Exchange:
         body_limit: bytes of body allowed; the application may change it before the first
             `receive`. A longer one makes `receive` raise.
         gone: called when the peer left; set by the application, with the reason.
-        patient: whether the peer may pause for as long as it likes, in what it sends and in taking
-            what it is sent, as in a stream of messages; else the timeouts of the limits hold. The
-            application sets it before the first `receive`.
+        long: see `lasts`.
+        patient: whether the peer may pause for as long as it likes in what it sends, as between the
+            messages of a stream; else `Limits.body_timeout` holds. For the next `receive`.
     """
 
     __slots__ = (
@@ -59,6 +59,7 @@ class Exchange:
         "fields",
         "gone",
         "length",
+        "long",
         "method",
         "patient",
         "peer",
@@ -81,6 +82,7 @@ class Exchange:
     body_limit: int | None
     gone: Callable[[str], None] | None
     patient: bool
+    long: bool
 
     async def receive(self) -> bytes:
         """The next bytes of the body, at least one; ``b""`` at its end, and from then on.
@@ -92,6 +94,12 @@ class Exchange:
         `Limits.body_timeout`.
         """
         raise NotImplementedError
+
+    def lasts(self) -> None:
+        """This is a stream that may stay open for as long as the peer likes: it may stop to take what
+        it is sent (over HTTP/2, where others go on), and does not count as one of the calls at work,
+        of which there may be `Limits.in_flight`. Idempotent."""
+        self.long = True
 
     def trailers(self) -> Fields:
         """The trailer fields of the request; empty before the end of the body."""

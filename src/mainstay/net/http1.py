@@ -153,7 +153,7 @@ class Http1Connection(RequestLine):
     def _lost(self, reason: str) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            self.port.in_flight -= 1
+            self.port.ended(exchange)
             exchange.lose(reason)
         tunnel, self._tunnel = self._tunnel, None
         if tunnel is not None:
@@ -323,6 +323,8 @@ class Http1Connection(RequestLine):
         self._exchange = None
         port = self.port
         port.in_flight -= 1
+        if exchange.long:
+            port.long -= 1
         body = self.body
         unread = body is not None and not body.done
         if last or unread:
@@ -404,7 +406,7 @@ class Http1Connection(RequestLine):
     def become_tunnel(self, exchange: Http1Exchange) -> Http1Tunnel:
         """The exchange is over, and the bytes belong to the tunnel."""
         self._exchange = None
-        self.port.in_flight -= 1
+        self.port.ended(exchange)
         bound = self.port.limits.read_buffer
         self._tunnel = tunnel = Http1Tunnel(self, bound, lambda: exchange.gone)
         ahead, self._ahead = self._ahead, b""

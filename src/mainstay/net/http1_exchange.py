@@ -109,6 +109,7 @@ class Http1Exchange(Exchange):
         self.body = None
         self.body_limit = connection.port.limits.body_size
         self.gone = None
+        self.long = False
         self.patient = False
         self._framing = _NOT_OPEN
         self.inbox: Inbox | None = None
@@ -167,6 +168,13 @@ class Http1Exchange(Exchange):
         if limit is not None and max(self.received, self.length or 0) > limit:
             raise TooLarge(f"the body is longer than the {limit} bytes that are allowed here")
         return part
+
+    def lasts(self) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is not None and not self.long:
+            self.long = True
+            connection.port.long += 1
 
     def trailers(self) -> Fields:
         """See `Exchange`."""

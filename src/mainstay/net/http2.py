@@ -224,8 +224,8 @@ class Http2Connection(asyncio.Protocol):
         self._blocked.clear()
         self._ready.clear()
         self._waiting.clear()
-        self.port.in_flight -= len(exchanges)
         for exchange in exchanges.values():
+            self.port.ended(exchange)
             exchange.lose(PeerGone(reason))
 
     def _break(self, message: str) -> None:
@@ -318,8 +318,6 @@ class Http2Connection(asyncio.Protocol):
         self._served += 1
         if exchange.oversize or len(exchange.target) > limits.target_size:
             exchange.respond(431 if exchange.oversize else 414, b"text/plain", (), b"too long\n")
-        elif limits.in_flight is not None and port.in_flight > limits.in_flight:
-            exchange.respond(503, b"text/plain", ((b"retry-after", b"1"),), b"overloaded\n")
         else:
             port.requests += 1
             port.application.begin(exchange)
@@ -380,6 +378,8 @@ class Http2Connection(asyncio.Protocol):
             self._waiting.pop(stream, None)
         port = self.port
         port.in_flight -= 1
+        if exchange.long:
+            port.long -= 1
         if not self._exchanges:
             self._idle_due = port.monotonic() + port.limits.keep_alive
 
@@ -538,7 +538,7 @@ class Http2Connection(asyncio.Protocol):
             oldest = min(exchange.since for exchange in self._waiting.values())
             due = min(due, oldest + limits.body_timeout)
         for exchange in self._blocked.values():
-            if not exchange.patient:
+            if not exchange.long:
                 due = min(due, exchange.since + limits.write_timeout)
         # Exchanges at work set no time; what comes after them sets its own.
         return due if due < inf else self.port.monotonic() + limits.keep_alive
@@ -563,7 +563,7 @@ class Http2Connection(asyncio.Protocol):
         if not self.writable:
             return  # the transport has its own time
         for exchange in tuple(self._blocked.values()):
-            if now >= exchange.since + limits.write_timeout and not exchange.patient:
+            if now >= exchange.since + limits.write_timeout and not exchange.long:
                 self.engine.reset(exchange.stream, ErrorCode.CANCEL)
                 self._forget(exchange)
                 exchange.lose(PeerGone("the peer gave no window for the reply in time"))

@@ -115,6 +115,7 @@ class Http2Exchange(Exchange):
         self.peer = connection.peer
         self.body_limit = connection.port.limits.body_size
         self.gone = None
+        self.long = False
         self.patient = False
         self._connection = connection
         self._opened = False
@@ -250,6 +251,13 @@ class Http2Exchange(Exchange):
         limit = self.body_limit
         if limit is not None and size > limit:
             raise TooLarge(f"the body is longer than the {limit} bytes that are allowed here")
+
+    def lasts(self) -> None:
+        """See `Exchange`."""
+        connection = self._connection
+        if connection is not None and not self.long:
+            self.long = True
+            connection.port.long += 1
 
     def trailers(self) -> Fields:
         """See `Exchange`."""

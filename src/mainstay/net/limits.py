@@ -17,7 +17,9 @@ class Limits:
 
     Attributes:
         connections: open at once; at the limit nothing is accepted, and peers wait in the queue.
-        in_flight: calls at work at once; one more is answered 503 with ``retry-after``.
+        in_flight: calls at work at once; one more is answered 503 with ``retry-after``. Streams of
+            RPC do not count, nor WebSockets, as they may last; and probes are always answered.
+        long_calls: streams of RPC open at once; one more is answered 503.
         streams: of one HTTP/2 connection at once.
         requests: of one connection; the last reply closes it. None: no bound.
         head_size: request line and fields of one request (HTTP/2: the decoded field list).
@@ -48,6 +50,7 @@ class Limits:
 
     connections: int | None = 100_000
     in_flight: int | None = 10_000
+    long_calls: int | None = 50_000
     streams: int = 250
     requests: int | None = None
     head_size: int = 32 * 1024

@@ -11,7 +11,7 @@ from typing import Protocol
 from mainstay.core.call import Handler
 from mainstay.core.scope import Scope
 from mainstay.core.wheel import Timer, Wheel
-from mainstay.net.exchange import Application
+from mainstay.net.exchange import Application, Exchange
 from mainstay.net.limits import Limits
 
 __all__ = ["Connection", "Port", "PortApplication"]
@@ -63,6 +63,7 @@ class Port:
         loop: the running one.
         connections: open ones that speak a protocol by now; see `joined` and `closed`.
         in_flight: exchanges begun and not finished; connections count.
+        long: of those, streams that may last; see `Exchange.lasts`.
         requests: exchanges begun since the start.
         draining: whether new connections and streams should be refused.
         now: seconds of `monotonic` at the last reply; near enough for an idle timeout.
@@ -82,6 +83,7 @@ class Port:
         "in_flight",
         "keep_alive",
         "limits",
+        "long",
         "loop",
         "monotonic",
         "now",
@@ -106,6 +108,7 @@ class Port:
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.in_flight = 0
+        self.long = 0
         self.requests = 0
         self.draining = False
         self.now = monotonic()
@@ -138,6 +141,17 @@ class Port:
         """Close every connection at once."""
         for connection in tuple(self.connections):
             connection.abort()
+
+    def is_full(self) -> bool:
+        """Whether there are more calls at work than there may be."""
+        limit = self.limits.in_flight
+        return limit is not None and self.in_flight - self.long > limit
+
+    def ended(self, exchange: Exchange) -> None:
+        """An exchange is over; for connections."""
+        self.in_flight -= 1
+        if exchange.long:
+            self.long -= 1
 
     def joined(self, connection: Connection) -> None:
         """A connection is open; for connections."""

@@ -160,7 +160,9 @@ class RpcApplication:
             exchange.respond(503, b"text/plain", ((b"retry-after", b"1"),), b"overloaded\n")
             return
         timeout = endpoint.method.timeout
-        if timeout is None and endpoint.unary:
+        if not endpoint.unary:
+            exchange.lasts()
+        elif timeout is None:
             timeout = self._call_timeout
         call = speaker(exchange, endpoint, head, self.settings, self._make_scope, timeout)
         self._run(call, self._answer(call, endpoint))

@@ -148,7 +148,6 @@ class FramedCall(RpcCall):
     def open_stream(self) -> FramedStream:
         """See `RpcCall`."""
         flow = self.flow()
-        self.exchange.lasts()
         self.exchange.patient = flow.several
         return flow
 

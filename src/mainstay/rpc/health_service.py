@@ -58,11 +58,14 @@ def health_service(health: Health) -> RpcService:
                 await stream.send(reply(status=status.value))
 
     handlers = {"Check": check, "List": list_all, "Watch": watch}
+    answered = {
+        name: bare_method(methods[name], handler=handler) for name, handler in handlers.items()
+    }
+    for each in ("Check", "List"):
+        answered[each].vital = True
     return RpcService(
         name=descriptor.full_name,
-        methods={
-            name: bare_method(methods[name], handler=handler) for name, handler in handlers.items()
-        },
+        methods=answered,
         descriptor=descriptor,
         doc="Whether the services here take calls.",
     )

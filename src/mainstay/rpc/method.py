@@ -100,6 +100,8 @@ class RpcMethod:
     timeout: float | None = None
     idempotent: bool = False
     descriptor: MethodDescriptor | None = None
+    vital: bool = False
+    """Whether it is answered even if the server has as many calls in flight as it may have."""
     http: tuple[HttpRule, ...] = ()
 
     @property

@@ -57,7 +57,7 @@ def operations(ask: Ask, metrics: Callable[[], str], taken: Container[str] = ())
     }
     for path, answer in answers.items():
         if path not in taken:
-            routes.get(path, name=f"operations.{path[1:]}")(answer)
+            routes.get(path, name=f"operations.{path[1:]}", vital=True)(answer)
     return routes
 
 

@@ -121,6 +121,7 @@ class MemoryExchange(Exchange):
         self.length = len(body) if chunks is None else None
         self.body_limit = body_limit
         self.gone: Callable[[str], None] | None = None
+        self.long = False
         self.patient = False
         self.reply = Reply()
         self.tunnel: MemoryTunnel | None = None

@@ -106,6 +106,7 @@ class AsgiExchange(Exchange):
         self.peer = Peer(_address(*client) if client else "asgi")
         self.gone: Callable[[str], None] | None = None
         self.body_limit = self.port.limits.body_size
+        self.long = False
         self.patient = False
         self.protocol = ""
         self.body = None
