@@ -2,8 +2,8 @@
 
 `run` runs a coroutine on a `VirtualLoop`, where time is virtual and a deadlock is an error, in a
 root scope with `virtual_effects`. `http_client` runs a whole service and yields a client for it,
-without a socket in between; `http_server` does so with one. `mainstay.testing.contracts` holds the
-suites that adapters of the plug points have to pass.
+without a socket in between; `http_server` does so with one, and `rpc_channel` yields a channel for
+RPC. `mainstay.testing.contracts` holds the suites that adapters of the plug points have to pass.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mainstay.testing.running import run
 
 if TYPE_CHECKING:
     from mainstay.testing.http import http_client, http_server
+    from mainstay.testing.rpc import rpc_channel
 
 __all__ = [
     "FakeProcess",
@@ -25,16 +26,21 @@ __all__ = [
     "VirtualLoop",
     "http_client",
     "http_server",
+    "rpc_channel",
     "run",
     "virtual_effects",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Who tests without HTTP does not load it.
-    if name not in ("http_client", "http_server"):
-        message = f"module 'mainstay.testing' has no attribute {name!r}"
-        raise AttributeError(message)
-    from mainstay.testing import http  # noqa: PLC0415
+    # Who tests without HTTP does not load it, nor who tests without RPC.
+    if name == "rpc_channel":
+        from mainstay.testing import rpc  # noqa: PLC0415
 
-    return getattr(http, name)
+        return rpc.rpc_channel
+    if name in ("http_client", "http_server"):
+        from mainstay.testing import http  # noqa: PLC0415
+
+        return getattr(http, name)
+    message = f"module 'mainstay.testing' has no attribute {name!r}"
+    raise AttributeError(message)
