@@ -166,9 +166,12 @@ class TestWishes:
             process.wait_for("one is the least")
 
     def test_the_supervisor_is_replaced_as_well(self, tmp_path: Path) -> None:
-        """USR2: another one serves at the same port, and the one before ends well."""
-        with supervised(tmp_path, *TWO) as process:
+        """USR2: another one serves at the same port, with as many workers as there are by now, and
+        the one before ends well."""
+        with supervised(tmp_path, "--workers", "1") as process:
             address = process.address()
+            process.process.send_signal(signal.SIGTTIN)
+            process.wait_for("2 workers, 1 before")
             old = process.workers()
             (tmp_path / "version").write_text("2")
             new = replaced(process, old)

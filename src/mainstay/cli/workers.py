@@ -18,7 +18,7 @@ from mainstay.errors import StartError, UsageError
 from mainstay.observe.log import Logs, LogSettings
 from mainstay.process.control_door import ControlDoor
 from mainstay.process.host_notifier import HostNotifier
-from mainstay.process.launch import Launch, launched
+from mainstay.process.launch import SIZE, Launch, launched
 from mainstay.process.lifeline import find_parent
 from mainstay.process.supervisor import Supervisor
 from mainstay.process.supervisor_signals import install
@@ -112,6 +112,9 @@ async def _supervise(
     notifier: HostNotifier,
 ) -> int:
     parent = find_parent(os.environ)
+    scaled = os.environ.pop(SIZE, "")
+    if parent is not None and scaled.isdecimal():
+        size = int(scaled)
 
     def ready() -> None:
         if parent is not None:

@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DROPPED", "WORKER", "Launch", "launched"]
+__all__ = ["DROPPED", "SIZE", "WORKER", "Launch", "launched"]
 
 WORKER: Final = "MAINSTAY_WORKER"
 """The variable that tells a worker its place, for its logs."""
+
+SIZE: Final = "MAINSTAY_WORKERS"
+"""The variable that tells the supervisor after this one how many workers there are by now."""
 
 DROPPED: Final = (
     "LISTEN_PID",
@@ -26,6 +29,7 @@ DROPPED: Final = (
     "WATCHDOG_PID",
     "MAINSTAY_PARENT",
     WORKER,
+    SIZE,
 )
 """Variables that are about one process only, and that a child must not take for its own."""
 

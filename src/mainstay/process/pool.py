@@ -65,7 +65,6 @@ class Pool:
         asked: the addresses that its workers have asked for.
         fault: set when a worker fails while nobody sees to that (before `supervise`).
         lost: why the last worker failed, and its exit code.
-        respawned: workers that were started in the place of one that failed.
         codes: exit codes of the workers that were asked to stop, negative for a signal.
     """
 
@@ -89,7 +88,6 @@ class Pool:
         self.name = ""
         self.asked: set[str] = set()
         self.lost: tuple[str, int] = ("", 1)
-        self.respawned = 0
         self.codes: list[int] = []
         self._launch = launch
         self._sockets = sockets
@@ -463,7 +461,6 @@ class Pool:
     def _note(self, worker: Worker, why: str, code: int = 1) -> None:
         if not self._respawn.gave_up:
             self.lost = (why, code)
-        self.respawned += 1
 
     def _blame(self, why: str) -> None:
         if not self.fault.done():

@@ -23,12 +23,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from mainstay.errors import Error, ResourceError, ShuttingDown, UsageError
 from mainstay.interfaces.controlled import Outcome, Progress, RestartKind, Snapshot
 from mainstay.process.host_notifier import HostNotifier
-from mainstay.process.launch import Launch
+from mainstay.process.launch import SIZE, Launch
 from mainstay.process.lifeline import ParentLifeline
 from mainstay.process.messages import (
     Confirmed,
@@ -390,12 +391,12 @@ class Supervisor:
 
     async def _restart(self, kind: RestartKind, progress: Progress) -> Outcome:
         began = self._loop.time()
-        replace = {"restart": self._restart_all, "reload": self._reload, "replace": self._replace}
+        steps = {"restart": self._restart_all, "reload": self._reload, "replace": self._replace}
         reason = ""
         self._notifier.reloading(f"{kind}, generation {self._generation} serves meanwhile")
         try:
             async with self._turn:
-                await replace[kind](progress)
+                await steps[kind](progress)
         except (ChildFailed, ResourceError) as error:
             reason = str(error)
             _log.error(
@@ -508,7 +509,8 @@ class Supervisor:
             return await self._sockets.answer(question)
 
         welcome = Welcome(0, "successor", self._generation + 1, 0, 1.0, self._started)
-        child = Offspring(self._own, welcome, answer)
+        own = replace(self._own, environ={**self._own.environ, SIZE: str(pool.size)})
+        child = Offspring(own, welcome, answer)
         progress("starting another supervisor")
         try:
             child.start()
