@@ -57,7 +57,7 @@ def test_rules_in_code_take_the_place_of_the_option() -> None:
         ("SetTags", Get("/{tags}"), "'tags' is no field of library.v1.Book that a path can have"),
         ("GetBook", Post("/x", body="nothing"), "the body 'nothing' is no field"),
         ("GetBook", Get("/x", response_body="nothing"), "the response_body 'nothing' is no field"),
-        ("UpdateBook", Patch("/{book.name}", body="book"), "'book' is in the path and the body"),
+        ("SetTags", Put("/{title}", body="title"), "'title' is in the path and the body"),
         ("GetBook", Get("x"), "begins with a slash"),
         ("GetBook", HttpRule("GE T", "/x"), "'GE T' is no method of HTTP"),
         ("GetBook", HttpRule("", "/x"), "'' is no method of HTTP"),
@@ -87,6 +87,19 @@ def test_the_path_wins_over_a_body_of_all_fields() -> None:
     made = ask("UpdateBook", rule, "/v1/shelves/1/books/2", body=body)
     assert (made.book.name, made.book.title) == ("shelves/1/books/2", "T")
     assert list(made.update_mask.paths) == ["title"]
+
+
+def test_the_path_wins_over_a_field_of_the_body() -> None:
+    """As the standard methods of Google's APIs update something (google.aip.dev/134)."""
+    rule = Patch("/v1/{book.name=shelves/*/books/*}", body="book")
+    body = b'{"name": "other", "title": "T"}'
+    made = ask("UpdateBook", rule, "/v1/shelves/1/books/2", b"updateMask=title", body)
+    assert (made.book.name, made.book.title) == ("shelves/1/books/2", "T")
+    assert list(made.update_mask.paths) == ["title"]
+    assert ask("UpdateBook", rule, "/v1/shelves/1/books/2").book.name == "shelves/1/books/2"
+    assert violations(
+        lambda: ask("UpdateBook", rule, "/v1/shelves/1/books/2", b"book.title=T&book.name=x")
+    ) == [("/query/book.title", "unknown"), ("/query/book.name", "unknown")]
 
 
 def test_a_body_of_one_field_leaves_the_others_to_the_query() -> None:

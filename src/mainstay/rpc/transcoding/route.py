@@ -3,7 +3,7 @@
 Where a field comes from (google/api/http.proto, "Rules for HTTP mapping"): the path has what its
 variables name; the body, if the rule has one, has one field or all the others; the query has what
 is left. A field in two places, and a parameter that is no field, are refused by name. The path wins
-over a body of all fields. Unknown members of a JSON body are skipped, as in Connect.
+over the body, in which the name of what is updated may stand again (google.aip.dev/134). Unknown members of a JSON body are skipped, as in Connect.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Route:
                 return _read_raw
             return self._read_all
         field = self._field(body, self._names.descriptor, "body")
-        if any(each.split(".")[0] == body for each in self._taken):
+        if body in self._taken:
             raise WiringError(f"{self._about}: {body!r} is in the path and the body")
         if _is_raw(field):
             self.reads_raw = True
