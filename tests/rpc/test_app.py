@@ -1,7 +1,9 @@
 """Which exchanges are RPC, and what becomes of their calls."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,7 @@ from mainstay.errors import (
 from mainstay.rpc.method import Kind
 from mainstay.wire.envelopes import seal
 from tests.rpc.grpc_world import World, echo
+from tests.wire.http2_world import reset
 
 
 async def test_a_path_without_a_method_is_left_to_http() -> None:
@@ -314,3 +317,34 @@ async def test_a_peer_may_pause_between_messages_only(
     assert world.reply().status == status
     world.wire.connection.connection_lost(None)
     await world.settled()
+
+
+@pytest.mark.parametrize("end", ["reset", "deadline", "failure"])
+async def test_a_call_that_fails_leaves_nothing_to_the_collector(end: str) -> None:
+    """Neither the call nor what its handler held: not by the cause of its end, either."""
+    seen: list[weakref.ref[Any]] = []
+
+    class Mark:
+        """Can be watched."""
+
+    async def wait(call: Any) -> Any:
+        mark = Mark()
+        seen.append(weakref.ref(mark))
+        if end == "failure":
+            raise NotFound("nothing")
+        await asyncio.sleep(5)
+        return mark
+
+    world = World(wait)
+    gc.collect()
+    gc.disable()
+    try:
+        world.call(b"x", fields=[(b"grpc-timeout", b"1S")])
+        await world.settled()
+        if end == "reset":
+            world.wire.say(reset(1))
+        await asyncio.sleep(2)
+        world.wire.program.begun.clear()
+        assert [each() for each in seen] == [None]
+    finally:
+        gc.enable()

@@ -200,7 +200,11 @@ def failure_of(call: ExchangeCall, error: BaseException) -> BaseException:
         try:
             scope.__exit__(type(error), error, error.__traceback__)
         except Exception as cause:
-            error = cause
+            # With the story of who cancelled, if there is one. That of this task ends in the frames
+            # of the handler, which the cause, the scope and the call would keep each other for.
+            error = cause.with_traceback(scope._trace)
+            if scope._trace is None:
+                cause.__cause__ = cause.__context__ = None
         # Leaving it has left the context without a scope, and the log wants the call's ids.
         stand_in(call)
     return as_failure(error, scope)
