@@ -1,8 +1,18 @@
 """What httpunk does not have, or does its own way, and this engine makes good."""
 
+import pytest
 from hpack import Encoder
 
-from mainstay.wire.http2 import Broken, ErrorCode, Event, Http2Settings, RequestHead
+from mainstay.wire.http2 import (
+    Broken,
+    ErrorCode,
+    Event,
+    Http2Engine,
+    Http2Settings,
+    RequestHead,
+    Reset,
+    ResponseHead,
+)
 from mainstay.wire.http2_frames import frame
 from mainstay.wire.http2_httpunk import HttpunkEngine
 from tests.wire.http2_world import (
@@ -10,12 +20,15 @@ from tests.wire.http2_world import (
     DATA,
     END_HEADERS,
     END_STREAM,
+    ENGINES,
     GET,
     HEADERS,
     POST,
+    SETTINGS,
     FramePeer,
     hello,
     server,
+    window,
 )
 
 LIMIT = 4096
@@ -96,3 +109,47 @@ def test_frames_of_one_byte_are_told_together() -> None:
     first, second = engine.receive(tiny + frame(DATA, END_STREAM, 3, b"z"))
     assert (first.data, first.ended) == (b"x" * 1000, False)  # type: ignore[union-attr]
     assert (second.data, second.ended) == (b"y" * 10 + b"z", True)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize(
+    "head",
+    [
+        [(b"content-type", b"application/grpc")],
+        [(b":status", b"200"), (b":method", b"GET")],
+        [(b":status", b"200"), (b":path", b"/")],
+    ],
+)
+def test_a_reply_head_has_a_status_and_no_more(kind: str, head: list[tuple[bytes, bytes]]) -> None:
+    """Without it, or with pseudo-fields of a request, the reply is malformed (RFC 9113 §8.3.2):
+    its stream is reset, and its neighbours go on."""
+    engine: Http2Engine = ENGINES[kind](client=True, settings=Http2Settings())
+    engine.begin()
+    peer = FramePeer()
+    engine.receive(frame(SETTINGS, 0, 0, b""))
+    first, second = (engine.request("GET", "http", "a", "/", [], True) for _ in range(2))
+    assert (first, second) == (1, 3)
+    engine.take()
+    assert engine.receive(peer.head(1, head, ended=False)) == [
+        Reset(1, ErrorCode.PROTOCOL_ERROR, ours=True)
+    ]
+    assert engine.receive(peer.head(3, [(b":status", b"200")])) == [ResponseHead(3, 200, [], True)]
+
+
+def test_a_code_of_the_package_is_told_in_words() -> None:
+    """A window that overflows is an error of which the package says no more than its number."""
+    engine = HttpunkEngine(client=True, settings=Http2Settings())
+    engine.begin()
+    engine.receive(frame(SETTINGS, 0, 0, b""))
+    (broken,) = engine.receive(window(0, 2**31 - 1))
+    assert broken == Broken(
+        ErrorCode.FLOW_CONTROL_ERROR, "the protocol was broken: FLOW_CONTROL_ERROR"
+    )
+
+
+def test_what_cannot_be_sent_is_told_in_words() -> None:
+    """Not as the tuple of a code and words that the package raises."""
+    engine = HttpunkEngine(client=True, settings=Http2Settings())
+    engine.begin()
+    with pytest.raises(ValueError, match=r"^malformed headers$"):
+        engine.request("GET", "http", "a", "/", [(b"te", b"anything")], True)

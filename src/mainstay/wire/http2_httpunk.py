@@ -147,7 +147,7 @@ class HttpunkEngine:
             first = error.args[0]
             code = first if isinstance(first, int) else int(ErrorCode.PROTOCOL_ERROR)
             core.send_goaway(code)
-            events.append(Broken(code, str(error.args[-1])))
+            events.append(Broken(code, _words(error)))
         if parts:
             _join(events, parts)
         return events
@@ -162,8 +162,11 @@ class HttpunkEngine:
             core.accepted(stream)
             events.append(self._request(frame, headers) or self._malformed(stream))
         elif kind == H2_HEADERS_HEAD:
+            # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
+            if frame.status is None or frame.method or frame.path or frame.scheme:
+                events.append(self._malformed(stream))
+                return
             fields, oversize = self._fields(headers)
-            assert frame.status is not None
             events.append(ResponseHead(stream, frame.status, fields, verdict.eof, oversize))
         elif kind == H2_HEADERS_TRAILERS:
             fields, oversize = self._fields(headers)
@@ -331,7 +334,7 @@ class HttpunkEngine:
         try:
             self._core.send_response_head(stream, status, _mapped(fields), ended)
         except H2UserError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(_words(error)) from None
 
     def respond_whole(
         self, stream: int, status: int, fields: Fields, body: bytes, trailers: Fields
@@ -342,7 +345,7 @@ class HttpunkEngine:
         try:
             core.send_response_head(stream, status, _mapped(fields), False)
         except H2UserError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(_words(error)) from None
         size = len(body)
         if size:
             verdict = core.send_data(stream, body, 0, False)
@@ -441,6 +444,18 @@ _known: dict[tuple[str | None, ...], tuple[str, bytes, str, str]] = {}
 same again and again. Cleared when there are too many."""
 
 
+def _words(error: H2Error) -> str:
+    """What an error of the package says: some are a code alone, some a code and words."""
+    said = error.args[-1]
+    if isinstance(said, str):
+        return said
+    name = ErrorCode(said).name if said in _CODES else f"error {said}"
+    return f"the protocol was broken: {name}"
+
+
+_CODES: Final = frozenset(ErrorCode)
+
+
 def _join(events: list[Event], parts: list[bytes]) -> None:
     """Give the last event with data all of its parts."""
     for event in reversed(events):
@@ -474,5 +489,5 @@ def _check(fields: Fields) -> HeaderMap:
     try:
         H2Codec.check_send_headers(headers)
     except H2UserError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(_words(error)) from None
     return headers
