@@ -147,7 +147,7 @@ def container(facts: UnitFacts, python: str, grace: float | None = None) -> str:
         "RUN pip install --no-cache-dir .",
         "USER nobody",
         *(f"EXPOSE {port}" for port in ports if port),
-        *([f"ENV {_variable(facts.name)}={grace:g}"] if grace is not None else []),
+        *([f"ENV MAINSTAY__SHUTDOWN__GRACE={grace:g}"] if grace is not None else []),
         "STOPSIGNAL SIGTERM",
         "# As a list: a shell would be process 1, and keep the signal to itself.",
         f"CMD {json.dumps(command)}",
@@ -178,10 +178,6 @@ def _stream(address: Address) -> str:
 
 def _bound(address: Address) -> str:
     return f"{address.host}:{address.port}" if address.host else str(address.port)
-
-
-def _variable(name: str) -> str:
-    return f"{name.upper().replace('-', '_')}__MAINSTAY__SHUTDOWN__GRACE"
 
 
 def _seconds(value: float) -> str:
