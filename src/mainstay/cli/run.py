@@ -143,7 +143,7 @@ def command(
     if addresses:
         flags = (*flags, f"mainstay.http.listen={json.dumps(addresses)}")
     if control is not None:
-        flags = (*flags, f"mainstay.process.control={json.dumps(control)}")
+        flags = (*flags, f"mainstay.process.control={control}")
     if dev:
         from mainstay.cli.dev import develop  # noqa: PLC0415 - needs an extra
 

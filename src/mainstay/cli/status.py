@@ -13,7 +13,7 @@ from mainstay.cli.controlling import as_json, connected, find_place, place_optio
 from mainstay.cli.exits import Command, Exit
 from mainstay.interfaces.controlled import Outcome, Snapshot, WorkerSnapshot
 
-__all__ = ["command", "page"]
+__all__ = ["command", "duration", "memory", "page"]
 
 _SHOWN: Final = 5
 """Restarts on the page."""
@@ -49,6 +49,7 @@ def page(snapshot: Snapshot, now: float) -> str:
         ("listening", ", ".join(snapshot.listeners) or "nowhere"),
         ("target", snapshot.target),
         ("mainstay", snapshot.version),
+        ("trouble", snapshot.trouble),
     ]
     lines = [title, *(f"  {name:<12}{value}" for name, value in facts if value)]
     if snapshot.workers:

@@ -18,7 +18,11 @@ __all__ = ["command"]
 _FORCED: Final = 8.0
 """Seconds that a forced stop may take: the service bounds it by 4, and its guard by 2 more."""
 
+_HEARD: Final = 5.0
+"""Seconds for the service to say that it was asked; if its loop is blocked, it does not."""
+
 _KILLED: Final = 5.0
+"""Seconds for the kernel to end a process."""
 
 
 @click.command("stop", cls=Command, exits=[Exit.UNREACHABLE, Exit.CUT])
@@ -47,7 +51,7 @@ def command(
         pid = client.peer.pid
         began = time.monotonic()
         try:
-            client.ask("stop", {"force": force and timeout == 0})
+            client.ask("stop", {"force": force and timeout == 0}, timeout=_HEARD)
         except DeadlineExceeded:
             # A blocked loop has the wish in its queue; only its end counts.
             if not force:

@@ -1,0 +1,58 @@
+"""A service that runs below ``mainstay run``, for the tests of the commands about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cli.world import GOOD, Done, Process, mainstay, running, write
+
+QUICK = ("--set", "mainstay.process.probation=0.2")
+"""A restart that does not take long."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that runs, and how to ask it for something."""
+
+    process: Process
+    folder: Path
+    control: Path
+
+    def ask(self, *arguments: str) -> Done:
+        """Run a command about it."""
+        return mainstay(*arguments, "--control", str(self.control), cwd=self.folder)
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        done = self.ask("status", "--json")
+        assert done.code == 0, done.err
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    def gone(self, pid: int) -> bool:
+        """Whether a process has ended, or is about to be reaped."""
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text("ascii")
+        except OSError:
+            return True
+        return text.rpartition(")")[2].split()[0] == "Z"
+
+
+@contextmanager
+def service(folder: Path, *options: str, module: str = GOOD) -> Iterator[Service]:
+    """A service that serves; whatever generation is the last is stopped at the end."""
+    write(folder, good=module)
+    control = folder / "control"
+    arguments = ("run", "good:service", "--control", str(control), *QUICK, *options)
+    with running(*arguments, cwd=folder) as process:
+        process.wait_line("runs on")
+        own = Service(process, folder, control)
+        try:
+            yield own
+        finally:
+            own.ask("stop", "--force", "--timeout", "5")

@@ -1,0 +1,79 @@
+"""``mainstay stop``: it waits until the process is gone, and what it does if that takes long."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mainstay.cli import stop
+from tests.cli.controls import service
+
+BUSY = """
+    import asyncio
+    from mainstay import Service
+    service = Service("good")
+
+    @service.worker
+    async def work() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                await asyncio.sleep(3600)
+"""
+DRAINING = """
+    import asyncio
+    from mainstay import Service
+    service = Service("good")
+
+    @service.on_drain
+    async def wait() -> None:
+        await asyncio.sleep(3600)
+"""
+
+
+def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
+    """The exit code of the service is its own, and no socket is left."""
+    with service(tmp_path) as own:
+        done = own.ask("stop")
+        assert (done.code, done.err) == (0, "")
+        assert f"process {own.process.process.pid} has stopped after" in done.out
+        assert own.gone(own.process.process.pid)
+        assert own.process.end() == 0
+        assert not own.control.exists()
+        assert own.ask("stop").code == 6
+
+
+def test_a_drain_that_takes_long_is_said(tmp_path: Path) -> None:
+    """The service goes on stopping; `--force` then cuts its work."""
+    with service(tmp_path, "--set", "mainstay.shutdown.timeout=600", module=DRAINING) as own:
+        done = own.ask("stop", "--timeout", "0.2")
+        assert (done.code, "is still stopping after 0.2 s" in done.err) == (124, True)
+        assert own.status()["state"] == "stopping"
+        done = own.ask("stop", "--timeout", "0.2", "--force")
+        assert done.code == 0
+        assert "its work was cut" in done.out
+        own.process.end()
+
+
+def test_a_process_that_hears_nothing_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only with `--force`, and the exit code says that work was lost."""
+    monkeypatch.setattr(stop, "_HEARD", 0.1)
+    monkeypatch.setattr(stop, "_FORCED", 0.1)
+    with service(tmp_path) as own:
+        pid = own.process.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        options = ["--control", str(own.control), "--timeout", "0"]
+        done = CliRunner().invoke(stop.command, options)
+        assert done.exit_code == 6
+        assert "did not answer" in done.output
+        done = CliRunner().invoke(stop.command, [*options, "--force"])
+        assert done.exit_code == 124
+        assert f"process {pid} did not stop, and was killed" in done.output
+        assert own.process.end() == -signal.SIGKILL
