@@ -35,8 +35,6 @@ def impersonate(how: str) -> None:
     with socket.socket(fileno=int(number)) as end:
         if how == "garbage":
             end.send(b"\x00\xff garbage")
-        elif how == "unknown type":
-            end.send(b'{"type":"surprise"}')
         elif how == "unknown version":
             end.send(json.dumps({**hello, "versions": [98, 99]}).encode())
         elif how == "wrong nonce":

@@ -14,6 +14,7 @@ import pytest
 
 from mainstay import Background, Effects, Running, Scope, Service
 from mainstay.errors import BrokenError, UsageError
+from mainstay.process.launch import Launch
 from mainstay.service.hosting import CUT, Guard, host
 from mainstay.service.signals import SIGNALS
 from mainstay.testing import FakeProcess
@@ -299,16 +300,26 @@ class TestSignals:
         name = signal.Signals(number).name
         assert f"stopping: {name}" in [line["message"] for line in logged(capsys)]
 
-    def test_a_restart_that_cannot_be(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Is reported with the reason: the service starts, or stops."""
+    def test_a_restart_that_comes_too_early_or_too_late(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It waits for the end of the start; while the service stops there is none."""
+        nothing = Launch(("/no/such/python",), "/", {})
+        monkeypatch.setattr("mainstay.service.hosting.launched", lambda: nothing)
         process = FakeProcess()
         service = Service("s")
         service.on_start(lambda: process.send(signal.SIGHUP))
         service.on_drain(lambda: process.send(signal.SIGUSR2))
-        self.send_when_running(service, process, signal.SIGTERM)
+
+        @service.worker
+        async def stop() -> None:
+            await asyncio.sleep(0.05)
+            process.send(signal.SIGTERM)
+
         assert hosted(service, process=process) == 0
         said = [line["message"] for line in logged(capsys)]
-        assert "SIGHUP: no restart, because the service is starting" in said
+        assert "SIGHUP: the service is starting; a restart follows" in said
+        assert any("/no/such/python cannot be started" in line for line in said)
         assert "SIGUSR2: no restart, because the service is stopping" in said
 
     def test_one_before_the_loop_runs_is_not_lost(self) -> None:

@@ -51,6 +51,11 @@ class HandoverState(Enum):
     ROLLED_BACK = "rolled back"
     STOPPED = "stopped"
 
+    @property
+    def over(self) -> bool:
+        """Whether it is one of the ends."""
+        return self in (HandoverState.DONE, HandoverState.ROLLED_BACK, HandoverState.STOPPED)
+
 
 class Event(Enum):
     """What happens to a restart.

@@ -127,6 +127,7 @@ class Offspring:
         self._told = told
         self._nonce = secrets.token_hex(16)
         self._failed: Failed | None = None
+        self._confessed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
         self._channel: Channel | None = None
@@ -307,6 +308,9 @@ class Offspring:
         """
         if self.state is ChildState.NEW:
             return
+        if self._confessed and not self._ended.done():
+            # It is on its way out, and has more to write to its log than it told.
+            await asyncio.wait([self._ended], timeout=min(grace, _MOMENT))
         self.abort(reason)
         self.kill(signal.SIGTERM)
         # A stopped process hears of no SIGTERM before it goes on.
@@ -365,7 +369,7 @@ class Offspring:
             if self.state is ChildState.COMMITTED:
                 self.state = ChildState.SERVING
         elif isinstance(message, Failed):
-            self._failed = message
+            self._failed, self._confessed = message, True
         else:
             if isinstance(message, Heartbeat):
                 self.beat = message

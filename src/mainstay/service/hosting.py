@@ -206,6 +206,7 @@ class Host:
         self._succession: Succession | None = None
         self._given_up = False
         self._alone = False
+        self._restart_wish = ""
         self._door: ControlDoor | None = None
         self._wish: tuple[str, bool] | None = None
 
@@ -396,6 +397,8 @@ class Host:
                 self._door.take_over()
         if self._alone:
             self._freed()
+        if self._restart_wish:
+            self._succession.wish(self._restart_wish)
         await asked
         return await self._report(running)
 
@@ -488,7 +491,8 @@ class Host:
             self._reopen()
         elif action is Action.RESTART:
             if self._succession is None:
-                _log.warning("%s: no restart, because the service is starting", name)
+                _log.info("%s: the service is starting; a restart follows", name)
+                self._restart_wish = name
             else:
                 self._succession.wish(name)
         elif action is Action.NOTHING:

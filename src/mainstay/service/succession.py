@@ -191,7 +191,8 @@ class Succession:
         child = Offspring(self._launch, welcome, self._answer)
 
         def say(text: str) -> None:
-            _log.info("restart: %s", text)
+            if not handover.state.over:
+                _log.info("restart: %s", text)  # the end has a line of its own
             self._told(handover.state, child)
             progress(text)
 
