@@ -98,9 +98,8 @@ class Authenticate:
         return await next(call)
 
     def _refused(self, call: Call, message: str, code: str) -> Unauthenticated:
-        if isinstance(call, HttpCall):
-            told = code and self._scheme == "bearer"
-            add_challenge(call, f'{self._challenge}, error="{code}"' if told else self._challenge)
+        told = code and self._scheme == "bearer"
+        add_challenge(call, f'{self._challenge}, error="{code}"' if told else self._challenge)
         return Unauthenticated(message)
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from mainstay.core.call import Call, Handler, Middleware
 from mainstay.core.metadata import Peer
@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_CHALLENGE: Final = "www-authenticate"
 
 HttpNext: TypeAlias = Callable[[HttpCall], Awaitable[Response]]
 """The next handler, as HTTP middleware sees it."""
@@ -112,11 +114,26 @@ def secret_bytes(secret: str | bytes | SecretSource, what: str, least: int = 16)
     return key
 
 
-def add_challenge(call: HttpCall, challenge: str) -> None:
-    """Name one more way to authenticate in the ``www-authenticate`` of the reply."""
-    headers = call.request.reply_headers
-    before = headers.get("www-authenticate")
-    if before is None:
-        headers.set("www-authenticate", challenge)
-    elif challenge not in before:
-        headers.set("www-authenticate", f"{before}, {challenge}")
+@runtime_checkable
+class _Replying(Protocol):
+    """A call of RPC, as far as it matters here; its room and this one do not know each other."""
+
+    @property
+    def initial_metadata(self) -> list[tuple[str, str | bytes]]:
+        """What is sent before the reply: over HTTP, fields of its head."""
+
+
+def add_challenge(call: Call, challenge: str) -> None:
+    """Name one more way to authenticate in the ``www-authenticate`` of the reply, if what the call
+    came by has such fields: HTTP, and every protocol of RPC."""
+    if isinstance(call, HttpCall):
+        headers = call.request.reply_headers
+        before = headers.get(_CHALLENGE)
+        if before is None:
+            headers.set(_CHALLENGE, challenge)
+        elif challenge not in before:
+            headers.set(_CHALLENGE, f"{before}, {challenge}")
+    elif isinstance(call, _Replying):
+        metadata = call.initial_metadata
+        if (_CHALLENGE, challenge) not in metadata:
+            metadata.append((_CHALLENGE, challenge))

@@ -9,7 +9,6 @@ from typing import Any, Final
 from mainstay.core.call import Call, Handler
 from mainstay.core.scope import Key, Scope
 from mainstay.errors import PermissionDenied, Unauthenticated
-from mainstay.http.call import HttpCall
 from mainstay.http.middleware.base import add_challenge
 
 __all__ = ["CHALLENGES", "PRINCIPAL", "Principal", "Require", "ask_who", "principal_of", "require"]
@@ -57,9 +56,8 @@ def ask_who(call: Call) -> Principal:
     """
     principal = call.scope.get(PRINCIPAL)
     if principal is None:
-        if isinstance(call, HttpCall):
-            for challenge in call.scope.get(CHALLENGES) or ("Bearer",):
-                add_challenge(call, challenge)
+        for challenge in call.scope.get(CHALLENGES) or ("Bearer",):
+            add_challenge(call, challenge)
         raise Unauthenticated("say who you are")
     return principal
 
@@ -88,8 +86,7 @@ class Require:
         principal = ask_who(call)
         missing = self._scopes - principal.scopes
         if missing:
-            if isinstance(call, HttpCall):
-                add_challenge(call, self._challenge)
+            add_challenge(call, self._challenge)
             raise PermissionDenied(f"this takes the scope {' and '.join(sorted(missing))}")
         return await next(call)
 
