@@ -3,14 +3,18 @@
 Each row of the failure matrix is a test, with load on fresh connections all the while.
 """
 
+import asyncio
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
-from mainstay.process.handover import TABLE, Act, Event, HandoverState, judge
-from mainstay.process.messages import Stopping
+from mainstay.process.handover import TABLE, Act, Event, Handover, HandoverState, judge
+from mainstay.process.launch import Launch
+from mainstay.process.messages import Listen, Listener, Stopping, Welcome
+from mainstay.process.offspring import Answer, Offspring
 from mainstay.process.settings import ProcessSettings
 from tests.process.world import World, ask, until
 
@@ -94,6 +98,90 @@ def test_the_judge(
         )
         is event
     )
+
+
+PREPARED = (
+    '{"type":"hello","versions":[1],"nonce":"NONCE","pid":PID}',
+    "wait welcome",
+    '{"type":"prepared","addresses":[]}',
+)
+SERVING = (*PREPARED, "wait commit", '{"type":"serving"}')
+FAILING = '{"type":"stopping","left":0,"reason":"a worker failed","failed":true}'
+
+
+class Stage:
+    """A handover to a script, and what it does to this generation."""
+
+    def __init__(self, *steps: str, **settings: float) -> None:
+        program = str(Path(__file__).with_name("child_program.py"))
+        launch = Launch((sys.executable, "-SI", program, *steps), "/", {})
+        self.child = Offspring(launch, Welcome(0, "successor", 1), self._sockets)
+        self.done: list[str] = []
+        self.said: list[str] = []
+        self.handover = Handover(
+            self.child,
+            ProcessSettings(**{"kill_grace": 0.05, **settings}),  # type: ignore[arg-type]
+            pause=self._pause,
+            resume=lambda: self.done.append(f"resume, it is {self.child.state.value}"),
+            progress=self.said.append,
+        )
+
+    async def _sockets(self, question: Listen) -> Answer:
+        return Listener(question.number, False), []
+
+    async def _pause(self) -> None:
+        self.done.append("pause")
+        self.child.reopen()  # so that the script knows
+        await asyncio.sleep(3600)  # as a handshake that does not end
+
+
+@pytest.mark.real_loop
+class TestOnStage:
+    async def test_this_generation_accepts_again_before_the_successor_is_gone(self) -> None:
+        """It fails and lives on: nobody waits for its end, nor for a pause that takes long."""
+        stage = Stage("deaf", *SERVING, "wait reopen", FAILING, "sleep")
+        verdict = await stage.handover.run()
+        assert verdict.state is HandoverState.ROLLED_BACK
+        assert verdict.reason.endswith("stops: a worker failed")
+        assert stage.done == ["pause", "resume, it is stopping"]
+        assert stage.child.status == -signal.SIGKILL
+
+    async def test_before_it_serves_nothing_is_paused(self) -> None:
+        """So there is nothing to resume."""
+        stage = Stage(*PREPARED, "wait commit", "exit 3")
+        verdict = await stage.handover.run()
+        assert (verdict.state, verdict.code) == (HandoverState.ROLLED_BACK, 3)
+        assert stage.done == []
+
+    async def test_a_successor_that_does_not_heed_its_word_to_serve(self) -> None:
+        """It has a time of its own."""
+        stage = Stage(*PREPARED, "sleep", commit_timeout=0.1)
+        verdict = await stage.handover.run()
+        assert "did not serve within 0.1 s" in verdict.reason
+        assert stage.done == []
+
+    @pytest.mark.parametrize("steps", [(), PREPARED, SERVING], ids=["start", "commit", "serve"])
+    async def test_it_can_be_aborted_at_any_time(self, steps: tuple[str, ...]) -> None:
+        """Before its first step, and wherever it waits."""
+        stage = Stage(*steps, "sleep")
+        running = asyncio.ensure_future(stage.handover.run())
+        while steps and stage.handover.state.value not in ("committed", "probation"):
+            await stage.child.wait_news(0.01) if stage.child.pid else await asyncio.sleep(0)
+        stage.handover.abort("SIGTERM")
+        stage.handover.abort("again")
+        verdict = await running
+        assert (verdict.state, verdict.reason) == (HandoverState.ROLLED_BACK, "SIGTERM")
+        assert (stage.child.pid == 0) is not bool(steps)
+        assert stage.said[-1] == "rolled back: SIGTERM"
+
+    async def test_what_drives_it_is_cancelled(self) -> None:
+        """The successor does not outlive that."""
+        stage = Stage("sleep")
+        running = asyncio.ensure_future(stage.handover.run())
+        while not stage.child.pid:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+        running.cancel()
+        assert await stage.child.wait_ended() == -signal.SIGKILL
 
 
 class TestWell:
