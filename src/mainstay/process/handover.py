@@ -206,6 +206,10 @@ class Handover:
         if self._aborting.done() and event is not Event.FAILED:
             event, reason = Event.FAILED, self._aborting.result()
         await self._enter(event, reason)
+        if self._pausing is not None and not self._pausing.done():
+            # It waits for handshakes that nobody has to wait for any more.
+            self._pausing.cancel()
+            await asyncio.wait([self._pausing])
         seconds = self._loop.time() - began
         if self.state is HandoverState.ROLLED_BACK:
             self._progress(f"rolled back: {reason}")
