@@ -65,7 +65,7 @@ class Controls:
         self._reopen = reopen
         self._began = effects.clock.monotonic()
         self._started = effects.clock.time()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pausing: asyncio.Task[None] | None = None
 
     def status(self) -> Snapshot:
         """See `Controlled`."""
@@ -144,12 +144,15 @@ class Controls:
             raise UsageError(f"the service is {self._state(running, succession)}")
         if succession is not None and succession.busy:
             raise Conflict("a restart is under way, which decides who accepts")
-        if not draining:
+        if self._pausing is not None:
+            # One that has not begun would come after what is asked for now.
+            self._pausing.cancel()
+            self._pausing = None
+        if draining:
+            running.paused = True
+            self._pausing = asyncio.get_running_loop().create_task(running.pause(), name="drain")
+        else:
             running.resume()
-        elif not running.paused:
-            task = asyncio.get_running_loop().create_task(running.pause(), name="drain")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
     def reopen_logs(self) -> None:
         """See `Controlled`."""
