@@ -6,7 +6,7 @@ bytes that mean something else). This file is in the hot path (see `bench/grpc`)
 
 JSON follows the mapping of proto3 (protobuf.dev, programming-guides/json): names in lowerCamelCase
 are written, and both those and the original ones are read. Unknown fields are skipped, as in binary,
-so that a client may be newer than its server.
+so that a client may be newer than its server; a value that is none of its field's is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from mainstay.core.call import Handler
+from mainstay.rpc.json_faults import parse_json, read_json
 from mainstay.rpc.method import NO_SIDE_EFFECTS, Kind, MessageType, RpcMethod, RpcService
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
 
 _OBJECTS: Final = frozenset(f"google.protobuf.{name}" for name in ("Any", "Empty", "Struct"))
 """Of the well-known types, those that are objects in JSON; others are strings, lists, numbers."""
-_SPACES: Final = b" \t\r\n"
 
 _JsonPair = tuple[Callable[[bytes], Any], Callable[[Any], bytes]]
 
@@ -90,25 +90,23 @@ def wrong_message(name: str, wanted: type, given: Any) -> TypeError:
 def message_json(cls: type[Message]) -> _JsonPair:
     """From the bytes of proto3's JSON to a message of this class, and back.
 
-    The functions raise ValueError for JSON that is no such message, and TypeError for what is no
-    such message.
+    The functions raise ValueError, or ValidationFailed that names the fields at fault, for JSON that
+    is no such message, and TypeError for what is no such message.
     """
     name = cls.DESCRIPTOR.full_name
     pool: Any = cls.DESCRIPTOR.file.pool
-    parse, to_dict = json_format.Parse, json_format.MessageToDict
+    to_dict = json_format.MessageToDict
     to_bytes = msgspec.json.encode
     is_object = not name.startswith("google.protobuf.") or name in _OBJECTS
 
     def from_json(data: bytes) -> Message:
-        if is_object and data.lstrip(_SPACES)[:1] != b"{":
+        value = read_json(data)
+        if is_object and not isinstance(value, dict):
             # protobuf takes what is empty, or text, for a message without fields.
             raise ValueError(f"{name} is an object in JSON")
-        try:
-            return parse(data, cls(), ignore_unknown_fields=True, descriptor_pool=pool)
-        except (json_format.Error, ValueError, TypeError, ArithmeticError) as error:
-            raise ValueError(_first_line(error)) from None
-        except (AttributeError, KeyError, RecursionError):  # protobuf's, for odd shapes
-            raise ValueError(f"it has not the shape of {name}") from None
+        message = cls()
+        parse_json(value, message, pool)
+        return message
 
     def to_json(message: Message) -> bytes:
         if not isinstance(message, cls):

@@ -71,10 +71,10 @@ async def test_a_path_without_the_method_tells_which_it_has(versions: tuple[str,
 
 
 async def test_a_wrong_request_is_a_problem_that_names_everything() -> None:
-    """With 400, as a failed validation that names what could not be read."""
+    """With 422, as the routes of HTTP answer; 400 is for what is no JSON at all."""
     async with http_client(library()) as client:
         reply = await client.get("/v1/search?quary=a&pageSize=x")
-        assert reply.status == 400
+        assert reply.status == 422
         assert reply.headers["content-type"] == "application/problem+json"
         problem = reply.json()
         assert problem["reason"] == "VALIDATION_FAILED"

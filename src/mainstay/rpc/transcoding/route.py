@@ -8,7 +8,7 @@ over the body, in which the name of what is updated may stand again (google.aip.
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -19,19 +19,17 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from mainstay.errors import ValidationFailed, Violation, WiringError
+from mainstay.rpc.json_faults import MOST, parse_json, read_json
 from mainstay.rpc.method import RpcMethod
 from mainstay.rpc.transcoding.matcher import MalformedPath, texts_of
 from mainstay.rpc.transcoding.rules import HttpRule, rules_of_descriptor
 from mainstay.rpc.transcoding.template import Template, Variable, parse_template
 from mainstay.rpc.transcoding.values import Leaf, names_of
 
-__all__ = ["HTTP_BODY", "MOST", "Route", "rules_of"]
+__all__ = ["HTTP_BODY", "Route", "rules_of"]
 
 HTTP_BODY: Final = "google.api.HttpBody"
 """The message that stands for bytes as they are (google/api/httpbody.proto)."""
-
-MOST: Final = 50
-"""Violations told of one request."""
 
 _LONGEST: Final = 100
 _VERB: Final = frozenset("!#$%&'*+-.^_`|~").union(
@@ -156,26 +154,29 @@ class Route:
             body: all of it.
             content_type: of the body.
 
-        Raises: ValidationFailed that names everything that is wrong.
+        Raises: ValidationFailed that names everything that is wrong; it is `malformed` when the body
+        is no JSON or the path no UTF-8, as with every route of HTTP.
         """
         message = self._class()
         self._read(message, body, content_type)
         wrong: list[Violation] = []
+        malformed = False
         for variable, way, leaf in self._in_path:
             try:
                 _put(message, way, leaf, texts_of(variable, raw))
             except (ValueError, MalformedPath) as error:
+                malformed = malformed or isinstance(error, MalformedPath)
                 wrong.append(Violation(f"/path/{variable.field}", str(error), "type"))
         if query:
             self._read_query(message, query, wrong)
         if wrong:
-            raise ValidationFailed(wrong[:MOST], malformed=True)
+            raise ValidationFailed(wrong[:MOST], malformed=malformed)
         if self._plain:
             return message
         try:
             return self.method.request.decode(message.SerializeToString())
-        except ValidationFailed:
-            raise
+        except ValidationFailed as error:
+            raise self._placed(error) from None
         except ValueError as error:
             raise _wrong("/body" if body else "/query", str(error)) from None
 
@@ -190,13 +191,34 @@ class Route:
 
     def _parse(self, value: Any, message: Any) -> None:
         try:
-            json_format.ParseDict(
-                value, message, ignore_unknown_fields=True, descriptor_pool=self._pool
-            )
-        except (json_format.Error, ValueError, TypeError, ArithmeticError) as error:
-            raise _wrong("/body", str(error).partition("\n")[0]) from None
-        except (AttributeError, KeyError, RecursionError):  # protobuf's, for odd shapes
-            raise _wrong("/body", f"it has not the shape of {message.DESCRIPTOR.name}") from None
+            parse_json(value, message, self._pool)
+        except ValidationFailed as error:
+            raise self._placed(error) from None
+        except ValueError as error:
+            raise _wrong("/body", str(error)) from None
+
+    def _placed(self, error: ValidationFailed) -> ValidationFailed:
+        """The same violations, with pointers into the request instead of the message."""
+        found = [
+            dataclasses.replace(each, pointer=self._place(each.pointer))
+            for each in error.violations
+        ]
+        return ValidationFailed(found, malformed=error.malformed)
+
+    def _place(self, pointer: str) -> str:
+        parts = pointer.split("/")[1:]
+        field = self._names.field(parts[0]) if parts else None
+        if field is None:
+            return f"/body{pointer}"
+        parts[0] = field.name
+        for taken in self._taken:
+            if taken.split(".") == parts[: taken.count(".") + 1]:
+                return f"/path/{taken}"
+        if self.rule.body == "*":
+            return f"/body{pointer}"
+        if field.name == self._body_field:
+            return "/".join(["/body", *parts[1:]])
+        return "/query/" + ".".join(pointer.split("/")[1:])
 
     def _read_query(self, message: Any, query: bytes, wrong: list[Violation]) -> None:
         seen: set[str] = set()
@@ -310,8 +332,8 @@ def _at(name: str) -> str:
     return "/query/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def _wrong(pointer: str, detail: str) -> ValidationFailed:
-    return ValidationFailed([Violation(pointer, detail)], malformed=True)
+def _wrong(pointer: str, detail: str, *, malformed: bool = False) -> ValidationFailed:
+    return ValidationFailed([Violation(pointer, detail)], malformed=malformed)
 
 
 def _refuse_body(message: Any, data: bytes, kind: bytes) -> None:
@@ -331,19 +353,9 @@ def _is_raw(field: FieldDescriptor) -> bool:
 
 def _decoded(data: bytes) -> Any:
     try:
-        return json.loads(data.decode(), object_pairs_hook=_once)
-    except UnicodeDecodeError:
-        raise _wrong("/body", "it is not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise _wrong("/body", f"it is no JSON: {said}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key is there twice")
-    return made
+        return read_json(data)
+    except ValueError as error:
+        raise _wrong("/body", str(error), malformed=True) from None
 
 
 def _empty(field: FieldDescriptor) -> bytes:
