@@ -11,6 +11,8 @@ import h2.settings
 import pytest
 
 from mainstay.errors import BrokenError, ClosedError, Error
+from mainstay.net import client_streams
+from mainstay.net.client_http1 import CLOSE_TIMEOUT
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.client_streams import ClientStream, StreamConnection
 from mainstay.net.outgoing import Shared
@@ -401,3 +403,146 @@ async def test_an_idle_connection_that_retires_closes() -> None:
     await settle()
     assert server.left
     assert "closing" in repr(connection)
+
+
+def reported(loop: asyncio.AbstractEventLoop) -> list[Any]:
+    """What is reported to the loop from now on."""
+    found: list[Any] = []
+    loop.set_exception_handler(lambda _, context: found.append(context["exception"]))
+    return found
+
+
+async def test_a_stream_that_raises_ends_the_connection_and_hangs_nobody() -> None:
+    """Its fault is reported, and every stream of the connection hears that it is lost: also when
+    one of them raises again."""
+
+    class Faulty(Heard):
+        def on_head(self, event: ResponseHead) -> None:
+            raise ZeroDivisionError("in on_head")
+
+        def on_lost(self, error: Error, *, untouched: bool) -> None:
+            raise ZeroDivisionError("in on_lost")
+
+    connection, server, owner = await connected()
+    found = reported(asyncio.get_running_loop())
+    faulty = Faulty()
+    assert connection.open(faulty, "http", "there", "/a.B/C", FIELDS, b"", False)
+    other = opened(connection)
+    await settle()
+    server.h2.send_headers(1, HEAD)
+    server.flush()
+    await settle()
+    assert [str(each) for each in found] == ["in on_head", "in on_lost"]
+    assert other.told == [("lost", BrokenError, False)]
+    assert owner.gone_count == 1
+    assert server.has(h2.events.ConnectionTerminated)[0].error_code == 2
+    assert server.left
+    assert connection.closed.done()
+
+
+async def test_a_server_that_reads_nothing_does_not_keep_what_is_closed() -> None:
+    """What waits to be written is given up after `CLOSE_TIMEOUT`."""
+    connection, server, _ = await connected(window=1 << 24)
+    stream = opened(connection)
+    server.transport.pause_reading()
+    connection.write(stream, bytes(1 << 20), False)
+    connection.retire()
+    await settle()
+    connection.cancel(stream)
+    await asyncio.sleep(CLOSE_TIMEOUT / 2)
+    assert not connection.closed.done()
+    await asyncio.sleep(CLOSE_TIMEOUT)
+    assert connection.closed.done()
+    assert server.left
+
+
+async def test_the_end_of_what_the_server_sends_ends_streams_in_time() -> None:
+    """Also when it reads nothing of what still waits."""
+    connection, server, _ = await connected(window=1 << 24)
+    stream = opened(connection)
+    server.transport.pause_reading()
+    connection.write(stream, bytes(1 << 20), False)
+    await settle()
+    server.transport.write_eof()
+    await asyncio.sleep(2 * CLOSE_TIMEOUT)
+    assert stream.told == [("lost", BrokenError, False)]
+    assert connection.closed.done()
+
+
+async def test_answers_to_a_server_that_reads_nothing_are_bounded() -> None:
+    """We read no further until it takes what it made us answer; then all of it is answered."""
+    connection, server, _ = await connected(window=1 << 24)
+    stream = opened(connection)
+    server.transport.pause_reading()
+    connection.write(stream, bytes(1 << 20), False)
+    await settle()
+    transport: Any = connection._transport
+    body = transport.get_write_buffer_size()
+    assert transport.is_reading()
+    ping = bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + b"12345678"
+    for _ in range(100):
+        server.transport.write(ping * 150)
+        await settle(2)
+    assert not transport.is_reading()
+    answers = transport.get_write_buffer_size() - body
+    assert 64 * 1024 < answers < 3 * 64 * 1024
+    server.transport.resume_reading()
+    await settle(200)
+    assert transport.is_reading()
+    assert len(server.has(h2.events.PingAckReceived)) == 15_000
+    assert sum(map(len, server.bodies.values())) < 1 << 20  # the rest of it waits for a window
+    await connection.aclose()
+
+
+async def test_a_window_that_grows_fills_no_transport_that_is_full() -> None:
+    """What waits is sent once the server takes it."""
+    connection, server, _ = await connected()
+    stream = opened(connection)
+    await settle()
+    server.transport.pause_reading()
+    connection.write(stream, bytes(1 << 20), False)
+    await settle()
+    transport: Any = connection._transport
+    connection.pause_writing()
+    before = transport.get_write_buffer_size()
+    server.h2.increment_flow_control_window(1 << 20)
+    server.h2.increment_flow_control_window(1 << 20, 1)
+    server.flush()
+    await settle()
+    assert transport.get_write_buffer_size() == before
+    server.transport.resume_reading()
+    connection.resume_writing()
+    await settle(300)
+    assert server.bodies == {1: bytes(1 << 20)}
+    await connection.aclose()
+
+
+async def test_the_last_number_of_a_stream_retires_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There are 2**30 of them; the next calls need another connection."""
+    monkeypatch.setattr(client_streams, "_LAST", 3)
+    connection, server, owner = await connected()
+    opened(connection)
+    before = connection.over
+    last = opened(connection)
+    assert (before, connection.over) == (False, True)
+    assert owner.gone_count == 1
+    opened(connection, expected=False)
+    await settle()
+    server.h2.send_headers(3, HEAD)
+    server.flush()
+    await settle()
+    assert last.told == [("head", 200, False)]
+    await connection.aclose()
+
+
+async def test_a_server_of_another_protocol_is_told_before_it_is_ready() -> None:
+    """Who waits for the connection hears what is wrong with it."""
+    made = StreamConnection(Shared(ClientLimits()), "the server", Owner())
+    there = connect_in_memory(made, asyncio.Protocol())
+    peer: Any = there._peer
+    peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with pytest.raises(BrokenError, match="the first frame is not SETTINGS"):
+        await made.ready
+    await made.closed

@@ -12,8 +12,11 @@ tells what comes by callbacks, so that a call costs one future and not a task. T
   the time before, does not wait.
 * The connection is ready once the server has sent its SETTINGS: it speaks HTTP/2, and says how many
   streams it allows.
+* While the server takes nothing of what we send, windows that grow change nothing, and what it makes
+  us answer is bounded: we read no further then.
 * After GOAWAY it takes no more streams and closes after the last. Those that the server did not look
   at end with REFUSED_STREAM (RFC 9113 §6.8).
+* What is closed is gone within `CLOSE_TIMEOUT`, whether the server takes what is left or not.
 
 This file is in the hot path (see `bench/grpc`).
 """
@@ -54,6 +57,9 @@ _DEFAULT_WINDOW: Final = 65_535
 _MOST_RESETS: Final = 20_000
 _MOST_CONTROL_FRAMES: Final = 20_000
 _FLOOD_WINDOW: Final = 10.0
+_LAST: Final = (1 << 31) - 1
+"""The highest number of a stream (RFC 9113 §5.1.1)."""
+
 _NONE: Final = 1 << 32
 """Above every number of a stream."""
 
@@ -120,6 +126,7 @@ class StreamConnection(asyncio.Protocol):
     Attributes:
         ready: done when the server has sent its SETTINGS; raises BrokenError if it did not.
         idle_since: loop time when the last stream ended.
+        closed: done when nothing of it is left.
         told_calm: whether the server left because of our pings.
     """
 
@@ -132,6 +139,7 @@ class StreamConnection(asyncio.Protocol):
     ) -> None:
         self.idle_since = shared.loop.time()
         self.ready: asyncio.Future[None] = shared.loop.create_future()
+        self.closed: asyncio.Future[None] = shared.loop.create_future()
         self.told_calm = False
         self._shared = shared
         self._loop = shared.loop
@@ -155,13 +163,15 @@ class StreamConnection(asyncio.Protocol):
         self._corked = False
         self._scheduled = False
         self._lone = True
+        self._closing = False
         self._writable = True
+        self._reading = True
+        self._held = 0
         self._unflushed = _NONE
         self._heard = 0.0
         self._keepalive: tuple[float, float, bool] | None = None
         self._pinged: float | None = None
         self._timer: Timer | None = None
-        self._gone: asyncio.Future[None] = shared.loop.create_future()
 
     # --- streams --------------------------------------------------------------------------------
 
@@ -205,6 +215,8 @@ class StreamConnection(asyncio.Protocol):
         stream.number = number
         self._unflushed = min(self._unflushed, number)
         streams[number] = stream
+        if number >= _LAST:
+            self._retire()
         if data or ended:
             sent = engine.send(number, data, 0, ended)
             self._guard.wrote(len(data))
@@ -287,6 +299,14 @@ class StreamConnection(asyncio.Protocol):
                 return
             self._pump_all()
 
+    def _write(self) -> int:
+        """Write what the engine has and no more; how many bytes."""
+        data = self._engine.take()
+        if data and self._transport is not None:
+            self._unflushed = _NONE
+            self._transport.write(data)
+        return len(data)
+
     def _pump_all(self) -> None:
         for stream in tuple(self._blocked.values()):
             self._pump(stream)
@@ -314,6 +334,10 @@ class StreamConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has."""
         self._writable = True
+        self._held = 0
+        if not self._reading and not self._closing and self._transport is not None:
+            self._reading = True
+            self._transport.resume_reading()
         self._pump_all()
         self._flush()
         crowded, self._crowded = self._crowded, {}
@@ -335,10 +359,15 @@ class StreamConnection(asyncio.Protocol):
         """Frames."""
         self._corked = True
         self._heard = now = self._loop.time()
+        if not self._writable:
+            self._write()
         try:
             self._guard.feed(data, now)
             streams = self._streams
-            for event in self._engine.receive(data):
+            events = self._engine.receive(data)
+            if not self._writable:
+                self._hold_back()
+            for event in events:
                 kind = type(event)
                 if kind is Data:
                     stream = streams.get(event.stream)  # type: ignore[union-attr]
@@ -363,8 +392,12 @@ class StreamConnection(asyncio.Protocol):
                 else:
                     self._take(event)
         except Violation as error:
-            self._engine.fail(error.code)
-            self._take(Broken(error.code, error.message))
+            self._break(error.code, error.message)
+        except Exception as error:
+            # A bug, here or in the engine: reported, and the calls do not hang on it.
+            self._report(error)
+            name = type(error).__name__
+            self._break(ErrorCode.INTERNAL_ERROR, f"what came could not be handled: {name}")
         finally:
             self._corked = False
         lone = self._lone  # what has just ended says nothing about what begins
@@ -373,16 +406,39 @@ class StreamConnection(asyncio.Protocol):
         if self._over and not self._streams:
             self._close()
 
+    def _break(self, code: int, message: str) -> None:
+        self._engine.fail(code)
+        self._take(Broken(code, message))
+
+    def _report(self, error: Exception) -> None:
+        context = {"message": f"{self!r} failed", "exception": error, "protocol": self}
+        self._loop.call_exception_handler(context)
+
+    def _hold_back(self) -> None:
+        """Write what was just answered, and read no more when that is too much.
+
+        Only answers count. Requests and bodies do not: a server may wait with reading until its
+        replies are read, and then two would wait for each other.
+        """
+        self._held += self._write()
+        transport = self._transport
+        if transport is None or self._closing or not self._reading:
+            return
+        if self._held > self._shared.limits.write_buffer:
+            self._reading = False
+            transport.pause_reading()
+
     def _take(self, event: Event) -> None:
         if isinstance(event, Writable):
             if event.stream:
                 stream = self._blocked.get(event.stream)
-                if stream is not None:
+                if stream is not None and self._writable:
                     self._pump(stream)
                 return
             if not self.ready.done():
                 self.ready.set_result(None)
-            self._pump_all()
+            if self._writable:
+                self._pump_all()
             if not self._over:
                 self._owner.freed(self)  # SETTINGS may allow more streams
         elif isinstance(event, Reset):
@@ -395,26 +451,32 @@ class StreamConnection(asyncio.Protocol):
             self.told_calm = event.code == ErrorCode.ENHANCE_YOUR_CALM
             self._retire()
         elif isinstance(event, Broken):
+            error = BrokenError(f"{self._where}: {event.message}", retryable=False)
+            self._never_ready(error)
             self._retire()
-            self._fail_all(BrokenError(f"{self._where}: {event.message}", retryable=False))
+            self._fail_all(error)
 
     def eof_received(self) -> None:
         """The server ends the connection."""
         self._retire()
+        self._close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
         why = str(error or "") or "the connection was closed"
-        if not self.ready.done():
-            self.ready.set_exception(BrokenError(f"{self._where}: {why}"))
-            self.ready.exception()  # seen: nobody waits if the caller has left
+        self._never_ready(BrokenError(f"{self._where}: {why}"))
         self._retire()
         self._fail_all(BrokenError(f"{self._where}: {why}"))
-        if not self._gone.done():
-            self._gone.set_result(None)
+
+    def _never_ready(self, error: BrokenError) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()  # seen: nobody waits if the caller has left
 
     def _end(self, stream: ClientStream) -> None:
         """Forget a stream. If our side of it goes on, nobody will read that."""
@@ -452,7 +514,7 @@ class StreamConnection(asyncio.Protocol):
         assert self._keepalive is not None
         time, timeout, always = self._keepalive
         now = self._loop.time()
-        if self._transport is None:
+        if self._transport is None or self._closing:
             return
         if self._pinged is not None and self._heard < self._pinged:
             message = f"{self._where} gave no sign of life for {time + timeout:g} s"
@@ -480,16 +542,19 @@ class StreamConnection(asyncio.Protocol):
     async def aclose(self) -> None:
         """Close it, end what goes on on it with ClosedError, and wait until it is closed."""
         self._retire()
+        if self._transport is not None:
+            for number in self._streams:
+                self._engine.reset(number, ErrorCode.CANCEL)
         self._fail_all(ClosedError("the channel was closed"))
         if self._transport is not None:
             self._engine.fail(ErrorCode.NO_ERROR)
             self._flush()
         self._close()
-        if not self._gone.done():
-            await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
+        if not self.closed.done():
+            await asyncio.wait([self.closed], timeout=CLOSE_TIMEOUT)
             if self._transport is not None:
                 self._transport.abort()
-            await asyncio.wait([self._gone])
+            await asyncio.wait([self.closed])
 
     def _retire(self) -> None:
         self._over = True
@@ -504,14 +569,23 @@ class StreamConnection(asyncio.Protocol):
         self._crowded.clear()
         for number, stream in streams.items():
             stream.pending = None
-            if self._transport is not None:
-                self._engine.reset(number, ErrorCode.CANCEL)
-            stream.on_lost(error, untouched=number >= untouched)
+            try:
+                stream.on_lost(error, untouched=number >= untouched)
+            except Exception as fault:
+                self._report(fault)  # the others have to hear of it
 
     def _close(self) -> None:
-        if self._transport is not None:
-            self._flush()
-            self._transport.close()
+        transport = self._transport
+        if transport is None:
+            return
+        self._flush()
+        transport.close()
+        if not self._closing:
+            self._closing = True
+            if self._timer is not None:
+                self._timer.cancel()
+            end = self._loop.time() + CLOSE_TIMEOUT
+            self._timer = self._shared.wheel.at(end, transport.abort)
 
     def __repr__(self) -> str:
         state = "closing" if self._over else "open"
