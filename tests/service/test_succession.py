@@ -12,6 +12,7 @@ import pytest
 from mainstay import Service, Settings
 from mainstay.http import HttpSettings
 from mainstay.interfaces.controlled import Outcome
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import Launch
 from mainstay.process.settings import ProcessSettings
 from mainstay.service.running import State
@@ -52,7 +53,11 @@ async def until(what: Callable[[], Any]) -> Any:
 
 @asynccontextmanager
 async def succession(
-    *steps: str, role: str = "", python: str = sys.executable, **settings: float
+    *steps: str,
+    role: str = "",
+    python: str = sys.executable,
+    notifier: HostNotifier | None = None,
+    **settings: float,
 ) -> AsyncIterator[Succession]:
     """Of a service in this process, whose successor is a script that goes through `steps`."""
     service = Service("s")
@@ -65,7 +70,7 @@ async def succession(
     http = HttpSettings(listen=("tcp://127.0.0.1:0",))
     async with service.running(settings=Settings(http=http, process=process)) as running:
         launch = Launch((python, "-SI", CHILD, *steps), "/", {})
-        made = Succession(running, launch, role=role, generation=3, started=5.0)
+        made = Succession(running, launch, role=role, generation=3, started=5.0, notifier=notifier)
         try:
             yield made
         finally:
@@ -74,6 +79,37 @@ async def succession(
             if made.handover is not None:
                 made.handover.child.kill()
                 await made.handover.child.end("the test is over", 1.0)
+
+
+class Told(HostNotifier):
+    """What a service manager hears of a restart."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.said: list[str] = []
+
+    def reloading(self, status: str) -> None:
+        self.said.append(status)
+
+    def reloaded(self, status: str) -> None:
+        self.said.append(status)
+
+    async def succeeded_by(self, pid: int, status: str) -> None:
+        self.said.append(status)
+
+
+@pytest.mark.parametrize(
+    ("steps", "end"),
+    [(GOOD, "generation 4 serves as"), (("exit 9",), "the restart was rolled back: process")],
+)
+async def test_a_service_manager_hears_of_it(steps: tuple[str, ...], end: str) -> None:
+    """When it begins, and when it has ended, well or not."""
+    told = Told()
+    async with succession(*steps, notifier=told) as made:
+        await made.restart()
+        first, last = told.said
+        assert first == "restarting into generation 4"
+        assert last.startswith(end)
 
 
 async def test_a_restart_that_goes_well() -> None:

@@ -207,6 +207,7 @@ class Succession:
 
     async def _run(self, handover: Handover, kind: RestartKind) -> Outcome:
         running, child = self._running, handover.child
+        self._notifier.reloading(f"restarting into generation {self.generation + 1}")
         verdict = await handover.run()
         outcome = self._outcome(kind, verdict)
         if verdict.state is HandoverState.DONE:
