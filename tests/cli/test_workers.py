@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstay.cli.workers import worker_launch
+from mainstay.cli.workers import Start, worker_launch
 from mainstay.process.launch import Launch
 from tests.cli.world import mainstay, running, write
 
@@ -31,15 +31,14 @@ class TestWorkerLaunch:
         as --daemon, is the supervisor's alone."""
         arguments = ["run", "good", "--workers", "2", "--daemon"]
         own = Launch(("python", "-X", "dev", "-m", "mainstay", *arguments), "/srv", {"A": "b"})
-        launch = worker_launch(
-            own,
-            arguments,
+        start = Start(
             "good",
             [Path("a.toml"), Path("b.toml")],
             ["x=1", "y=2"],
             ["tcp://:8000"],
             ["--chdir", "/"],
         )
+        launch = worker_launch(own, arguments, start)
         assert launch.command == (
             *("python", "-X", "dev", "-m", "mainstay", "run", "--chdir", "/"),
             *("--config", "a.toml", "--config", "b.toml", "--set", "x=1", "--set", "y=2"),

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mainstay.process.launch import Launch
 from mainstay.process.supervisor import Supervisor
@@ -54,6 +54,8 @@ async def who() -> str:
 
 @service.get("/slow")
 async def slow(seconds: float) -> str:
+    with (HERE / "slow").open("a") as file:
+        file.write("x")
     await asyncio.sleep(seconds)
     return f"{os.getpid()} {VERSION}"
 
@@ -92,6 +94,9 @@ def write_service(folder: Path, listen: str = "127.0.0.1:0", **settings: Any) ->
     (folder / "tiny.toml").write_text("\n".join(lines) + "\n")
 
 
+Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 class Crew:
     """A supervisor in the loop of the test.
 
@@ -118,9 +123,7 @@ class Crew:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so."""
-        async with asyncio.timeout(PATIENCE):
-            while not true():  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(0.01)
+        await until(true)
 
     def pids(self, *states: str) -> list[int]:
         """The processes that serve, or are in another state."""
@@ -131,17 +134,39 @@ class Crew:
         """Ask over a connection of its own; the body."""
         return await get(self.supervisor.status().listeners[0], path)
 
+    async def send(self, path: str) -> Streams:
+        """Ask over a connection of its own, and do not wait for the answer."""
+        return await send_request(self.supervisor.status().listeners[0], path)
 
-async def get(address: str, path: str) -> str:
-    """Ask over a connection of its own; the body of a reply that is well."""
+    async def keep_asking(self, answers: list[str], stop: asyncio.Event) -> None:
+        """Ask again and again, over a new connection each; whatever goes wrong is raised."""
+        while not stop.is_set():
+            answers.append(await self.get("/who"))
+            await asyncio.sleep(0.005)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not true():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+
+async def send_request(address: str, path: str) -> Streams:
+    """Connect and ask."""
     if address.startswith("unix:"):
         reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
     else:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    writer.write(request.encode())
+    return reader, writer
+
+
+async def read_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    """The body of a reply that is well."""
     try:
-        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        writer.write(request.encode())
         async with asyncio.timeout(PATIENCE):
             reply = (await reader.read()).decode()
     finally:
@@ -151,6 +176,17 @@ async def get(address: str, path: str) -> str:
     head, _, body = reply.partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 200"), reply
     return body.strip('"')
+
+
+async def get(address: str, path: str) -> str:
+    """Ask over a connection of its own; the body."""
+    return await read_answer(*await send_request(address, path))
+
+
+def begun(folder: Path) -> int:
+    """How many slow calls have begun."""
+    path = folder / "slow"
+    return path.stat().st_size if path.exists() else 0
 
 
 @asynccontextmanager
@@ -244,7 +280,7 @@ def wait_until(true: Callable[[], Any], why: Callable[[], str] = lambda: "it nev
     until = time.monotonic() + PATIENCE
     while not (value := true()):
         assert time.monotonic() < until, why()
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
     return value
 
 

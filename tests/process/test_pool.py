@@ -15,7 +15,7 @@ from mainstay.process.launch import Launch
 from mainstay.process.offspring import ChildFailed
 from mainstay.process.pool import Pool
 from mainstay.process.sockets import Sockets
-from tests.process.crew import PATIENCE, PROGRAM, alive, environment, write_service
+from tests.process.crew import PATIENCE, PROGRAM, alive, environment, until, write_service
 
 pytestmark = pytest.mark.real_loop
 
@@ -108,8 +108,7 @@ async def test_stopped_while_it_starts_nobody_is_left(tmp_path: Path) -> None:
     """Whoever is not ready is ended, and is not started again."""
     async with pool(tmp_path, 2) as made:
         made.supervise()
-        while len([each for each in made.snapshot() if each.pid]) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await until(lambda: len(made.snapshot()) == 2)
         pids = [each.pid for each in made.snapshot()]
         made.stop("enough", handover=False)
         async with asyncio.timeout(PATIENCE):

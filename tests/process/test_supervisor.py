@@ -11,20 +11,13 @@ import pytest
 
 from mainstay.errors import ResourceError, UsageError
 from mainstay.interfaces.controlled import Controlled, Outcome
-from tests.process.crew import Crew, alive, children, crew, write_service
+from tests.process.crew import alive, begun, children, crew, read_answer, write_service
 
 pytestmark = pytest.mark.real_loop
 
 
 def nothing(text: str) -> None:
     """Let nobody hear of the progress."""
-
-
-async def asking(running: Crew, answers: list[str], stop: asyncio.Event) -> None:
-    """Ask again and again, over a new connection each; whatever goes wrong is raised."""
-    while not stop.is_set():
-        answers.append(await running.get("/who"))
-        await asyncio.sleep(0.005)
 
 
 class TestWorkers:
@@ -51,10 +44,9 @@ class TestWorkers:
             await running.wait_ready()
             (pid,) = running.pids()
             os.kill(pid, signal.SIGSTOP)
-            waiting = [asyncio.ensure_future(running.get("/who")) for _ in range(20)]
-            await asyncio.sleep(0.1)
+            waiting = [await running.send("/who") for _ in range(20)]
             os.kill(pid, signal.SIGKILL)
-            answers = await asyncio.gather(*waiting)
+            answers = await asyncio.gather(*(read_answer(*each) for each in waiting))
             assert len({answer.split()[0] for answer in answers} - {str(pid)}) == 1
             assert len(answers) == 20
 
@@ -77,7 +69,7 @@ class TestWorkers:
             (first,) = running.pids()
             answers: list[str] = []
             stop = asyncio.Event()
-            load = asyncio.ensure_future(asking(running, answers, stop))
+            load = asyncio.ensure_future(running.keep_asking(answers, stop))
             await running.until(lambda: len({each.split()[0] for each in answers}) >= 3)
             stop.set()
             await load
@@ -91,7 +83,7 @@ class TestWorkers:
             assert await running.supervisor.scale(3) == 1
             assert len(running.pids()) == 3
             slow = [asyncio.ensure_future(running.get("/slow?seconds=0.5")) for _ in range(12)]
-            await asyncio.sleep(0.1)
+            await running.until(lambda: begun(tmp_path) == 12)
             assert await running.supervisor.scale(1) == 3
             assert len(running.pids()) == 1
             assert len(await asyncio.gather(*slow)) == 12
@@ -180,9 +172,9 @@ class TestRestart:
             old = running.pids()
             answers: list[str] = []
             stop = asyncio.Event()
-            load = asyncio.ensure_future(asking(running, answers, stop))
+            load = asyncio.ensure_future(running.keep_asking(answers, stop))
             slow = asyncio.ensure_future(running.get("/slow?seconds=2"))
-            await asyncio.sleep(0.1)
+            await running.until(lambda: begun(tmp_path) == 1)
             (tmp_path / "version").write_text("2")
             steps: list[str] = []
             outcome = await running.supervisor.restart("restart", steps.append)
@@ -252,7 +244,7 @@ class TestRestart:
             answers: list[str] = []
             fewest: list[int] = []
             stop = asyncio.Event()
-            load = asyncio.ensure_future(asking(running, answers, stop))
+            load = asyncio.ensure_future(running.keep_asking(answers, stop))
             (tmp_path / "version").write_text("2")
             steps: list[str] = []
 

@@ -17,6 +17,7 @@ from mainstay.process.supervisor_signals import TOGETHER, Escalation, Level
 from tests.process.crew import (
     Process,
     alive,
+    begun,
     children,
     get,
     supervised,
@@ -57,7 +58,7 @@ class TestStopping:
                 target=lambda: answers.append(ask(address, "/slow?seconds=1"))
             )
             asking.start()
-            time.sleep(0.3)
+            wait_until(lambda: begun(tmp_path))
             below = process.workers()
             assert len(below) == 2
             process.process.send_signal(number)
@@ -78,10 +79,10 @@ class TestStopping:
 
             asking = threading.Thread(target=cut)
             asking.start()
-            time.sleep(0.3)
+            wait_until(lambda: begun(tmp_path))
             process.process.send_signal(signal.SIGTERM)
             process.wait_for("stopping: SIGTERM", 3)
-            time.sleep(TOGETHER)
+            threading.Event().wait(TOGETHER)
             process.process.send_signal(signal.SIGTERM)
             assert process.wait_ended() == 124
             asking.join()
@@ -113,7 +114,7 @@ class TestStopping:
 
             asking = threading.Thread(target=cut)
             asking.start()
-            time.sleep(0.3)
+            wait_until(lambda: begun(tmp_path))
             below = process.workers()
             assert len(below) == 2
             process.process.kill()

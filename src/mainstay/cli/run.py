@@ -160,22 +160,11 @@ def command(
 
         end_with(parent)
     if workers is not None:
-        from mainstay.cli.workers import supervise  # noqa: PLC0415 - few runs need it
+        from mainstay.cli.workers import Start, supervise  # noqa: PLC0415 - few runs need it
 
-        below = hosted.worker_options()
+        start = Start(target, files, given, addresses, hosted.worker_options())
         hosted.leave_folder()
-        leave(
-            supervise(
-                target,
-                files,
-                given,
-                addresses,
-                workers,
-                control,
-                notifier=notifier,
-                options=below,
-            )
-        )
+        leave(supervise(start, workers, control, notifier))
     try:
         service = find_service(target)
         if addresses:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,62 +24,55 @@ from mainstay.process.supervisor import Supervisor
 from mainstay.process.supervisor_signals import install
 from mainstay.version import VERSION
 
-__all__ = ["supervise", "worker_launch"]
+__all__ = ["Start", "supervise", "worker_launch"]
 
 
-def worker_launch(
-    own: Launch,
-    arguments: Sequence[str],
-    target: str,
-    files: Sequence[Path],
-    flags: Sequence[str],
-    addresses: Sequence[str],
-    options: Sequence[str] = (),
-) -> Launch:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a service is started with; see `mainstay run`.
+
+    Attributes:
+        target: its name on the command line.
+        files: of ``--config``.
+        flags: of ``--set``.
+        addresses: of ``--listen``.
+        options: further ones, of the command line.
+    """
+
+    target: str
+    files: Sequence[Path] = ()
+    flags: Sequence[str] = ()
+    addresses: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+
+def worker_launch(own: Launch, arguments: Sequence[str], start: Start) -> Launch:
     """How a worker is started: as this process was, with what is about the service only.
 
     Args:
         own: how this process was started.
         arguments: the part of its command that is behind the program.
-        target: see `mainstay run`.
-        files: of ``--config``.
-        flags: of ``--set``.
-        addresses: of ``--listen``.
-        options: further ones.
+        start: the service.
     """
     program = own.command[: len(own.command) - len(arguments)]
-    command = [*program, "run", *options]
-    for path in files:
+    command = [*program, "run", *start.options]
+    for path in start.files:
         command += ["--config", str(path)]
-    for flag in flags:
+    for flag in start.flags:
         command += ["--set", flag]
-    for address in addresses:
+    for address in start.addresses:
         command += ["--listen", address]
-    return replace(own, command=(*command, "--", target))
+    return replace(own, command=(*command, "--", start.target))
 
 
-def supervise(
-    target: str,
-    files: Sequence[Path],
-    flags: Sequence[str],
-    addresses: Sequence[str],
-    size: int,
-    control: str | None = None,
-    *,
-    notifier: HostNotifier,
-    options: Sequence[str] = (),
-) -> int:
-    """Have `size` workers serve `target` until a signal ends it; the exit code.
+def supervise(start: Start, size: int, control: str | None, notifier: HostNotifier) -> int:
+    """Have `size` workers serve until a signal ends it; the exit code.
 
     Args:
-        target: see `mainstay run`.
-        files: of ``--config``.
-        flags: of ``--set``.
-        addresses: of ``--listen``.
+        start: the service.
         size: how many.
         control: where the control socket is; None for the default, empty for none.
         notifier: tells whoever hosts this process how things are.
-        options: further ones, for the workers.
 
     Raises: UsageError where there can be no workers; Failure when the control socket that was named
     cannot be had.
@@ -89,11 +82,11 @@ def supervise(
             "--workers needs Linux 5.3 or newer; leave it away to serve in one process"
         )
     own = launched()
-    worker = worker_launch(own, sys.argv[1:], target, files, flags, addresses, options)
+    worker = worker_launch(own, sys.argv[1:], start)
     logs = _Logs(Effects())
     try:
         with asyncio.Runner() as runner:
-            return runner.run(_supervise(own, worker, size, target, logs, control, notifier))
+            return runner.run(_supervise(own, worker, size, start.target, logs, control, notifier))
     except StartError as error:
         notifier.failed(error.message, Exit.NOT_STARTED)
         notifier.ended(failed=True)
