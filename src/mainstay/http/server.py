@@ -127,8 +127,9 @@ class HttpServer:
         """See `Server`. Replies say goodbye from now on; idle connections are closed after
         `Limits.lame_duck` seconds."""
         if self._port is not None and self._calls is not None:
-            self._calls.drain()
+            # In this order: GOAWAY goes out before the end of a stream that its handler ends now.
             self._port.drain()
+            self._calls.drain()
             await self._port.wait_empty()
 
     async def aclose(self) -> None:

@@ -160,8 +160,8 @@ class Shutdown:
             (f"{server!r} stop accepting", self._begin("stop accepting", server.stop_accepting))
             for server in parts.servers
         ]
-        # Told before the wait: a stream that must leave has the whole drain for it.
-        for scope in (parts.calls, parts.background, parts.workers):
+        # Told before the wait: what must leave has the whole drain for it.
+        for scope in (parts.background, parts.workers):
             scope.drain()
         await self._settle(stopping, partial(self._end, Phase.STOP_ACCEPTING), "not done in time")
 
@@ -172,10 +172,14 @@ class Shutdown:
         def until() -> float:
             return self._end(Phase.DRAIN) - chance
 
-        waits = [("calls", self._begin("calls", parts.dispatcher.wait_idle))]
-        waits += [(repr(each), self._begin("drain", each.drain)) for each in parts.servers]
-        waits += [(name, self._begin(name, run)) for name, run in parts.drain_hooks]
         workers = list(parts.workers.tasks())
+        waits = [(repr(each), self._begin("drain", each.drain)) for each in parts.servers]
+        waits += [(name, self._begin(name, run)) for name, run in parts.drain_hooks]
+        # One turn of the loop, in which the servers tell their peers to leave. A peer that learns
+        # first that its stream has ended opens the next one on the connection it should leave.
+        await asyncio.sleep(0)
+        parts.calls.drain()
+        waits += [("calls", self._begin("calls", parts.dispatcher.wait_idle))]
         await self._wait([task for _, task in waits], until)
         await self._wait_out(parts.background.tasks, until)
         for task in parts.workers.tasks():
