@@ -122,6 +122,8 @@ class _Steps:
     def add(self, text: str) -> None:
         """One step more."""
         if not self._quiet:
+            # Why is what the command ends with.
+            text = "rolled back" if text.startswith("rolled back") else text
             click.echo(f" · {text}" if self._any else text, nl=False)
             self._any = True
 

@@ -92,7 +92,8 @@ def _columns(rows: Sequence[Sequence[str]], left: set[int]) -> list[str]:
 
 def _restart(outcome: Outcome, now: float) -> str:
     ago = duration(max(now - outcome.time, 0))
-    end = f"generation {outcome.generation} serves" if outcome.ok else f"failed: {outcome.reason}"
+    reason = (outcome.reason.splitlines() or [""])[0]
+    end = f"generation {outcome.generation} serves" if outcome.ok else f"failed: {reason}"
     return f"  {ago} ago  {outcome.kind}, {outcome.seconds:.1f} s  {end}"
 
 
