@@ -219,6 +219,46 @@ class TestWishes:
             assert not path.exists()
 
 
+class TestProbation:
+    def test_a_new_supervisor_that_dies_is_taken_back(self, tmp_path: Path) -> None:
+        """The old workers accept again, and the new ones have ended with their supervisor."""
+        with supervised(tmp_path, "--workers", "1", probation=60.0) as process:
+            address = process.address()
+            (tmp_path / "version").write_text("2")
+            new = replaced(process, process.workers())
+            below = children(new)
+            assert len(below) == 1
+            os.kill(new, signal.SIGKILL)
+            assert "killed by SIGKILL" in process.wait_for("rolled back")
+            assert ask(address).endswith(" 1")
+            wait_until(lambda: not any(alive(pid) for pid in below))
+
+    def test_an_old_supervisor_that_dies_leaves_the_new_one_in_charge(self, tmp_path: Path) -> None:
+        """With the same sockets: nobody is refused."""
+        with supervised(tmp_path, "--workers", "1", probation=60.0) as process:
+            address = process.address()
+            (tmp_path / "version").write_text("2")
+            old = process.workers()
+            new = replaced(process, old)
+            try:
+                process.process.kill()
+                process.wait_for("in charge alone")
+                assert ask(address).endswith(" 2")
+                wait_until(lambda: not any(alive(pid) for pid in old))
+            finally:
+                os.kill(new, signal.SIGTERM)
+                wait_until(lambda: not alive(new))
+
+    def test_who_stops_the_new_one_means_the_service(self, tmp_path: Path) -> None:
+        """Both end, and well."""
+        with supervised(tmp_path, "--workers", "1", probation=60.0) as process:
+            process.address()
+            new = replaced(process, process.workers())
+            os.kill(new, signal.SIGTERM)
+            assert process.wait_ended() == 0
+            assert not alive(new)
+
+
 def replaced(process: Process, old: list[int]) -> int:
     """Send USR2, and wait until another supervisor serves; its process."""
     process.process.send_signal(signal.SIGUSR2)
