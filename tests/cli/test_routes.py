@@ -126,6 +126,10 @@ GREETER = """
     async def say_hello(request: Hello) -> Hello:
         return request
 
+    @greeter.method(idempotent=True)
+    async def look(request: Hello) -> Hello:
+        return request
+
     service = Service("hello")
     service.add_rpc(greeter)
     """
@@ -140,6 +144,17 @@ def test_methods_of_rpc_are_listed_by_every_path(tmp_path: Path) -> None:
     assert [(row["method"], row["path"]) for row in rows] == [
         (["GET"], "/v1/hello/{name}"),
         (["POST"], "/hello.v1.Greeter/SayHello"),
+        (["POST", "GET"], "/hello.v1.Greeter/Look"),
     ]
-    assert {row["name"] for row in rows} == {"hello.v1.Greeter/SayHello"}
+    assert {row["name"] for row in rows[:2]} == {"hello.v1.Greeter/SayHello"}
     assert rows[0]["function"] == "hello.say_hello"
+
+
+def test_methods_are_asked_by_get_only_where_connect_is_spoken(tmp_path: Path) -> None:
+    """What changes nothing has POST only without it."""
+    write(tmp_path, hello=GREETER)
+    done = mainstay(
+        "routes", "hello", "--json", "--set", "mainstay.rpc.connect=false", cwd=tmp_path
+    )
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out.splitlines()[-1])["method"] == ["POST"]

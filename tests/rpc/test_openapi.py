@@ -1,14 +1,23 @@
 """RPC in the OpenAPI document of a service."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
 from mainstay import Service
+from mainstay.http import bearer
+from mainstay.http.middleware.principal import require
+from mainstay.rpc import Get, Rpc
 from mainstay.service.checking import document
 from tests.rpc.transcoding.library import library, message, rpc_service
+
+
+@dataclass
+class Item:
+    sku: str = ""
 
 
 @pytest.fixture(scope="module", name="said")
@@ -123,6 +132,28 @@ def test_streams_without_such_a_path_say_what_they_are_made_of() -> None:
     assert operation["description"].startswith("For as long as you like.\n\nThe messages of both")
     content = operation["responses"]["200"]["content"]["application/connect+json"]
     assert content["x-item-schema"] == {"$ref": "#/components/schemas/library.v1.Tick"}
+    assert "x-item-count" not in content
+    assert operation["x-rpc"] == {
+        "method": "library.v1.Library/Talk",
+        "kind": "bidirectional streaming",
+    }
+
+
+def test_a_stream_with_one_reply_says_so() -> None:
+    """The reply of a client-streaming method is enveloped, and one."""
+    rpc = Rpc("shop.v1.Stock")
+
+    @rpc.method
+    async def load(requests: AsyncIterator[Item]) -> Item:
+        return Item()
+
+    service = Service("shop")
+    service.add_rpc(rpc)
+    operation = document(service.declaration, environ={})["paths"]["/shop.v1.Stock/Load"]["post"]
+    media = "application/connect+json"
+    assert "x-item-count" not in operation["requestBody"]["content"][media]
+    assert operation["responses"]["200"]["content"][media]["x-item-count"] == 1
+    assert operation["x-rpc"]["kind"] == "client streaming"
 
 
 def test_what_is_not_spoken_is_not_told() -> None:
@@ -147,3 +178,38 @@ def test_routes_of_http_stay_what_they_are() -> None:
     validate(said)
     assert said["paths"]["/v1/books/{name}/pages"]["get"]["operationId"] == "Library_Search"
     assert said["paths"]["/v1/search"]["get"]["operationId"] == "Library_Search_2"
+
+
+def test_what_callers_have_to_prove_is_told() -> None:
+    """Of the service's middleware and of the method's, by each way, with the scheme; also where no
+    route of HTTP has one."""
+    rpc = Rpc("shop.v1.Stock")
+
+    @rpc.method(http=Get("/v1/items/{sku}"))
+    async def get_item(request: Item) -> Item:
+        return request
+
+    @rpc.method(middleware=[require("stock:write")])
+    async def put(request: Item) -> Item:
+        return request
+
+    service = Service("shop", middleware=[bearer(lambda token: token, format="opaque")])
+    service.add_rpc(rpc)
+    made = document(service.declaration, environ={})
+    validate(made)
+    assert made["components"]["securitySchemes"] == {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "opaque"}
+    }
+    operation = made["paths"]["/v1/items/{sku}"]["get"]
+    assert operation["security"] == [{"bearer": []}]
+    assert {"401", "403"} <= set(operation["responses"])
+    posted = made["paths"]["/shop.v1.Stock/Put"]["post"]
+    assert posted["security"] == [{"bearer": ["stock:write"]}]
+
+
+def test_who_asks_for_nothing_has_no_security(said: dict[str, Any]) -> None:
+    """Neither schemes nor 401."""
+    assert "securitySchemes" not in said["components"]
+    operation = said["paths"]["/v1/books/{name}"]["get"]
+    assert "security" not in operation
+    assert "401" not in operation["responses"]

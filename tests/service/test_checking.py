@@ -11,6 +11,7 @@ import pytest
 
 from mainstay import Background, Effects, Running, Service, Settings
 from mainstay.errors import ConfigError, WiringError
+from mainstay.rpc import Rpc
 from mainstay.service.checking import check, wired
 
 
@@ -28,8 +29,27 @@ def lines(service: Service, *flags: str, **environ: str) -> list[str]:
 
 
 def test_a_service_without_parts_is_well() -> None:
-    """Only what there is gets a line."""
-    assert lines(Service("bare")) == ["bare is well"]
+    """Only what there is gets a line, and that it answers nothing, as one does where what was
+    defined was not added."""
+    told = "  it answers nothing: no handler, route, method of RPC or server was added to it"
+    assert lines(Service("bare")) == ["bare is well", told]
+
+
+def test_methods_of_rpc_are_counted() -> None:
+    """By service; one without any is seen. There are no routes, so none are told of."""
+    service = Service("shop")
+    stock, empty = Rpc("shop.v1.Stock"), Rpc("shop.v1.Empty")
+
+    @stock.method
+    async def count(request: Config) -> Config:
+        return request
+
+    service.add_rpc(stock)
+    service.add_rpc(empty)
+    assert lines(service) == [
+        "shop is well",
+        "  rpc: shop.v1.Stock (1 method), shop.v1.Empty (no methods)",
+    ]
 
 
 def test_routes_are_counted_and_checked() -> None:
@@ -106,7 +126,7 @@ def test_a_resource_of_a_call_is_listed_once() -> None:
     async def session() -> AsyncIterator[int]:
         yield 1
 
-    assert lines(service) == ["mixed is well", "  resources: session (per call)"]
+    assert lines(service)[:2] == ["mixed is well", "  resources: session (per call)"]
 
 
 def test_what_a_start_brings_can_be_asked_for() -> None:

@@ -13,8 +13,9 @@ import click
 from mainstay.cli.exits import Command, Exit
 from mainstay.cli.target import find_service, target_options
 from mainstay.http.route import Route
-from mainstay.rpc.method import RpcMethod
-from mainstay.service.checking import wired
+from mainstay.rpc.method import Kind, RpcMethod
+from mainstay.rpc.settings import RpcSettings
+from mainstay.service.checking import wired_with_settings
 
 __all__ = ["command"]
 
@@ -33,14 +34,16 @@ def command(target: str, files: tuple[Path, ...], flags: tuple[str, ...], as_jso
     service.
     """
     declaration = find_service(target).declaration
-    wiring = wired(declaration, files=files or None, flags=flags, environ=os.environ)
+    wiring, settings = wired_with_settings(
+        declaration, files=files or None, flags=flags, environ=os.environ
+    )
     rows = [_row(each) for each in declaration.routes.routes()] if declaration.has_routes else []
     if wiring.rpc is not None:
         for service in declaration.rpc.values():
             for method in service:
                 rules = [each.rule for each in wiring.rpc.paths if each.method is method]
-                rows += [_rpc_row(method, each.verb, each.path) for each in rules]
-                rows.append(_rpc_row(method, "POST", method.path))
+                rows += [_rpc_row(method, [each.verb], each.path) for each in rules]
+                rows.append(_rpc_row(method, _own_verbs(method, settings.rpc), method.path))
     if as_json:
         for row in rows:
             click.echo(json.dumps(row))
@@ -61,9 +64,15 @@ def _row(route: Route) -> dict[str, Any]:
     }
 
 
-def _rpc_row(method: RpcMethod, verb: str, path: str) -> dict[str, Any]:
+def _own_verbs(method: RpcMethod, settings: RpcSettings) -> list[str]:
+    """Those of the path that is its name: Connect asks by GET for what changes nothing."""
+    asked = settings.connect and method.idempotent and method.kind is Kind.UNARY
+    return ["POST", "GET"] if asked else ["POST"]
+
+
+def _rpc_row(method: RpcMethod, verbs: list[str], path: str) -> dict[str, Any]:
     return {
-        "method": [verb],
+        "method": verbs,
         "path": path,
         "host": None,
         "name": method.full_name,

@@ -5,19 +5,23 @@ its own path, as Connect has it (connectrpc.com/docs/protocol). OpenAPI knows pa
 only, so a variable of several (``{name=shelves/*}``) is told as what it is made of:
 ``/shelves/{shelvesId}``. Methods of HTTP that OpenAPI has no word for are told in the description of
 the POST.
+
+Two members of our own: ``x-rpc`` of an operation says which method it is, and of what kind;
+``x-item-schema`` stands beside the schema of a stream, for what it is made of, and
+``x-item-count: 1`` where that is one message in the envelopes of a stream.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from mainstay.rpc.comments import comment_of
-from mainstay.rpc.method import RpcMethod, RpcService
+from mainstay.rpc.method import Kind, RpcMethod, RpcService
 from mainstay.rpc.openapi_schemas import BINARY, MessageSchemas, Schema, is_required
 from mainstay.rpc.transcoding.route import HTTP_BODY, Route
 from mainstay.rpc.transcoding.template import ANY, REST, Template
@@ -27,6 +31,12 @@ __all__ = ["RpcDocument", "document_rpc"]
 
 _VERBS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "PATCH"})
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_KINDS: Final = {
+    Kind.UNARY: "unary",
+    Kind.SERVER_STREAM: "server streaming",
+    Kind.CLIENT_STREAM: "client streaming",
+    Kind.BIDI: "bidirectional streaming",
+}
 _DEEPEST: Final = 4
 """Levels of nested messages whose fields are told as parameters of a query."""
 _CONNECT_ERROR: Final[Schema] = {
@@ -58,7 +68,11 @@ class RpcDocument:
 
 
 def document_rpc(
-    services: Iterable[RpcService], routes: Sequence[Route], *, connect: bool = True
+    services: Iterable[RpcService],
+    routes: Sequence[Route],
+    *,
+    connect: bool = True,
+    security: Callable[[RpcMethod], Sequence[Schema]] | None = None,
 ) -> RpcDocument:
     """Every method of `services` that speaks JSON.
 
@@ -66,13 +80,24 @@ def document_rpc(
         services: those without descriptors are left out.
         routes: paths of their own.
         connect: whether methods are answered by POST of JSON.
+        security: what callers of a method have to prove, as OpenAPI says it; nothing unless given.
     """
-    return _Builder(routes, connect).build(services)
+    return _Builder(routes, connect, security or _nothing).build(services)
+
+
+def _nothing(method: RpcMethod) -> Sequence[Schema]:
+    return ()
 
 
 class _Builder:
-    def __init__(self, routes: Sequence[Route], connect: bool) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        connect: bool,
+        security: Callable[[RpcMethod], Sequence[Schema]],
+    ) -> None:
         self._connect = connect
+        self._security = security
         self._schemas = MessageSchemas()
         self._made = RpcDocument(schemas=self._schemas.components)
         self._routes: dict[str, list[Route]] = {}
@@ -115,11 +140,14 @@ class _Builder:
             "operationId": f"{short}_{method.name}{suffix}",
             "summary": first.strip().removesuffix(".") or _words(method.name),
             "tags": [method.service],
+            "x-rpc": {"method": method.full_name, "kind": _KINDS[method.kind]},
         }
         if rest.strip():
             operation["description"] = rest.strip()
         if method.descriptor is not None and method.descriptor.GetOptions().deprecated:
             operation["deprecated"] = True
+        if security := self._security(method):
+            operation["security"] = list(security)
         return operation
 
     # --- paths of their own ---------------------------------------------------------------------
@@ -135,7 +163,8 @@ class _Builder:
             operation["parameters"] = parameters
         if body:
             operation["requestBody"] = {"content": self._body(route, request, taken)}
-        operation["responses"] = self._responses(route, bool(body))
+        secured = "security" in operation
+        operation["responses"] = self._responses(route, bool(body), secured=secured)
 
     def _in_path(self, request: Descriptor, name: str, path: str, note: str) -> Schema:
         found = names_of(request).resolve(path)
@@ -183,7 +212,7 @@ class _Builder:
             schema = self._schemas.of(request)
         return {"application/json": {"schema": schema}}
 
-    def _responses(self, route: Route, body: bool) -> dict[str, Schema]:
+    def _responses(self, route: Route, body: bool, *, secured: bool) -> dict[str, Schema]:
         reply: Any = route.method.response.descriptor
         name = route.rule.response_body
         schema = (
@@ -199,7 +228,8 @@ class _Builder:
             }
         else:
             content = {"application/json": {"schema": schema}}
-        statuses = [400, *([408, 413, 415] if body else []), 422, 500, 503, 504]
+        statuses = [400, *([401, 403] if secured else [])]
+        statuses += [*([408, 413, 415] if body else []), 422, 500, 503, 504]
         found: dict[str, Schema] = {"200": {"description": "OK", "content": content}}
         for status in statuses:
             found[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
@@ -247,7 +277,10 @@ def _messages(schema: Schema, streamed: bool, several: bool) -> Schema:
         "type": "string",
         "description": "Any number of messages." if several else "One message.",
     }
-    return {"application/connect+json": {"schema": text, "x-item-schema": schema}}
+    media: Schema = {"schema": text, "x-item-schema": schema}
+    if not several:
+        media["x-item-count"] = 1
+    return {"application/connect+json": media}
 
 
 def _path(template: Template) -> tuple[str, list[tuple[str, str, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstay.core.effects import Effects
 from mainstay.errors import BugError
@@ -18,7 +18,10 @@ from mainstay.service.settings import Settings
 from mainstay.service.web import Web
 from mainstay.service.wiring import Wiring
 
-__all__ = ["check", "document", "wired"]
+if TYPE_CHECKING:
+    from mainstay.rpc.method import RpcService
+
+__all__ = ["check", "document", "wired", "wired_with_settings"]
 
 
 def check(
@@ -34,13 +37,17 @@ def check(
     """
     wiring = wired(declaration, files=files, flags=flags, environ=environ)
     yield f"{declaration.name} is well"
+    routes = len(declaration.routes.routes()) if declaration.has_routes else 0
     yield from _section("handlers", list(declaration.handlers))
-    if declaration.has_routes:
-        yield from _section("routes", [str(len(declaration.routes.routes()))])
+    yield from _section("routes", [str(routes)] if routes else [])
+    yield from _section("rpc", list(map(_methods, declaration.rpc.values())))
     yield from _section("resources", wiring.container.names())
     yield from _section("workers", [worker.name for worker in declaration.workers])
     yield from _section("jobs", [f"{job.name} {job.trigger!r}" for job in declaration.jobs])
     yield from _section("servers", [name for name, _ in wiring.servers()])
+    parts = (declaration.handlers, declaration.rpc, declaration.workers, declaration.jobs)
+    if not routes and not any(parts) and not wiring.servers():
+        yield "  it answers nothing: no handler, route, method of RPC or server was added to it"
 
 
 def wired(
@@ -54,7 +61,7 @@ def wired(
 
     Raises: ConfigError, WiringError.
     """
-    return _wired(declaration, files, flags, environ)[0]
+    return wired_with_settings(declaration, files=files, flags=flags, environ=environ)[0]
 
 
 def document(
@@ -68,16 +75,21 @@ def document(
 
     Raises: ConfigError, WiringError; UsageError as `describe`.
     """
-    wiring, settings = _wired(declaration, files, flags, environ)
+    wiring, settings = wired_with_settings(declaration, files=files, flags=flags, environ=environ)
     return describe(declaration, wiring.endpoints, wiring.rpc, settings=settings)
 
 
-def _wired(
+def wired_with_settings(
     declaration: Declaration,
-    files: Sequence[Path | str] | None,
-    flags: Sequence[str],
+    *,
+    files: Sequence[Path | str] | None = None,
+    flags: Sequence[str] = (),
     environ: Mapping[str, str],
 ) -> tuple[Wiring, Settings]:
+    """The same, with the settings that it would start with.
+
+    Raises: ConfigError, WiringError.
+    """
     loaded = configuration(declaration, files=files, flags=flags, environ=environ)
     # Wiring looks at types only; what stands behind the last two is made at the start.
     settings: Settings = loaded.get(FRAMEWORK)
@@ -98,6 +110,11 @@ def _wired(
 
 async def _no_probe(kind: ProbeKind) -> ProbeResult:
     raise BugError(f"the probe {kind} was asked of a service that does not run")
+
+
+def _methods(service: RpcService) -> str:
+    count = len(list(service))
+    return f"{service.name} ({count or 'no'} method{'' if count == 1 else 's'})"
 
 
 def _section(title: str, names: Sequence[str]) -> Iterator[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mainstay.http.openapi.build import Info, build
+from mainstay.http.openapi.security import Security
 from mainstay.service.declaration import Declaration
 from mainstay.service.endpoints import Endpoints
 from mainstay.service.settings import Settings
 
 if TYPE_CHECKING:
+    from mainstay.rpc.method import RpcMethod
     from mainstay.rpc.openapi import RpcDocument
     from mainstay.service.rpc import RpcEndpoints
 
@@ -46,8 +48,16 @@ def describe(
     if rpc is not None:
         from mainstay.rpc.openapi import document_rpc  # noqa: PLC0415 - not without RPC
 
-        services = declaration.rpc.values()
-        _merge(document, document_rpc(services, rpc.paths, connect=settings.rpc.connect))
+        security = Security(info.security_schemes)
+
+        def asked(method: RpcMethod) -> list[dict[str, list[str]]]:
+            return security.of(method, (), (*declaration.middleware, *method.middleware))
+
+        services, connect = declaration.rpc.values(), settings.rpc.connect
+        _merge(document, document_rpc(services, rpc.paths, connect=connect, security=asked))
+        if security.schemes:
+            known = document["components"].get("securitySchemes", {})
+            document["components"]["securitySchemes"] = {**security.schemes, **known}
     return document
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mainstay.core.signature import MISSING, returns_of
-from mainstay.errors import UsageError
 from mainstay.http.fields import Field
 from mainstay.http.openapi.inputs import body_of, parameters_of_route, path_of, servers_of
 from mainstay.http.openapi.outputs import PROBLEM, problems, responses_of
 from mainstay.http.openapi.schemas import Schema, Schemas
+from mainstay.http.openapi.security import Security
 from mainstay.http.route import Route
 
 __all__ = ["VERSION", "Documented", "Info", "build"]
@@ -26,10 +26,6 @@ __all__ = ["VERSION", "Documented", "Info", "build"]
 VERSION: Final = "3.1.1"
 
 _METHODS: Final = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
-_KNOWN_SCHEMES: Final[Mapping[str, Schema]] = {
-    "basic": {"type": "http", "scheme": "basic"},
-    "bearer": {"type": "http", "scheme": "bearer"},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +83,7 @@ class _Builder:
         self._problem = self._schemas.add("Problem", PROBLEM)
         self._ids: set[str] = set()
         self._tags: dict[str, None] = {}
-        self._schemes: dict[str, Mapping[str, Any]] = {}
+        self._security = Security(info.security_schemes)
         self._paths: dict[str, Schema] = {}
 
     def build(self, routes: Iterable[Documented]) -> Schema:
@@ -105,8 +101,8 @@ class _Builder:
             "paths": self._paths,
             "components": {"schemas": self._schemas.components, "responses": problems()},
         }
-        if self._schemes:
-            document["components"]["securitySchemes"] = self._schemes
+        if self._security.schemes:
+            document["components"]["securitySchemes"] = self._security.schemes
         if self._tags:
             document["tags"] = [{"name": tag} for tag in self._tags]
         return document
@@ -139,7 +135,7 @@ class _Builder:
         body = body_of(each.fields, self._schemas)
         if body is not None:
             operation["requestBody"] = body
-        security = self._security(route)
+        security = self._security.of(route, route.security, route.middleware)
         returns = returns_of(route.function) if each.returns is None else each.returns
         operation["responses"] = responses_of(
             route, each.fields, returns, self._schemas, secured=bool(security)
@@ -154,7 +150,8 @@ class _Builder:
         said = self._described(each.route, "")
         if parameters := parameters_of_route(each.route, each.fields, self._schemas):
             said["parameters"] = parameters
-        if security := self._security(each.route):
+        route = each.route
+        if security := self._security.of(route, route.security, route.middleware):
             said["security"] = security
         said["receives"] = self._schemas.of(each.incoming)
         said["sends"] = self._schemas.of(each.outgoing, sent=True)
@@ -183,39 +180,6 @@ class _Builder:
             found, number = f"{wanted}_{number}", number + 1
         self._ids.add(found)
         return found
-
-    def _security(self, route: Route) -> list[dict[str, list[str]]]:
-        """What the route says, and each middleware of it; all of them together are required."""
-        said: list[Mapping[str, Sequence[str]]] = list(route.security)
-        schemes = {**_KNOWN_SCHEMES, **(self._info.security_schemes or {})}
-        for layer in route.middleware:
-            schemes |= getattr(layer, "security_schemes", {})
-            for requirement in getattr(layer, "security", ()):
-                # Of several that a route lists one is enough; what middleware asks is asked as well.
-                said = [_both(requirement, each) for each in said] or [requirement]
-            if scopes := getattr(layer, "security_scopes", ()):
-                # Of several schemes nobody knows which of them gives the scopes.
-                said = [
-                    _both(dict.fromkeys(each, scopes), each) if len(each) == 1 else each
-                    for each in said
-                ]
-        for name in {name for requirement in said for name in requirement}:
-            if name not in schemes:
-                message = (
-                    f"{route!r} is secured by {name!r}, which nobody has described: add it to the "
-                    "security schemes of the document"
-                )
-                raise UsageError(message)
-            self._schemes[name] = schemes[name]
-        return [{name: list(scopes) for name, scopes in each.items()} for each in said]
-
-
-def _both(
-    one: Mapping[str, Sequence[str]], two: Mapping[str, Sequence[str]]
-) -> dict[str, Sequence[str]]:
-    """What satisfies both requirements: every scheme, with the scopes of each."""
-    names = [*two, *(name for name in one if name not in two)]
-    return {name: list(dict.fromkeys([*two.get(name, ()), *one.get(name, ())])) for name in names}
 
 
 def _sentence(name: str) -> str:

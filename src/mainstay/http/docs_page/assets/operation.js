@@ -20,12 +20,14 @@ export function goTry() {
 export function page(operation, spec) {
   const said = operation.said;
   const path = operation.path.split("#")[0];
+  const form = operation.method === "websocket" ? trySocket(operation, spec) : tryOut(operation, spec);
   const copier = h("button", { class: "quiet small", type: "button", onclick: () => copy(path, copier) }, "Copy path");
   return [
     h("p", { class: "back" }, h("a", { href: "#/" }, "← All operations")),
     h("h1", { id: "heading", tabindex: "-1" }, said.summary || path),
     h("div", { class: "route" }, badge(operation), h("code", {}, parts(path)), copier,
-      h("button", { class: "main small", type: "button", onclick: goTry }, "Try it")),
+      form && h("button", { class: "main small", type: "button", onclick: goTry }, "Try it")),
+    said["x-rpc"] && rpc(said["x-rpc"]),
     said.deprecated && h("p", { class: "warning" }, "Deprecated: use something else where you can."),
     said.description && prose(said.description),
     secured(said.security || spec.security),
@@ -33,8 +35,14 @@ export function page(operation, spec) {
     body(said.requestBody),
     messages(said),
     responses(said.responses),
-    operation.method === "websocket" ? trySocket(operation, spec) : tryOut(operation, spec),
+    form || section("Try it", h("p", { class: "note" },
+      "A page cannot speak what this method streams. From a terminal: ",
+      h("code", {}, `mainstay call ${location.host} ${(said["x-rpc"] || {}).method || path}`))),
   ];
+}
+
+function rpc({ method, kind }) {
+  return h("p", { class: "note" }, "RPC ", h("code", {}, method), ` · ${kind}`);
 }
 
 function parts(path) {
@@ -117,7 +125,7 @@ function media(types, given) {
   const shown = first ? resolve(first).value : given.example !== undefined ? given.example : example(schema);
   const json = types.includes("json") || types === "text";
   return h("div", { class: "media" },
-    h("div", { class: "type-line" }, types !== "text" && h("code", {}, types), item && h("span", { class: "note" }, "a stream of"),
+    h("div", { class: "type-line" }, types !== "text" && h("code", {}, types), item && h("span", { class: "note" }, given["x-item-count"] === 1 ? "one, in an envelope:" : "a stream of"),
       h("code", { class: "type" }, nameOf(schema))),
     h("div", { class: "columns" },
       tree(schema),

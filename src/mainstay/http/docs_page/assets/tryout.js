@@ -14,7 +14,10 @@ export function baseOf(operation, spec) {
   return new URL(filled.startsWith("/") && !filled.startsWith("//") ? `.${filled}` : filled, root).href.replace(/\/$/, "");
 }
 
+// Null for what no page can send: envelopes of Connect around JSON.
 export function tryOut(operation, spec) {
+  const kinds = Object.keys((resolve(operation.said.requestBody) || {}).content || {});
+  if (kinds.length && kinds.every((each) => each.startsWith("application/connect+"))) return null;
   const form = new Inputs(operation);
   const answer = h("div", { class: "answer" });
   const curl = h("button", { class: "quiet", type: "button", onclick: () => copy(asCurl(form.request(spec)), curl) }, "Copy as curl");
