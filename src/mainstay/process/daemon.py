@@ -32,7 +32,15 @@ from mainstay.errors import ResourceError
 from mainstay.process.activation import FIRST
 from mainstay.process.log_file import LogFile
 
-__all__ = ["Started", "StartReport", "daemonise", "leave_folder", "passed_descriptors"]
+__all__ = [
+    "StartReport",
+    "Started",
+    "close_others",
+    "daemonise",
+    "leave_folder",
+    "passed_descriptors",
+    "reset_signals",
+]
 
 UMASK: Final = 0o022
 _TERMINAL: Final = frozenset(
