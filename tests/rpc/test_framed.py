@@ -322,6 +322,41 @@ def test_metadata_on_the_wire() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-a", "1\r\nset-cookie: a=b"),
+        ("x-a", "1\n"),
+        ("x-a", b"\xff"),
+        ("x-a", "a\tb"),
+        ("x-a", "\ud800"),
+        ("x a", "1"),
+        ("x-a\r\ny", "1"),
+        ("x-a:", "1"),
+        ("ſ-a", "1"),
+        ("", "1"),
+        ("content-length", "3"),
+        ("Date", "1"),
+        ("upgrade", "h2c"),
+        ("trailer", "x"),
+        ("keep-alive", "1"),
+        ("proxy-connection", "1"),
+        ("grpc-message", "x"),
+        ("x-a", 1),
+        (None, "1"),
+    ],
+)
+def test_metadata_that_would_mean_something_else_is_refused(name: Any, value: Any) -> None:
+    """Names that the protocols use, and bytes that end a line, as in trailers of gRPC-Web."""
+    with pytest.raises(UsageError, match="metadata"):
+        wire_fields([(name, value)])
+
+
+def test_spaces_around_a_value_are_left_out() -> None:
+    """HTTP/2 has none there (RFC 9113 §8.2.1), and gRPC allows it."""
+    assert wire_fields([("x-a", " b c ")]) == [(b"x-a", b"b c")]
+
+
 async def test_a_stream_that_has_ended_leaves_nothing_to_the_collector() -> None:
     """Its call and its buffers go with the last who holds them."""
     seen: list[weakref.ref[Any]] = []

@@ -36,6 +36,16 @@ async def test_check_answers_for_the_server_and_its_services() -> None:
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+async def test_a_name_of_any_length_is_not_found() -> None:
+    """It is cut where it is told: a client refuses a reply whose metadata is long."""
+    async with serving(zoo()) as (_, channel):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Check(asked("é" * 1_000_000))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert len(caught.value.details() or "") < 300
+
+
 async def test_list_has_every_service() -> None:
     """The server itself has the empty name."""
     async with serving(zoo()) as (_, channel):

@@ -1,7 +1,10 @@
 """What the peer is told of an error."""
 
+from typing import Any
+
 import pytest
 from google.rpc import error_details_pb2 as kinds
+from google.rpc.status_pb2 import Status
 
 from mainstay.errors import (
     BrokenError,
@@ -18,7 +21,8 @@ from mainstay.errors import (
     ValidationFailed,
     Violation,
 )
-from mainstay.rpc.status import status_of
+from mainstay.rpc.status import status_of, understood
+from mainstay.wire.grpc import encode_message
 
 
 @pytest.mark.parametrize(
@@ -108,3 +112,49 @@ def test_a_bare_code_of_a_handler_may_have_details_of_its_own() -> None:
         "google.rpc.Help",
         "google.rpc.ErrorInfo",
     ]
+
+
+def test_a_message_is_no_longer_than_clients_take() -> None:
+    """It may have the caller's own words in it; what is encoded for the wire is bounded."""
+    for text in ("x" * 1_000_000, "é" * 1_000_000, "\U0001f600" * 1_000_000, "%" * 1_000_000):
+        status = status_of(NotFound(text))
+        assert len(encode_message(status.message)) < 6000
+        assert status.message[:400] == text[:400]
+        assert status.message.endswith("…")
+    assert status_of(NotFound("x" * 1000)).message == "x" * 1000
+    assert status_of(NotFound("é" * 400)).message == "é" * 400
+
+
+def test_details_that_do_not_fit_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever cannot take the metadata would not hear of the status at all; the log says so."""
+    short, long = kinds.ErrorInfo(reason="A"), kinds.ErrorInfo(reason="B" * 7000)
+    message = Status.FromString(
+        status_of(RpcError(Code.ABORTED, "x", details=[short, long])).encode() or b""
+    )
+    assert [each.type_url for each in message.details] == [
+        "type.googleapis.com/google.rpc.ErrorInfo"
+    ]
+    assert "the details of a status are 7105 bytes long" in caplog.text
+    status = status_of(RpcError(Code.ABORTED, "x", details=[long]))
+    assert status.binary_details() == []
+    whole = status.to_message()  # as Connect sends it, in a body
+    assert whole is not None
+    assert len(whole.details) == 1
+
+
+def test_an_error_of_ones_own_needs_a_code_and_a_message() -> None:
+    """Else it is a fault of the program, which says what is missing."""
+
+    class OddError(NotFound):
+        code: Any = "NOT_FOUND"
+
+    found = understood(OddError("x"))
+    assert isinstance(found, UsageError)
+    assert "OddError cannot be told: its code 'NOT_FOUND' is none" in found.message
+    assert isinstance(found.__cause__, OddError)
+    mute = NotFound.__new__(NotFound)
+    assert "its message None is none" in str(understood(mute))
+    right = NotFound("x")
+    assert understood(right) is right
+    other = ValueError("x")
+    assert understood(other) is other

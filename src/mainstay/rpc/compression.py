@@ -57,8 +57,8 @@ def decompress(name: str, data: bytes, limit: int) -> bytes:
     machine = zlib.decompressobj(_WINDOWS[name])
     try:
         out = machine.decompress(data, limit + 1)
-    except zlib.error as error:
-        raise RpcError(Code.INTERNAL, f"a message is no {name}: {error}") from None
+    except zlib.error:
+        raise RpcError(Code.INTERNAL, f"a message is no {name}") from None
     if len(out) > limit:
         raise TooLarge(f"a message is longer than the {limit} bytes allowed here when decompressed")
     if not machine.eof or machine.unused_data:

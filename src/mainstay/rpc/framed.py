@@ -7,7 +7,9 @@ when it waits; a peer that takes nothing stops it. This file is in the hot path 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from mainstay.core.metadata import EMPTY, Metadata
@@ -425,24 +427,53 @@ def wire_fields(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[bytes, bytes]]:
         if not isinstance(name, str) or not isinstance(value, str | bytes):
             kinds = f"{type(name).__name__}: {type(value).__name__}"
             raise UsageError(f"metadata is a str, and a str or bytes; {name!r} is {kinds}")
-        key = name.lower()
-        try:
-            if key.endswith("-bin"):
-                raw = value if isinstance(value, bytes) else value.encode()
-                fields.append((key.encode("ascii"), encode_binary(raw)))
-            elif isinstance(value, bytes):
-                fields.append((key.encode("ascii"), value))
-            else:
-                fields.append((key.encode("ascii"), value.encode("ascii")))
-        except UnicodeEncodeError:
-            message = f"metadata {name!r} is not ASCII; end its name with -bin, and give it bytes"
-            raise UsageError(message) from None
-        if key.startswith((":", "grpc-")) or key in _RESERVED:
-            raise UsageError(f"metadata cannot be named {name!r}: the protocol uses it")
+        key, binary = _wire_name(name)
+        raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+        if binary:
+            raw = encode_binary(raw)
+        else:
+            if not _PRINTABLE(raw):
+                message = (
+                    f"metadata {name!r} is not printable ASCII; end its name with -bin, and give "
+                    "it bytes"
+                )
+                raise UsageError(message)
+            raw = raw.strip(b" ")
+        fields.append((key, raw))
     return fields
 
 
-_RESERVED: Final = frozenset({"content-type", "te", "connection", "transfer-encoding", "host"})
+@lru_cache(maxsize=256)
+def _wire_name(name: str) -> tuple[bytes, bool]:
+    """A name of metadata, and whether its values are binary (gRPC over HTTP/2, "Header-Name").
+
+    Raises: UsageError for what is none.
+    """
+    key = name.lower()
+    if key.startswith((":", "grpc-")) or key in _RESERVED:
+        raise UsageError(f"metadata cannot be named {name!r}: the protocol uses it")
+    if not _NAME(key):
+        raise UsageError(f"metadata cannot be named {name!r}: there are letters, digits, - _ and .")
+    return key.encode("ascii"), key.endswith("-bin")
+
+
+_NAME: Final = re.compile(r"[0-9a-z_.-]+").fullmatch
+_PRINTABLE: Final = re.compile(rb"[\x20-\x7e]*").fullmatch
+_RESERVED: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 
 
 def _listed(value: bytes) -> list[bytes]:

@@ -27,6 +27,10 @@ __all__ = ["NAME", "health_service"]
 NAME: Final = "grpc.health.v1.Health"
 
 
+_LONGEST: Final = 200
+"""Characters of a name that is told; it is the caller's."""
+
+
 def health_service(health: Health) -> RpcService:
     """The service that answers from `health`: ``Check``, ``List`` and ``Watch``.
 
@@ -42,7 +46,7 @@ def health_service(health: Health) -> RpcService:
     async def check(call: Call) -> Any:
         status = await health.check(call.request.service)
         if status is ServingStatus.SERVICE_UNKNOWN:
-            raise NotFound(f"there is no service {call.request.service!r} here")
+            raise NotFound(f"there is no service {call.request.service[:_LONGEST]!r} here")
         return reply(status=status.value)
 
     async def list_all(call: Call) -> Any:

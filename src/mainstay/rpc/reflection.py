@@ -30,6 +30,10 @@ VERSIONS: Final = ("v1", "v1alpha")
 """Of the protocol; the first is preferred."""
 
 
+_LONGEST: Final = 200
+"""Characters of a name that is told; it is the caller's."""
+
+
 class _Missing(LookupError):
     """What was asked for is not here."""
 
@@ -62,7 +66,7 @@ class Index:
         """The file of this name. Raises: LookupError."""
         found = self._files.get(name)
         if found is None:
-            raise _Missing(f"there is no file {name!r} here")
+            raise _Missing(f"there is no file {name[:_LONGEST]!r} here")
         return found
 
     def file_of(self, symbol: str) -> FileDescriptor:
@@ -78,7 +82,7 @@ class Index:
             self._add(error_details_pb2.DESCRIPTOR)
             found = self._symbols.get(symbol)
         if found is None:
-            raise _Missing(f"there is no symbol {symbol!r} here")
+            raise _Missing(f"there is no symbol {symbol[:_LONGEST]!r} here")
         return found
 
     def file_of_extension(self, containing: str, number: int) -> FileDescriptor:
@@ -96,7 +100,7 @@ class Index:
     def _extensions(self, containing: str) -> Sequence[Any]:
         message = self._messages.get(containing)
         if message is None:
-            raise _Missing(f"there is no message {containing!r} here")
+            raise _Missing(f"there is no message {containing[:_LONGEST]!r} here")
         # Those of the pool, for an extension's own file is imported by nobody.
         found: Sequence[Any] = message.file.pool.FindAllExtensions(message)
         return found

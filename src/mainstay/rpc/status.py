@@ -7,6 +7,7 @@ that is not ours is UNKNOWN without a word (grpc/grpc, doc/statuscodes.md).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RpcStatus", "details_of", "status_of", "understood"]
 
+_log = logging.getLogger("mainstay.rpc")
+
 _TOLD: Final = frozenset({Fault.PEER, Fault.POLICY})
 
 _OF_HTTP: Final = {
@@ -49,6 +52,12 @@ _OF_HTTP: Final = {
     501: Code.UNIMPLEMENTED,
 }
 
+_LONG: Final = 1000
+_SHORT: Final = 400
+"""Characters of a message that is sent: in ASCII, and in any script, where each is up to twelve bytes
+on the wire. Clients take 8 KiB of metadata, more or less (grpc/grpc, ``max_metadata_size``)."""
+_DETAILS: Final = 6000
+"""Bytes of details that are sent in metadata, where they are base64: 8 kB."""
 
 _BARE: Final = frozenset(
     {Cancelled, DeadlineExceeded, InvalidRequest, NotFound, PeerGone, TooLarge, Unimplemented}
@@ -62,7 +71,7 @@ class RpcStatus:
 
     Attributes:
         code: never success.
-        message: for a person.
+        message: for a person; a longer one than clients take is cut.
         details: protobuf messages; nothing is imported for them before they are wanted.
         trailers: pairs of trailing metadata; ``-bin`` keys have bytes.
         error: where it comes from, for `details_of`; None for none of ours.
@@ -74,10 +83,30 @@ class RpcStatus:
     trailers: Sequence[tuple[str, str | bytes]] = ()
     error: Error | None = None
 
+    def __post_init__(self) -> None:
+        if len(self.message) > _SHORT:  # it may have the caller's own words in it
+            most = _LONG if self.message.isascii() else _SHORT
+            if len(self.message) > most:
+                self.message = self.message[:most] + "…"
+
     def encode(self) -> bytes | None:
-        """The bytes of ``google.rpc.Status``, for ``grpc-status-details-bin``; None without details."""
+        """The bytes of ``google.rpc.Status``, for ``grpc-status-details-bin``; None without details.
+
+        Details that a client would refuse the whole reply for are left out, and the log says so.
+        """
         message = self.to_message()
-        return message.SerializeToString() if message is not None else None
+        if message is None:
+            return None
+        size = message.ByteSize()
+        if size > _DETAILS:
+            _log.warning(
+                "the details of a status are %d bytes long: those beyond %d are not sent",
+                size,
+                _DETAILS,
+            )
+            while message.details and message.ByteSize() > _DETAILS:
+                del message.details[-1]
+        return message.SerializeToString() if message.details else None
 
     def binary_details(self) -> list[tuple[bytes, bytes]]:
         """The trailer ``grpc-status-details-bin``, if there are details."""
