@@ -2,7 +2,7 @@
 
 A service that was defined by code has descriptors, and its comments are docstrings: of the
 functions, and of the classes of messages and enumerations. A docstring that a decorator has made up
-is none.
+is none. Paths of HTTP that were said in code become the option ``google.api.http``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from mainstay.errors import UsageError
 from mainstay.rpc.method import RpcMethod, RpcService
+from mainstay.rpc.proto.rules import with_rules
 from mainstay.rpc.proto.text import proto_text
 
 __all__ = ["export"]
@@ -30,6 +31,13 @@ def export(services: Iterable[RpcService]) -> dict[str, str]:
     Raises: UsageError for a service without descriptors, and for two files of one name that say
         different things; WiringError for a definition that cannot be put together.
     """
+    services = tuple(services)
+    rules = {
+        f"{method.service}.{method.name}": method.http
+        for service in services
+        for method in service
+        if method.http
+    }
     texts: dict[str, str] = {}
     for service in services:
         if service.descriptor is None:
@@ -39,7 +47,7 @@ def export(services: Iterable[RpcService]) -> dict[str, str]:
             )
         comments = _comments(service)
         for file in _files(service.descriptor.file, set()):
-            text = proto_text(file, comments)
+            text = proto_text(with_rules(file, rules) if rules else file, comments)
             if texts.setdefault(file.name, text) != text:
                 raise UsageError(
                     f"{service.name} and another service are both defined in {file.name}, and it "
