@@ -25,7 +25,6 @@ from mainstay.process.control_client import ControlClient, NotRunning, find_targ
 __all__ = [
     "EXITS",
     "Place",
-    "as_json",
     "connected",
     "find_place",
     "place_options",
@@ -147,10 +146,3 @@ def _not_running(place: Place, error: NotRunning) -> str:
         shown = ", ".join(others[:_OFFERED]) + (", …" if len(others) > _OFFERED else "")
         message += f"; these can be reached by --control: {shown}"
     return message
-
-
-def as_json(value: object) -> str:
-    """A line for scripts."""
-    import msgspec  # noqa: PLC0415 - not every command needs it
-
-    return msgspec.json.encode(value).decode()

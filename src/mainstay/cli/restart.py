@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from mainstay.cli.controlling import EXITS, Place, as_json, connected, find_place, place_options
+from mainstay.cli.controlling import EXITS, Place, connected, find_place, place_options
 from mainstay.cli.exits import Command, Exit, Failure
 from mainstay.interfaces.controlled import Outcome, RestartKind
-from mainstay.process.control_client import ControlClient
+from mainstay.process.control_client import ControlClient, as_json
 
 __all__ = ["command", "reload_command"]
 

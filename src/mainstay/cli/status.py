@@ -9,9 +9,10 @@ from typing import Final
 
 import click
 
-from mainstay.cli.controlling import as_json, connected, find_place, place_options
+from mainstay.cli.controlling import connected, find_place, place_options
 from mainstay.cli.exits import Command, Exit
 from mainstay.interfaces.controlled import Outcome, Snapshot, WorkerSnapshot
+from mainstay.process.control_client import as_json
 
 __all__ = ["command", "duration", "memory", "page"]
 

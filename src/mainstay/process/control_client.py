@@ -24,7 +24,7 @@ from mainstay.interfaces.controlled import Outcome, RestartKind, Snapshot
 from mainstay.process.control_messages import Request, decode_reply, encode_line
 from mainstay.process.control_place import PeerProcess, candidates, name_of, peer_of
 
-__all__ = ["ANSWER", "ControlClient", "NotRunning", "find_target", "reachable"]
+__all__ = ["ANSWER", "ControlClient", "NotRunning", "as_json", "find_target", "reachable"]
 
 ANSWER: Final = 5.0
 """Seconds for an answer that needs no work."""
@@ -248,6 +248,11 @@ def reachable(environ: Mapping[str, str]) -> dict[Path, int]:
             with suppress(ResourceError, PermissionDenied), ControlClient(path, patience=0) as each:
                 found[path] = each.peer.pid
     return found
+
+
+def as_json(value: Snapshot | Outcome) -> str:
+    """A line for scripts."""
+    return msgspec.json.encode(value).decode()
 
 
 def _exists(path: Path) -> bool:
