@@ -313,6 +313,29 @@ def test_the_manager_hears_of_a_life_with_a_restart(tmp_path: Path) -> None:
             assert heard.is_silent()
 
 
+def test_the_manager_hears_when_workers_are_replaced(tmp_path: Path) -> None:
+    """A reload begins and ends, well or not, and the supervisor stays the main process."""
+    web(tmp_path)
+    with FakeManager(tmp_path) as heard:
+        env = {"NOTIFY_SOCKET": heard.address}
+        arguments = ("web", "--listen", "0", "--workers", "1", "--log-file", "app.log", *QUICK)
+        with running("run", *arguments, cwd=tmp_path, env=env) as process:
+            assert heard.next()["READY"] == "1"
+            process.process.send_signal(signal.SIGHUP)
+            assert heard.next()["RELOADING"] == "1"
+            assert heard.next()["READY"] == "1"
+            (tmp_path / "beside.py").write_text("raise RuntimeError('boom')")
+            process.process.send_signal(signal.SIGHUP)
+            assert heard.next()["RELOADING"] == "1"
+            said = heard.next()
+            assert said["READY"] == "1"
+            assert "the restart failed, and generation 1 goes on" in said["STATUS"]
+            assert "boom" in said["STATUS"]
+            process.process.send_signal(signal.SIGTERM)
+            assert heard.next()["STOPPING"] == "1"
+            assert process.end() == 0
+
+
 def test_sockets_that_were_passed_are_served_on(tmp_path: Path) -> None:
     """By name; what was passed and is not asked for is warned of."""
     web(tmp_path)

@@ -410,6 +410,9 @@ class Supervisor:
         outcome = self._outcome(kind, self._loop.time() - began, reason)
         if self._successor is not None:
             self._successor.confirm(self._outcomes)
+        elif not self.stopping:
+            failed = f"the {kind} failed, and generation {self._generation} goes on: {reason}"
+            self._notifier.reloaded(failed if reason else self._text())
         return outcome
 
     def _told(self, message: FromParent) -> None:
