@@ -13,10 +13,10 @@ import asyncio
 from typing import Any
 
 from mainstay.core.wheel import Timer
-from mainstay.errors import Code, Error, RpcError, TooLarge
+from mainstay.errors import Code, Error, RpcError, TooLarge, UsageError
 from mainstay.net.client_streams import ClientStream, StreamConnection
 from mainstay.rpc.client.core import ChannelCore, Terms
-from mainstay.rpc.client.failures import failure
+from mainstay.rpc.client.failures import again, failure
 from mainstay.rpc.client.outcome import FINE_HEAD, is_grpc, lost, of_code, of_reset, outcome
 from mainstay.rpc.client.pairs import PairTuple, pairs_of
 from mainstay.rpc.compression import decompress
@@ -86,7 +86,11 @@ class WireCall(ClientStream):
         end = self.terms.end
         if end is not None:
             self._timer = self._core.wheel.at(end, self.expire)
-        self._core.connector.begin(self)
+        try:
+            self._core.connector.begin(self)
+        except ValueError as error:
+            self.cancel()
+            raise UsageError(f"{self.terms.method.name} cannot be called: {error}") from None
 
     def start(self, connection: StreamConnection) -> bool:
         """See `Starter`."""
@@ -206,7 +210,10 @@ class WireCall(ClientStream):
 
     def _begin_again(self) -> None:
         if not self.over:
-            self._core.connector.begin(self)
+            try:
+                self._core.connector.begin(self)
+            except ValueError as error:
+                self.break_off(UsageError(f"{self.terms.method.name} cannot be called: {error}"))
 
     # --- for who asked --------------------------------------------------------------------------
 
@@ -308,7 +315,7 @@ class UnaryCall(WireCall):
         """The reply. Raises: RpcFailed, or what ended the call."""
         error = self.failed()
         if error is not None:
-            raise error
+            raise again(error)
         body = self._body
         if (
             len(body) >= PREFIX

@@ -109,7 +109,7 @@ class Channel:
         self._backoff = backoff
         self._authority = self.origin.authority if authority is None else authority
         self._extra = tuple(to_fields(metadata))
-        self._new_dialer = dialer or self._default_dialer
+        self._new_dialer = dialer
         self._connector: Connector | None = None
         self._closed = False
 
@@ -207,7 +207,7 @@ class Channel:
             raise ClosedError("the channel was closed")
         if self.core is None:
             shared = Shared(self.limits.for_connections())
-            dialer = self._new_dialer(shared)
+            dialer = (self._new_dialer or self._default_dialer)(shared)
             self._connector = connector = Connector(
                 self.origin,
                 shared,

@@ -17,11 +17,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.effects import Effects
-from mainstay.errors import BrokenError, BusyError, ClosedError, Error, UsageError
+from mainstay.errors import BrokenError, BugError, BusyError, ClosedError, Error, UsageError
 from mainstay.net.client_streams import StreamConnection
 from mainstay.net.origin import Origin
 from mainstay.net.outgoing import ConnectionOwner, Shared
@@ -64,7 +65,7 @@ class ChannelStatistics:
     """A moment's numbers of a channel.
 
     Attributes:
-        connections: open.
+        connections: open, or not closed to the end.
         dialling: about to be.
         streams: calls under way on them.
         waiting: calls that wait for one.
@@ -223,15 +224,15 @@ class Connector:
         begun = loop.time()
         try:
             connection = await self._connect(begun + self._limits.connect_timeout)
-        except Error as error:
+        except Exception as error:
             self._dialling.clear()
-            self._fail(error, begun)
+            self._fail(self._understood(error), begun)
             return
         self._dialling.clear()
-        self._failures = 0
         if connection.over:  # it came, said its settings, and left
             self._fail(BrokenError(f"{self._origin} closed the connection at once"), begun)
             return
+        self._failures = 0
         if self._keepalive is not None:
             timeout = self._limits.keepalive_timeout
             connection.keep_alive(self._keepalive, timeout, always=False)
@@ -260,14 +261,26 @@ class Connector:
             raise
         return made
 
+    def _understood(self, error: Exception) -> Error:
+        """The same as an error of ours: nobody who waits may be forgotten for any of them."""
+        if isinstance(error, Error):
+            return error
+        if isinstance(error, ValueError):  # no name of a host, for the resolver or for TLS
+            return UsageError(f"{self._origin} is no server that can be connected to: {error}")
+        context = {"message": f"connecting to {self._origin} failed", "exception": error}
+        self._shared.loop.call_exception_handler(context)
+        return BugError(f"connecting to {self._origin} failed: {type(error).__name__}")
+
     def _fail(self, error: Error, begun: float) -> None:
         self._failures += 1
+        # Kept without what raised it, which knows us: a cycle that the collector would have to find.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         self._failed_by = error
         self._not_before = begun + self._backoff.delay(self._failures, self._random)
         if not self._connections:
             waiting, self._waiting = self._waiting, deque()
             for call in waiting:
-                if call.wait_for_ready and not isinstance(error, UsageError):
+                if call.wait_for_ready and not isinstance(error, UsageError | BugError):
                     self._waiting.append(call)
                 elif not call.over:
                     call.on_lost(error, untouched=False)
@@ -284,13 +297,16 @@ class Connector:
         """See `StreamOwner`."""
         if connection in self._connections:
             self._connections.remove(connection)
-            if not self._closed and connection.streams:
-                self._leaving.add(connection)
+        if not connection.closed.done() and connection not in self._leaving:
+            self._leaving.add(connection)
+            connection.closed.add_done_callback(partial(self._forget, connection))
         if connection.told_calm and self._keepalive is not None:
             self._keepalive *= 2  # as gRPC does (gRFC A8)
-        self._leaving = {each for each in self._leaving if each.streams}
         if self._waiting:
             self._dial_if_wanted()
+
+    def _forget(self, connection: StreamConnection, closed: object) -> None:
+        self._leaving.discard(connection)
 
     def _watch_idle(self) -> None:
         if self._idle is None and self._connections:
@@ -312,7 +328,7 @@ class Connector:
 
     def statistics(self) -> ChannelStatistics:
         """A moment's numbers."""
-        every = [*self._connections, *(each for each in self._leaving if each.streams)]
+        every = [*self._connections, *self._leaving]
         return ChannelStatistics(
             connections=len(every),
             dialling=len(self._dialling),

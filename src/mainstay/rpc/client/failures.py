@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mainstay.errors import Code, UpstreamError
+from mainstay.errors import Code, Error, UpstreamError
 from mainstay.rpc.client.pairs import PairTuple
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "UnavailableFailure",
     "UnimplementedFailure",
     "UnknownFailure",
+    "again",
     "failure",
 ]
 
@@ -216,3 +217,18 @@ def failure(
         initial_metadata=initial_metadata,
         trailing_metadata=trailing_metadata,
     )
+
+
+def again(error: Exception) -> Exception:
+    """The same error, to be raised.
+
+    What a call keeps is never raised itself: its traceback would know the frames that know the
+    call, a cycle that only the collector finds. Errors that are not ours cannot be copied.
+    """
+    if not isinstance(error, Error):
+        return error
+    kind = type(error)
+    made = kind.__new__(kind)
+    made.args = error.args
+    made.__dict__.update(error.__dict__)
+    return made

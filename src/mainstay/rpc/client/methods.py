@@ -192,11 +192,7 @@ class UnaryMethod(Method):
         scope = Scope.current_or_none()
         core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
         call = UnaryCall(core, terms, packed(terms, core.limits, request))
-        try:
-            call.begin()
-        except ValueError as error:
-            call.cancel()
-            raise UsageError(f"{self.wire.name} cannot be called: {error}") from None
+        call.begin()
         return call
 
     @property
@@ -281,11 +277,7 @@ class _StreamMethod(Method):
         scope = Scope.current_or_none()
         core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
         call = StreamingCall(core, terms)
-        try:
-            call.begin()
-        except ValueError as error:
-            call.cancel()
-            raise UsageError(f"{self.wire.name} cannot be called: {error}") from None
+        call.begin()
         return RpcStream(call, self.wire.kind, call)
 
     def _through(

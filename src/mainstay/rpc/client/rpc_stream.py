@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from mainstay.core.call import Stream
 from mainstay.errors import Code, EndOfStream, UsageError
-from mainstay.rpc.client.failures import failure
+from mainstay.rpc.client.failures import again, failure
 from mainstay.rpc.client.pairs import PairTuple
 from mainstay.rpc.client.streaming import StreamingCall
 from mainstay.rpc.method import Kind
@@ -157,7 +157,7 @@ class RpcStream:
         call = self._call
         await call.wait_head()
         if not call.head and call.error is not None:
-            raise call.error.with_traceback(None)
+            raise again(call.error)
         return call.initial_metadata
 
     @property
@@ -204,7 +204,7 @@ class RpcStream:
             # A middleware may refuse, and then there is no stream.
             await asyncio.wait([stream, self._task], return_when=asyncio.FIRST_COMPLETED)
         if not stream.done():
-            self._task.result()
+            _raise_from(self._task)
             raise EndOfStream("a middleware ended the call before it began")
         self._stream = made = stream.result()
         return made
@@ -214,7 +214,7 @@ class RpcStream:
         task = self._task
         if task is not None:
             await asyncio.wait([task])
-            task.result()
+            _raise_from(task)
 
     def _seen(self) -> None:
         if self._task is not None and self._task.done() and not self._task.cancelled():
@@ -233,6 +233,14 @@ class RpcStream:
         return f"<RpcStream {self._call.terms.method.name} {state}>"
 
 
+def _raise_from(task: asyncio.Task[Any]) -> None:
+    """Raise what a task did, if it failed."""
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, Exception):
+        raise again(error)
+    task.result()
+
+
 async def span(
     call: StreamingCall, out: asyncio.Future[Stream], stream: Stream, begin: Callable[[], None]
 ) -> None:
@@ -242,4 +250,4 @@ async def span(
         out.set_result(stream)
     await call.wait_told()
     if call.error is not None:
-        raise call.error.with_traceback(None)
+        raise again(call.error)

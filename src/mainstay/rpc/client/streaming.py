@@ -17,7 +17,7 @@ from mainstay.errors import ClosedError, Code, EndOfStream, UsageError
 from mainstay.net.client_streams import StreamConnection
 from mainstay.rpc.client.calls import WireCall
 from mainstay.rpc.client.core import ChannelCore, Terms, packed
-from mainstay.rpc.client.failures import failure
+from mainstay.rpc.client.failures import again, failure
 from mainstay.rpc.client.outcome import outcome
 from mainstay.wire.envelopes import EnvelopeError, EnvelopeReader
 from mainstay.wire.http2 import ResponseHead
@@ -182,7 +182,7 @@ class StreamingCall(WireCall):
                 try:
                     return self.decode(*found)
                 except Exception as error:
-                    self.break_off(error)
+                    self.break_off(again(error))
                     self._be_told()
                     raise
             chunks = self._chunks
@@ -205,7 +205,7 @@ class StreamingCall(WireCall):
 
     def _last(self) -> Exception:
         if self.error is not None:
-            return self.error.with_traceback(None)
+            return again(self.error)
         if self._reader.pending:
             message = "the reply ends in the middle of a message"
             return failure(Code.INTERNAL, message, method=self.terms.method.name)
@@ -231,7 +231,7 @@ class StreamingCall(WireCall):
             raise ClosedError("the stream was closed on our side")
         if self.over:
             if self.error is not None:
-                raise self.error.with_traceback(None)
+                raise again(self.error)
             raise ClosedError("the server has ended the call")
         data = packed(self.terms, self._core.limits, message)
         self._parts.append(data)
@@ -262,7 +262,7 @@ class StreamingCall(WireCall):
             # Several may send: one who gives up must not take the others' future with it.
             await asyncio.shield(self._room)
         if self.over and self.error is not None:
-            raise self.error.with_traceback(None)
+            raise again(self.error)
 
     def _has_room(self) -> bool:
         connection = self.connection

@@ -14,12 +14,12 @@ This file is in the hot path (see `bench/grpc`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mainstay.errors import ClosedError, Code, EndOfStream, Error, UsageError
 from mainstay.rpc.client.calls import UnaryCall, WireCall
-from mainstay.rpc.client.failures import CancelledFailure, RpcFailed, failure
+from mainstay.rpc.client.failures import CancelledFailure, RpcFailed, again, failure
 from mainstay.rpc.client.methods import Method, UnaryMethod
 from mainstay.rpc.client.pairs import MetadataSource, PairTuple
 from mainstay.rpc.client.rpc_stream import Requests, RpcStream
@@ -211,10 +211,13 @@ class StubUnary(StubCall):
             except asyncio.CancelledError:
                 wire.cancel()
                 raise
-        try:
-            return wire.result()
-        except Exception as error:
-            raise _raised(error) from None
+        error = wire.failed()
+        if error is None:
+            try:
+                return wire.result()
+            except RpcFailed as other:
+                raise _raised(other) from None
+        raise _raised(error)
 
     def _failed(self) -> Exception | None:
         return self._wire.failed()
@@ -255,14 +258,15 @@ class StubTask(StubCall):
     def __init__(self, work: tuple[Any, Any], name: str) -> None:
         self._answered, run = work
         self._name = name
-        self._task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(run, name=name)
+        loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[_Outcome] = loop.create_task(_outcome(run), name=name)
         self._task.add_done_callback(_look_at)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        try:
-            return (yield from self._task)
-        except Error as error:
-            raise _raised(error) from None
+        message, error = yield from self._task
+        if error is not None:
+            raise _raised(error)
+        return message
 
     def _failed(self) -> Exception | None:
         task = self._task
@@ -271,6 +275,8 @@ class StubTask(StubCall):
         if task.cancelled():
             return failure(Code.CANCELLED, "the call was cancelled", method=self._name)
         error = task.exception()
+        if error is None:
+            return task.result()[1]
         return error if isinstance(error, Exception) else None
 
     def _known(self) -> WireCall | None:
@@ -307,7 +313,7 @@ class StubStream(StubCall):
         self._stream = stream
         self._wire = stream.wire
         self._kind = kind
-        self._reply: asyncio.Task[Any] | None = None
+        self._reply: asyncio.Task[_Outcome] | None = None
 
     # --- replies --------------------------------------------------------------------------------
 
@@ -316,15 +322,16 @@ class StubStream(StubCall):
             raise UsageError("this call has any number of replies: iterate over it")
         if self._reply is None:
             loop = asyncio.get_running_loop()
-            self._reply = loop.create_task(self._stream.only_reply())
+            self._reply = loop.create_task(_outcome(self._stream.only_reply()))
             self._reply.add_done_callback(_look_at)
         try:
-            return (yield from self._reply)
+            message, error = yield from self._reply
         except asyncio.CancelledError:
             self._stream.cancel()
             raise
-        except Error as error:
-            raise _raised(error) from None
+        if error is not None:
+            raise _raised(error)
+        return message
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -407,6 +414,18 @@ class StubStream(StubCall):
         loop.call_soon(look)
 
 
+_Outcome: TypeAlias = "tuple[Any, Error | None]"
+"""A reply, or why there is none."""
+
+
+async def _outcome(work: Awaitable[Any]) -> _Outcome:
+    # Not raised by the task that is kept: its traceback would know who keeps it.
+    try:
+        return await work, None
+    except Error as error:
+        return None, error.with_traceback(None)
+
+
 def _look_at(task: asyncio.Task[Any]) -> None:
     # Who does not await it does not want to know; grpc.aio is as quiet.
     if not task.cancelled():
@@ -426,7 +445,7 @@ def _raised(error: Exception) -> BaseException:
         return asyncio.CancelledError(error.message)
     if isinstance(error, RpcFailed | ClosedError):
         return aio_error(_as_failure(error))
-    return error
+    return again(error)
 
 
 def aio_error(error: RpcFailed) -> AioRpcError:
