@@ -1,17 +1,23 @@
 """Connections of a channel: dialling, backoff, places, draining, idling, in virtual time."""
 
 import asyncio
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from mainstay.core.scope import Scope
-from mainstay.errors import ClosedError, ConfigError
+from mainstay.errors import BugError, ClosedError, ConfigError, UsageError
+from mainstay.net.client_http1 import CLOSE_TIMEOUT
+from mainstay.net.client_streams import StreamConnection
 from mainstay.net.origin import Origin
+from mainstay.rpc.client.channel import Channel
 from mainstay.rpc.client.connecting import BACKOFF
 from mainstay.rpc.client.failures import ResourceExhaustedFailure, UnavailableFailure
 from mainstay.rpc.client.limits import ChannelLimits
+from mainstay.testing.memory import connect_in_memory
 from mainstay.wire.http2 import ErrorCode, Event, RequestHead
-from tests.rpc.client.world import Side, World, settle, unary
+from tests.rpc.client.world import Side, World, collect, settle, unary
 
 
 async def test_nothing_is_dialled_before_the_first_call() -> None:
@@ -291,3 +297,104 @@ async def test_a_fault_of_the_program_fails_even_who_waits() -> None:
         world.dial = dial  # type: ignore[assignment, method-assign]
         with pytest.raises(ConfigError, match=r"client\.pem"):
             await unary(channel)(b"x", wait_for_ready=True)
+
+
+async def test_the_backoff_grows_for_a_server_that_greets_and_leaves() -> None:
+    """SETTINGS and GOAWAY in one piece are no connection: as bad as none."""
+    world = World()
+    told: list[float] = []
+
+    class Leaving(Side):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+            self.engine.begin()
+            goaway = bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + bytes(8)
+            transport.write(self.engine.take() + goaway)
+
+    async def dial(origin: Origin, owner: Any) -> StreamConnection:
+        told.append(asyncio.get_running_loop().time())
+        made = StreamConnection(world.shared, str(origin), owner)
+        connect_in_memory(made, Leaving(world))
+        return made
+
+    world.dial = dial  # type: ignore[method-assign]
+    async with world.channel() as channel:
+        with pytest.raises(TimeoutError):
+            await unary(channel)(b"x", wait_for_ready=True, timeout=20)
+        assert channel.statistics().failures == len(told)
+    gaps = [b - a for a, b in pairwise(told)]
+    assert gaps == pytest.approx([1, 2, 4, 8])
+
+
+async def test_whatever_dialling_raises_ends_the_calls_that_wait() -> None:
+    """An error that is nobody's of ours is reported, and the call fails with BugError; also one
+    that would wait for ready."""
+    world = World()
+    found: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: found.append(context["exception"]))
+    async with world.channel() as channel:
+
+        async def dial(origin: Origin, owner: object) -> object:
+            raise ZeroDivisionError
+
+        world.dial = dial  # type: ignore[assignment, method-assign]
+        for waits in (False, True):
+            with pytest.raises(BugError, match="ZeroDivisionError"):
+                await unary(channel)(b"x", wait_for_ready=waits)
+            await asyncio.sleep(10)
+    assert [type(each) for each in found] == [ZeroDivisionError] * 2
+
+
+@pytest.mark.real_loop
+async def test_a_name_that_is_none_is_a_fault_of_the_program() -> None:
+    """The resolver refuses it as a value, not as a host that it does not find."""
+    async with Channel(f"{'a' * 70}.invalid:1") as channel:
+        with pytest.raises(UsageError, match="is no server that can be connected to"):
+            await unary(channel)(b"x", wait_for_ready=True, timeout=5)
+
+
+async def test_a_connection_counts_until_it_is_closed() -> None:
+    """One that the server left while it reads nothing is seen in `statistics`, and closed with the
+    channel if not before."""
+    world = World()
+    world.answers = False
+    channel = world.channel(limits=ChannelLimits(window=1 << 20))
+    async with channel, collect(channel)() as stream:
+        await stream.send(b"x")
+        await settle()
+        side = world.side
+        side.engine.credit(0, 1 << 20)
+        side.transport.pause_reading()
+        connection: Any = channel._connector._connections[0]  # type: ignore[union-attr]
+        connection._transport.write(bytes(1 << 20))  # more than fits on the way
+        side.transport.write(bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + (1).to_bytes(4) + bytes(4))
+        await settle()
+        assert channel.statistics().connections == 1
+        stream.cancel()
+        await settle()
+        assert channel.statistics().streams == 0
+        assert channel.statistics().connections == 1
+        await channel.aclose()
+        assert connection.closed.done()
+        await settle()
+        assert channel.statistics().connections == 0
+    assert side.left
+
+
+async def test_a_connection_that_nobody_reads_is_given_up() -> None:
+    """In time, and without the end of the channel."""
+    world = World()
+    world.answers = False
+    async with world.channel(limits=ChannelLimits(idle=60)) as channel:
+        call = asyncio.create_task(unary(channel)(b"x"))
+        await settle()
+        world.side.answer(1)
+        await call
+        world.side.transport.pause_reading()
+        connection: Any = channel._connector._connections[0]  # type: ignore[union-attr]
+        connection._transport.write(bytes(1 << 20))
+        await asyncio.sleep(60.5)
+        assert channel.statistics().connections == 1
+        await asyncio.sleep(CLOSE_TIMEOUT)
+        assert channel.statistics().connections == 0
