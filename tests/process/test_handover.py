@@ -237,9 +237,11 @@ class TestWell:
             World(tmp_path) as world,
             socket.create_connection(("127.0.0.1", int(world.address.rpartition(":")[2]))) as sock,
         ):
-            sock.sendall(b"GET /slow?seconds=1.5 HTTP/1.1\r\nhost: world\r\n\r\n")
+            sock.sendall(b"GET /held HTTP/1.1\r\nhost: world\r\n\r\n")
             old = world.pid
-            world.restart()
+            world.send(signal.SIGHUP)
+            world.wait_said("stopping: generation 1 serves")
+            (tmp_path / "release").touch()
             reply = sock.recv(65536)
             assert b"connection: close" in reply.lower()
             assert reply.endswith(str(old).encode())

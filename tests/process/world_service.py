@@ -111,10 +111,11 @@ async def who() -> int:
     return os.getpid()
 
 
-@service.get("/slow")
-async def slow(seconds: float) -> int:
-    """Which process answers, after a while."""
-    await asyncio.sleep(seconds)
+@service.get("/held", timeout=None)
+async def held() -> int:
+    """Which process answers, once the test lets it."""
+    while not (HERE / "release").exists():  # noqa: ASYNC110 - another process sets it
+        await asyncio.sleep(0.1)
     return os.getpid()
 
 

@@ -27,7 +27,7 @@ from mainstay.process.messages import Stopping
 from mainstay.process.offspring import ChildFailed, Offspring
 from mainstay.process.settings import ProcessSettings
 
-__all__ = ["TABLE", "Act", "Event", "Handover", "HandoverState", "Verdict", "judge"]
+__all__ = ["SILENCE", "TABLE", "Act", "Event", "Handover", "HandoverState", "Verdict", "judge"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from mainstay.process.messages import Listen, Listener, Welcome
 from mainstay.process.offspring import Answer, Offspring
 from mainstay.service.running import Running, State
 
-__all__ = ["KEPT", "Succession", "refusal"]
+__all__ = ["KEPT", "NOT_ALONE", "UNDER_WAY", "Succession", "refusal"]
 
 _log = logging.getLogger("mainstay.service")
 
