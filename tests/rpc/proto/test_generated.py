@@ -43,3 +43,13 @@ def test_what_is_not_defined_is_unimplemented() -> None:
     with pytest.raises(RpcError, match=r"a\.B/C is not implemented") as caught:
         generated.unimplemented("a.B/C")
     assert caught.value.code is Code.UNIMPLEMENTED
+
+
+def test_what_may_be_overridden_is_the_function_itself() -> None:
+    """Its signature and its docstring are what the service reads."""
+
+    async def answer(self: object, request: int) -> str:
+        """Answer."""
+        return ""
+
+    assert generated.overridable(answer) is answer

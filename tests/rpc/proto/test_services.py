@@ -37,8 +37,9 @@ def shop(rpc: Any) -> Service:
         def __init__(self, store: Store) -> None:
             self._store = store
 
-        async def get_order(self, request: Any, call: RpcCall) -> Any:
-            call.trailing_metadata.append(("x-seen", ",".join(self._store.names)))
+        async def get_order(self, request: Any, call: RpcCall, seen: Store) -> Any:
+            assert seen is self._store
+            call.trailing_metadata.append(("x-seen", ",".join(seen.names)))
             return orders.Order(number=request.number)
 
         async def put_items(self, requests: Any, call: RpcCall) -> Any:
@@ -49,7 +50,7 @@ def shop(rpc: Any) -> Service:
             async for line in requests:
                 yield orders.Order.Line(count=line.count + 1)
 
-        async def import_(self, request: Any, call: RpcCall) -> Any:
+        async def import_(self, request: Any) -> Any:
             return money.Money(units=len(request.fields))
 
     line = orders.Order.Line
@@ -61,7 +62,9 @@ def shop(rpc: Any) -> Service:
         (Shop.import_, {"request": struct_pb2.Struct}, money.Money),
     ):
         # The package is imported by the test, so the names of its types cannot be written here.
-        function.__annotations__ = {**takes, "call": RpcCall, "return": gives}
+        known = {**takes, "call": RpcCall, "seen": Store, "return": gives}
+        names = {*function.__code__.co_varnames[: function.__code__.co_argcount], "return"}
+        function.__annotations__ = {name: known[name] for name in names - {"self"}}
     service.rpc(rpc.Orders.DESCRIPTOR)(Shop)
     return service
 

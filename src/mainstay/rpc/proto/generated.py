@@ -6,9 +6,9 @@ The four kinds of methods that a client has, with the types of their messages: w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Generator, Iterable
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, Protocol, Self, TypeVar
 
 from mainstay.errors import Code, RpcError
 
@@ -16,10 +16,27 @@ if TYPE_CHECKING:
     from mainstay.rpc.client.methods import UnaryReply
     from mainstay.rpc.client.pairs import MetadataSource, PairTuple
 
-__all__ = ["Bidi", "ClientStream", "ServerStream", "StreamOf", "Unary", "unimplemented"]
+__all__ = [
+    "Bidi",
+    "ClientStream",
+    "ServerStream",
+    "StreamOf",
+    "Unary",
+    "overridable",
+    "unimplemented",
+]
 
+S = TypeVar("S")
+Q = TypeVar("Q")
+R = TypeVar("R")
 Q_contra = TypeVar("Q_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
+
+
+def overridable(function: Callable[[S, Q], R]) -> Callable[Concatenate[S, Q, ...], R]:
+    """Let methods that override this one take more than the request, which is filled by type: to a
+    checker it takes anything more. It is the function itself."""
+    return function
 
 
 def unimplemented(method: str) -> NoReturn:

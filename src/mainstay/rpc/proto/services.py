@@ -1,9 +1,8 @@
 """The module with the services of a ``.proto`` file: a base class for servers, and a client.
 
 A server's class extends the base class and defines the methods it has; the others answer
-UNIMPLEMENTED, so a service that gets a method goes on working. All methods take the call beside the
-request, since a method that overrides another has to take what that one takes; whatever else a
-server needs is injected into its constructor.
+UNIMPLEMENTED, so a service that gets a method goes on working. What overrides a method takes the
+request, and whatever else is filled by type.
 """
 
 from __future__ import annotations
@@ -81,12 +80,11 @@ class _Services:
     def _answer(self, method: MethodDescriptorProto, service: str) -> Iterator[str]:
         asked, answered = self._types(method)
         argument = "requests" if method.client_streaming else "request"
-        call = self._imports.use("mainstay.rpc", "RpcCall")
+        open_to_more = self._imports.use("mainstay.rpc.proto.generated", "overridable")
         refuse = self._imports.use("mainstay.rpc.proto.generated", "unimplemented")
-        parameters = [f"{argument}: {asked}", f"call: {call}"]
-        yield from _signature(
-            f"    async def {snake_case(method.name)}", ["self", *parameters], answered
-        )
+        yield f"    @{open_to_more}"
+        parameters = ["self", f"{argument}: {asked}"]
+        yield from _signature(f"    async def {snake_case(method.name)}", parameters, answered)
         yield from self._docs(f"{service}.{method.name}")
         lead = "yield " if method.server_streaming else ""
         line = f'        {lead}{refuse}("{service}/{method.name}")'
