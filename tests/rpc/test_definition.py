@@ -1,6 +1,6 @@
 """Facts about services that are defined by annotated functions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
@@ -134,6 +134,14 @@ async def yields(request: Flat) -> Flat:  # type: ignore[misc]
     yield Flat()
 
 
+def one_by_one(request: Flat) -> Iterator[Flat]:
+    yield Flat()
+
+
+async def in_a_list(request: list[Flat]) -> Flat:
+    return Flat()
+
+
 async def returns_stream(request: Flat) -> AsyncIterator[Flat]:
     raise NotImplementedError
 
@@ -154,6 +162,8 @@ async def bad_field(request: Bad) -> Flat:
         (no_reply, "its reply is not annotated"),
         (scalar, "its request is int; a message is a class with named fields"),
         (yields, "annotate it as AsyncIterator"),
+        (one_by_one, "messages one after another are an AsyncIterator, which `async def` yields"),
+        (in_a_list, "messages one after another are an AsyncIterator"),
         (returns_stream, "says that it streams replies: make it yield them"),
         (bad_field, "Bad.it: <?.*complex.* has no place in protobuf"),
     ],
@@ -164,6 +174,13 @@ def test_what_is_wrong_with_a_function_is_said(function: Any, said: str) -> None
     rpc.method(function)
     with pytest.raises(WiringError, match=said):
         list(rpc.service)
+
+
+def test_a_name_in_the_place_of_the_function_is_refused() -> None:
+    """With the argument that it was meant for."""
+    rpc: Any = Rpc("a.B")
+    with pytest.raises(WiringError, match=r"'Ho' is no function .* @rpc.method\(name=…\)"):
+        rpc.method("Ho")
 
 
 def test_all_faults_are_said_at_once() -> None:

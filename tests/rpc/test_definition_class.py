@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from google.protobuf import empty_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.empty_pb2 import Empty
@@ -124,6 +125,43 @@ def test_methods_of_other_names_are_faults() -> None:
     assert "does not answer" not in said
     assert "something_else" in said
     assert "begin with an underscore" in said
+
+
+def test_a_slip_beside_what_is_inherited_is_told() -> None:
+    """A generated base class has an answer to every method, which none of them is."""
+
+    class Slip(Right):
+        async def gathr(self, requests: AsyncIterator[Status]) -> Status:
+            return Status()
+
+    said = faults(Slip)
+    assert "did you mean Gather?" in said
+    assert "does not answer" not in said
+
+
+async def test_a_reply_that_is_empty_is_none() -> None:
+    """As in services that are defined by code; for any other reply it is a fault."""
+
+    class Keeper:
+        async def clear(self) -> None: ...
+
+    pool = DescriptorPool()
+    pool.AddSerializedFile(empty_pb2.DESCRIPTOR.serialized_pb)
+    file = FileDescriptorProto(name="k.proto", package="k", dependency=[empty_pb2.DESCRIPTOR.name])
+    empty = ".google.protobuf.Empty"
+    file.service.add(name="Keeper").method.add(name="Clear", input_type=empty, output_type=empty)
+    pool.AddSerializedFile(file.SerializeToString())
+    (method,) = class_service(pool.FindServiceByName("k.Keeper"), Keeper)
+    assert method.response.encode(None) == b""
+    assert method.response.name == "google.protobuf.Empty"
+    with pytest.raises(TypeError, match="nothing is sent here"):
+        method.response.encode(Empty())
+
+    class Wrong(Right):
+        async def One(self, request: Status) -> None:  # noqa: N802
+            pass
+
+    assert "its reply is None" in faults(Wrong)
 
 
 def test_a_method_that_is_answered_twice_is_a_fault() -> None:

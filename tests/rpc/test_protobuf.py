@@ -113,3 +113,13 @@ def test_a_service_is_what_its_descriptor_says() -> None:
     assert is_message(Status)
     assert not is_message(int)
     assert not is_message(Status())
+
+
+def test_a_coroutine_in_the_place_of_a_message_is_to_be_awaited() -> None:
+    """The error says so, and Python does not complain of it a second time."""
+
+    async def make_status() -> Status:
+        return Status()
+
+    with pytest.raises(TypeError, match=r"this is a coroutine: await .*make_status\(\)"):
+        message_type_of(Status.DESCRIPTOR).encode(make_status())

@@ -1,7 +1,7 @@
 """Facts about methods of RPC on the way to the user's functions; called with grpcio's own client."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import grpc
@@ -228,6 +228,35 @@ async def test_a_definition_that_cannot_be_described_is_refused_at_the_start() -
         return Status()
 
     assert "its request is int" in await refused(rpc)
+
+
+async def test_a_request_of_none_is_to_be_left_out() -> None:
+    """There is one, and it is empty: nobody looks at it."""
+    rpc = Rpc("a.B")
+
+    @rpc.method
+    async def clear(request: None) -> Flat:
+        return Flat()
+
+    assert "'request' is None: leave it out" in await refused(rpc)
+
+
+async def test_two_messages_of_one_name_are_refused() -> None:
+    """Reflection, and files that are exported, could not tell them apart."""
+    made = Service("hello")
+    for name, kind in (("a.One", int), ("a.Two", str)):
+        rpc = Rpc(name)
+        message = make_dataclass("Twin", [("value", kind)])
+
+        async def do(request: Any) -> Flat:
+            return Flat()
+
+        do.__annotations__["request"] = message
+        rpc.method(do)
+        made.add_rpc(rpc)
+    with pytest.raises(WiringError, match=r"a\.Twin is one thing in a\.One and another in a\.Two"):
+        async with made.running():
+            pass
 
 
 @dataclass

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin, overload
 
@@ -34,6 +43,9 @@ _REQUESTS: Final = ("request", "requests")
 
 STREAMS: Final = frozenset({AsyncIterator, AsyncIterable, AsyncGenerator})
 """Types of messages that come one after another."""
+
+_ONE_BY_ONE: Final = (Iterator, Iterable, Generator, list, tuple, Sequence)
+"""Types by which somebody may mean the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,7 @@ class Rpc:
             middleware: around it, inside that of the service.
             http: paths of HTTP by which it is called with JSON, beside its own.
 
-        Raises: WiringError when the service has a method of that name.
+        Raises: WiringError when the service has a method of that name, and for what is no function.
         """
         rules = (http,) if isinstance(http, HttpRule) else tuple(http)
 
@@ -148,7 +160,14 @@ class Rpc:
             self._late.renew()
             return function
 
-        return add if function is None else add(function)
+        if function is None:
+            return add
+        if not callable(function):
+            raise WiringError(
+                f"{self.name}: {function!r} is no function that answers a method; a name is given "
+                "as in @rpc.method(name=…)"
+            )
+        return add(function)
 
     @property
     def service(self) -> RpcService:
@@ -225,7 +244,10 @@ def _named(schema: Schema, function: Callable[..., Any], annotation: Any, role: 
         return schema.name_of(annotation)
     except WiringError as fault:
         said = "is not annotated" if annotation is MISSING else f"is {say_type(annotation)}"
-        raise WiringError(f"{where(function)}: its {role} {said}; {fault.message}") from None
+        hint = ""
+        if get_origin(annotation) in _ONE_BY_ONE or annotation in _ONE_BY_ONE:
+            hint = "; messages one after another are an AsyncIterator, which `async def` yields"
+        raise WiringError(f"{where(function)}: its {role} {said}; {fault.message}{hint}") from None
 
 
 def _types_of(function: Callable[..., Any]) -> _Types:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mainstay.core.call import Stream
 from mainstay.core.middleware import Layer
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 __all__ = ["Described", "class_service", "snake_case"]
+
+_EMPTY: Final = "google.protobuf.Empty"
 
 Described: TypeAlias = "ServiceDescriptor"
 """What protobuf knows of a service."""
@@ -96,12 +98,15 @@ def _answers(definition: _Definition, faults: list[str]) -> dict[str, str]:
             found[name] = there[0]
     absent = [each for each in every if each not in found]
     extra = [each for each in _public(cls) if each not in found.values()]
+    # A base class, as a generated one, may have answers to all of them.
+    inherited = [each for each in every if each in found and found[each] not in vars(cls)]
     for each in extra:
-        close = get_close_matches(_plain(each), [_plain(name) for name in absent], 1)
-        meant = next((name for name in absent if [_plain(name)] == close), None)
+        open_names = absent + inherited
+        close = get_close_matches(_plain(each), [_plain(name) for name in open_names], 1)
+        meant = next((name for name in open_names if [_plain(name)] == close), None)
         if meant is not None:
             said = f"did you mean {meant}?"
-            absent.remove(meant)
+            (absent if meant in absent else inherited).remove(meant)
         else:
             said = "if it is no method of the service, let its name begin with an underscore"
         faults.append(
@@ -139,6 +144,7 @@ def _method(
     definition: _Definition, method: MethodDescriptor, name: str, faults: list[str]
 ) -> RpcMethod:
     from mainstay.rpc.protobuf import bare_method, message_type  # noqa: PLC0415 - loads protobuf
+    from mainstay.rpc.schema.schema import nothing  # noqa: PLC0415 - same
 
     cls = definition.cls
     static = inspect.getattr_static(cls, name)
@@ -153,7 +159,9 @@ def _method(
     # message, and not the same class where a file was loaded twice.
     if request is not None:
         made.request = message_type(request)
-    if response is not None:
+    if response is type(None):
+        made.response = nothing()
+    elif response is not None:
         made.response = message_type(response)
     return made
 
@@ -166,7 +174,8 @@ def _checked(
     *,
     owned: bool,
 ) -> tuple[Any, Any]:
-    """The classes that `function` has in the place of its request and reply, each None for none."""
+    """The classes that `function` has in the place of its request and reply, each None for none;
+    NoneType for a reply that says nothing."""
     parameters = parameters_of(function)[1 if owned else 0 :]
     by_hand = any(each.annotation is Stream for each in parameters)
     wanted = method.input_type.full_name
@@ -223,6 +232,8 @@ def _reply(
         return None
     if is_stream is not kind.replies_stream and not yields:
         return None  # said above, or a Stream is used by hand
+    if response in (None, type(None)) and wanted == _EMPTY:
+        return type(None)
     if not _is_message(response):
         fault(f"its reply is {say_type(response)}, and {method.name} has {wanted}")
         return None

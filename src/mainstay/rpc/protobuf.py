@@ -11,6 +11,7 @@ so that a client may be newer than its server; a value that is none of its field
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -84,6 +85,9 @@ def wrong_message(name: str, wanted: type, given: Any) -> TypeError:
     kind = type(given)
     same = kind.__name__ == wanted.__name__
     said = f"{kind.__module__}.{kind.__qualname__}" if same else kind.__qualname__
+    if inspect.iscoroutine(given):
+        given.close()  # which would complain of it as well, later and elsewhere
+        said = f"a coroutine: await {given.__qualname__}()"
     return TypeError(f"{name} is sent as {wanted.__qualname__}, and this is {said}")
 
 

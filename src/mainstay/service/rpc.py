@@ -21,6 +21,7 @@ from mainstay.core.signature import MISSING, parameters_of, say_type, where
 from mainstay.errors import UsageError, WiringError
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.method import Kind, RpcMethod, RpcService
+from mainstay.rpc.twins import twins_of
 from mainstay.service.binding import Binding, bind, handler_of
 from mainstay.service.container import Container
 from mainstay.service.layers import Layers
@@ -53,7 +54,8 @@ class RpcEndpoints:
         self._layers = layers
         self._bound: list[tuple[RpcMethod, Binding | None]] = []
         faults = []
-        for service in services:
+        described = tuple(services)
+        for service in described:
             try:
                 methods = list(service)
             except WiringError as fault:  # it is put together when it is looked at
@@ -64,6 +66,9 @@ class RpcEndpoints:
                     self._bound.append((method, self._bind(method)))
                 except WiringError as fault:
                     faults.append(fault.message)
+        if faults:
+            raise WiringError("\n".join(faults))
+        faults = twins_of(described)
         if faults:
             raise WiringError("\n".join(faults))
 
@@ -134,6 +139,11 @@ def _check_type(method: RpcMethod, binding: Binding, said: str) -> None:
         if parameter.name != binding.request or binding.streams:
             continue
         given = parameter.annotation
+        if given in (None, NoneType):
+            raise WiringError(
+                f"{said}, gets {name}, and {parameter.name!r} is None: leave it out, and the request "
+                "is not looked at"
+            )
         if not isinstance(given, type) or given in (MISSING, Any) or is_typeddict(given):
             continue
         if not issubclass(given, wanted) and not issubclass(wanted, given):

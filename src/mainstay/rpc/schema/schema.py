@@ -15,7 +15,7 @@ from mainstay.rpc.schema.compiling import Codecs
 from mainstay.rpc.schema.models import is_model
 from mainstay.rpc.schema.reading import Reader
 
-__all__ = ["Schema"]
+__all__ = ["Schema", "nothing"]
 
 
 class Schema:
@@ -71,15 +71,15 @@ class Schema:
             request: whether the handler does not see it if there is none, and so may get anything.
         """
         if annotation is None or annotation is type(None):
-            return message_type(Empty) if request else _nothing()
+            return message_type(Empty) if request else nothing()
         if is_message(annotation):
             return message_type(annotation)
         assert self._codecs is not None
         return self._codecs.message_type(annotation)
 
 
-def _nothing() -> MessageType:
-    """``-> None``: google.protobuf.Empty."""
+def nothing() -> MessageType:
+    """What ``-> None`` sends: google.protobuf.Empty."""
     empty = message_type(Empty)
 
     def encode(value: Any) -> bytes:
