@@ -121,6 +121,23 @@ async def test_details_and_trailers_of_an_error_go_with_its_status() -> None:
     assert detail.value == "why"
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_the_head_has_what_the_protocol_and_the_handler_say(kind: Kind) -> None:
+    """And no date: all that is left of it is what a client takes for metadata of the method."""
+
+    async def answer(call: Any) -> Any:
+        if kind is Kind.UNARY:
+            return b"ok"
+        await call.stream.send(b"ok")
+        return None
+
+    world = World(answer, kind)
+    world.call(b"x")
+    reply = await world.settled()
+    assert reply.head == {b":status": b"200", b"content-type": b"application/grpc"}
+    assert reply.messages == [b"ok"]
+
+
 async def test_metadata_goes_both_ways() -> None:
     """The peer's is in the scope; the handler's before the message and after it."""
     seen: list[Any] = []

@@ -120,8 +120,17 @@ class Exchange:
         """
         raise NotImplementedError
 
-    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
-        """Send the head of a reply whose body follows; `length` when it is known."""
+    def open(
+        self, status: int, fields: Fields, length: int | None = None, *, dated: bool = True
+    ) -> None:
+        """Send the head of a reply whose body follows.
+
+        Args:
+            status: 200 to 599.
+            fields: all but content-length and date.
+            length: bytes of the body, when it is known.
+            dated: whether HTTP/2 adds the date; in gRPC, all fields are the callers' metadata.
+        """
         raise NotImplementedError
 
     def respond_with_trailers(

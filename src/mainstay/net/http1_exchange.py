@@ -235,7 +235,9 @@ class Http1Exchange(Exchange):
             connection.transport.write(data)
         connection.finished(self, last)
 
-    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
+    def open(
+        self, status: int, fields: Fields, length: int | None = None, *, dated: bool = True
+    ) -> None:
         """See `Exchange`."""
         connection = self._connection
         if connection is None:

@@ -359,7 +359,9 @@ class Http2Exchange(Exchange):
         connection.finished(self)
         connection.flush_soon()
 
-    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
+    def open(
+        self, status: int, fields: Fields, length: int | None = None, *, dated: bool = True
+    ) -> None:
         """See `Exchange`."""
         connection = self._connection
         if connection is None:
@@ -367,7 +369,9 @@ class Http2Exchange(Exchange):
         if self._opened:
             raise UsageError("a reply was begun already; one request has one reply")
         self._headless = status in _NO_BODY or self.method == "HEAD"
-        reply = [*fields, (b"date", connection.port.date())]
+        reply = list(fields)
+        if dated:
+            reply.append((b"date", connection.port.date()))
         if length is not None and status not in _NO_BODY:
             reply.append((b"content-length", b"%d" % length))
         try:

@@ -55,6 +55,9 @@ class FramedCall(RpcCall):
     flags: ClassVar[int] = COMPRESSED
     """That the peer's messages may have."""
 
+    dated: ClassVar[bool] = True
+    """Whether the head of a stream tells the time, as replies of HTTP do."""
+
     compression: str | None
     compress_next: bool
     incoming: str | None
@@ -298,7 +301,7 @@ class FramedStream:
         if not self.opened:
             fields = self._call.head_fields()
             self.opened = True
-            self._call.exchange.open(200, fields)
+            self._call.exchange.open(200, fields, dated=self._call.dated)
 
     async def send(self, message: Any) -> None:
         """See `Stream`. Raises: also TypeError and ValueError for a wrong message."""

@@ -30,6 +30,7 @@ class GrpcCall(FramedCall):
 
     __slots__ = ()
 
+    dated = False
     content_type: ClassVar[tuple[bytes, bytes]] = (b"content-type", b"application/grpc")
     plain_head: ClassVar[Fields] = (content_type,)
 

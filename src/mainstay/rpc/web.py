@@ -27,6 +27,7 @@ class WebCall(GrpcCall):
     __slots__ = ()
 
     spoken = "grpc-web"
+    dated = True
     content_type = (b"content-type", b"application/grpc-web+proto")
 
     def head_fields(self) -> Fields:

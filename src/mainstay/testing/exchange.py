@@ -168,7 +168,9 @@ class MemoryExchange(Exchange):
         self._part(body)
         self._finish()
 
-    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
+    def open(
+        self, status: int, fields: Fields, length: int | None = None, *, dated: bool = True
+    ) -> None:
         """See `Exchange.open`."""
         self._head(status, fields, length)
 

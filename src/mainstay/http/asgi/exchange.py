@@ -287,7 +287,9 @@ class AsgiExchange(Exchange):
         self._put(self._message("body", body=b"" if empty else body, more_body=False))
         self._put({"type": "finished"})
 
-    def open(self, status: int, fields: Fields, length: int | None = None) -> None:
+    def open(
+        self, status: int, fields: Fields, length: int | None = None, *, dated: bool = True
+    ) -> None:
         """See `Exchange.open`."""
         head = list(fields)
         if length is not None:
