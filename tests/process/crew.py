@@ -22,7 +22,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 PROGRAM = (sys.executable, "-P", "-c", "from mainstay.cli.main import main; main()")
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 """Seconds for what takes a moment, on a machine that is busy."""
 
 SERVICE = """
@@ -70,6 +70,7 @@ QUICK: Mapping[str, Any] = {
     "respawn_floor": 0.05,
     "respawn_most": 0.2,
     "give_up_after": 3,
+    "commit_timeout": 30.0,
     "kill_grace": 5.0,
 }
 """Settings under which tests do not wait for what people would."""

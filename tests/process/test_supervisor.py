@@ -11,7 +11,7 @@ import pytest
 
 from mainstay.errors import ResourceError, UsageError
 from mainstay.interfaces.controlled import Controlled, Outcome
-from tests.process.crew import alive, begun, children, crew, read_answer, write_service
+from tests.process.crew import PATIENCE, alive, begun, children, crew, read_answer, write_service
 
 pytestmark = pytest.mark.real_loop
 
@@ -123,7 +123,7 @@ class TestCrashLoop:
         """After so many in a row, with the exit code of the service itself."""
         write_service(tmp_path)
         (tmp_path / "fail at start").write_text("no such database")
-        async with crew(tmp_path, 1) as running, asyncio.timeout(20):
+        async with crew(tmp_path, 1) as running, asyncio.timeout(PATIENCE):
             assert await running.ended == 3
         assert sum("did not start" in line for line in caplog.messages) == 2
         assert "no such database" in running.supervisor.failure
@@ -132,7 +132,7 @@ class TestCrashLoop:
         """A module that cannot be imported: exit code 4."""
         write_service(tmp_path, give_up_after=100)
         (tmp_path / "fail at import").write_text("no such module")
-        async with crew(tmp_path, 1) as running, asyncio.timeout(20):
+        async with crew(tmp_path, 1) as running, asyncio.timeout(PATIENCE):
             assert await running.ended == 4
 
     async def test_the_others_serve_on_when_one_does_not_start(self, tmp_path: Path) -> None:

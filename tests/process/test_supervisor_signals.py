@@ -15,6 +15,7 @@ import pytest
 
 from mainstay.process.supervisor_signals import TOGETHER, Escalation, Level
 from tests.process.crew import (
+    PATIENCE,
     Process,
     alive,
     begun,
@@ -177,7 +178,7 @@ class TestWishes:
             (tmp_path / "version").write_text("2")
             new = replaced(process, old)
             try:
-                assert process.process.wait(20) == 0
+                assert process.process.wait(PATIENCE) == 0
                 assert ask(address).endswith(" 2")
                 assert not any(alive(pid) for pid in old)
                 assert len(children(new)) == 2
@@ -210,7 +211,7 @@ class TestWishes:
             address = process.address()
             new = replaced(process, process.workers())
             try:
-                assert process.process.wait(20) == 0
+                assert process.process.wait(PATIENCE) == 0
                 assert path.exists()
                 assert ask(address).endswith(" 1")
                 os.kill(new, signal.SIGTERM)
