@@ -159,7 +159,10 @@ def _keep(house: Household, heard: socket.socket, above: Manager | None) -> int:
         timeout = None if until == float("inf") else max(0.0, until - time.monotonic())
         ready = select.select([woken, heard.fileno()], [], [], timeout)[0]
         if woken in ready:
-            for arrived in os.read(woken, _LONGEST):
+            arrivals = os.read(woken, _LONGEST)
+            # Whoever follows may have said so just before the signal came.
+            _hear(house, heard, above)
+            for arrived in arrivals:
                 if arrived != signal.SIGCHLD:
                     with suppress(ProcessLookupError):
                         os.kill(house.main, arrived)
