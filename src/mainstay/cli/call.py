@@ -194,7 +194,9 @@ class _Caller:
             from mainstay.rpc.client.failures import RpcFailed  # noqa: PLC0415 - same
             from mainstay.rpc.reflection_client import Reflected  # noqa: PLC0415 - same
         except ModuleNotFoundError as error:
-            message = f"{error.name} is not installed: pip install 'mainstay[grpc]'"
+            if (error.name or "").partition(".")[0] != "google":
+                raise
+            message = "protobuf is not installed; pip install 'mainstay[grpc]'"
             raise Failure(message, Exit.FAILED) from None
         async with Channel(self._target, tls=self._tls) as channel:
             try:

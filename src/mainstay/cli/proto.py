@@ -65,7 +65,7 @@ def _generate(sources: tuple[Path, ...], out: Path, include: tuple[Path, ...], c
     try:
         from mainstay.rpc.proto.generate import generate as texts_of  # noqa: PLC0415 - protobuf
     except ModuleNotFoundError as error:
-        raise _not_installed(error) from None
+        raise _not_installed(error, "proto") from None
     _write(texts_of(sources, include), out, "mainstay proto generate", check=check)
 
 
@@ -92,7 +92,7 @@ def _export(target: str, out: Path | None, check: bool) -> None:
     try:
         from mainstay.rpc.proto.export import export as texts_of  # noqa: PLC0415 - protobuf
     except ModuleNotFoundError as error:
-        raise _not_installed(error) from None
+        raise _not_installed(error, "grpc") from None
     texts = texts_of(declaration.rpc.values())
     if out is not None:
         _write(texts, out, f"mainstay proto export {target}", check=check)
@@ -103,10 +103,10 @@ def _export(target: str, out: Path | None, check: bool) -> None:
         click.echo(text, nl=False)
 
 
-def _not_installed(error: ModuleNotFoundError) -> Exception:
+def _not_installed(error: ModuleNotFoundError, extra: str) -> Exception:
     if (error.name or "").partition(".")[0] != "google":
         return error
-    return UsageError("protobuf is not installed; pip install 'mainstay[proto]'")
+    return UsageError(f"protobuf is not installed; pip install 'mainstay[{extra}]'")
 
 
 def _write(texts: Mapping[str, str], out: Path, command: str, *, check: bool) -> None:
