@@ -8,9 +8,9 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
-from mainstay.errors import Code, UpstreamError
+from mainstay.errors import ClosedError, Code, Error, UpstreamError
 from mainstay.rpc.client import failures
-from mainstay.rpc.client.failures import NotFoundFailure, RpcFailed, failure
+from mainstay.rpc.client.failures import NotFoundFailure, RpcFailed, again, failure
 from mainstay.rpc.status import status_of
 
 
@@ -55,10 +55,10 @@ def test_details_that_are_none() -> None:
 def test_they_can_be_copied_and_sent() -> None:
     """With everything that they know."""
     made = failure(Code.NOT_FOUND, "no", method="a.B/C", initial_metadata=(("a", "b"),))
-    for again in (copy.copy(made), pickle.loads(pickle.dumps(made))):
-        assert type(again) is NotFoundFailure
-        assert (again.message, again.method) == ("no", "a.B/C")
-        assert again.initial_metadata == (("a", "b"),)
+    for copied in (copy.copy(made), pickle.loads(pickle.dumps(made))):
+        assert type(copied) is NotFoundFailure
+        assert (copied.message, copied.method) == ("no", "a.B/C")
+        assert copied.initial_metadata == (("a", "b"),)
 
 
 def test_uncaught_it_is_a_failure_of_ours() -> None:
@@ -73,3 +73,31 @@ def test_the_base_is_for_catching() -> None:
     classes = RpcFailed.__subclasses__()
     assert {each.code for each in classes} == set(Code)
     assert len(classes) == len(Code)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure(Code.NOT_FOUND, "gone", method="a.B/C", trailing_metadata=(("k", "v"),)),
+        failure(Code.DEADLINE_EXCEEDED, "late"),
+        ClosedError("the channel was closed"),
+    ],
+)
+def test_an_error_again_is_the_same_without_where_it_was_raised(error: Error) -> None:
+    """Class, words and what it carries; also of an error that is an OSError as well."""
+    try:
+        raise error from ValueError("a cause")
+    except Error as raised:
+        made = again(raised)
+    assert made is not error
+    assert type(made) is type(error)
+    assert str(made) == str(error)
+    assert made.args == error.args
+    assert vars(made) == vars(error)
+    assert (made.__traceback__, made.__cause__, made.__context__) == (None, None, None)
+
+
+def test_an_error_of_others_is_raised_as_it_is() -> None:
+    """What its class keeps beside its attributes nobody can know."""
+    error = KeyError("x")
+    assert again(error) is error
