@@ -1,6 +1,6 @@
 # Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench bench-http bench-grpc conformance soak restart-proof fuzz docs clean
+.PHONY: help demo test lint types bench bench-http bench-grpc conformance faults soak restart-proof fuzz docs clean
 
 help: ## print this list
 	@scripts/help
@@ -31,6 +31,9 @@ conformance: ## run the suites that others wrote
 
 soak: ## call a gRPC server for ten minutes in all the ways that leave something half done
 	@scripts/soak-grpc
+
+faults: ## start, kill and hang processes at every step of a restart
+	@scripts/faults
 
 restart-proof: ## restart a service a thousand times under load, and count what is lost
 	@scripts/restart-proof
