@@ -267,3 +267,42 @@ async def test_a_closed_channel() -> None:
     with pytest.raises(ClosedError, match="the channel was closed"):
         await unary(channel)(b"x")
     assert repr(channel) == "<Channel http://there:1 connections=0 streams=0>"
+
+
+@real_loop
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"])
+async def test_what_speaks_no_http2_is_told_as_that(said: bytes) -> None:
+    """As an HTTP server that was meant by mistake, or one that wants TLS."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Channel(f"127.0.0.1:{port}") as channel:
+            with pytest.raises(UnavailableFailure) as caught:
+                await unary(channel)(b"x", timeout=5)
+    assert "perhaps this is no gRPC server, or wants TLS (tls=True)" in caught.value.message
+
+
+def test_a_channel_stays_on_its_loop() -> None:
+    """In a second `asyncio.run` it says what to do, instead of failing somewhere inside."""
+    world = World()
+    channel = world.channel()
+
+    async def call() -> None:
+        assert await unary(channel)(b"x") == b"x"
+
+    asyncio.run(call())
+    with pytest.raises(UsageError, match=r"another event loop.* make one in each asyncio\.run\(\)"):
+        asyncio.run(call())
+
+
+async def test_metadata_that_is_no_text_is_refused() -> None:
+    """Where it is given, by name."""
+    metadata: Any = {"x-foo": 1}
+    async with World().channel() as channel:
+        with pytest.raises(UsageError, match="'x-foo' is str: int"):
+            await unary(channel)(b"x", metadata=metadata)

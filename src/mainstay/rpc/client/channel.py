@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -202,9 +203,15 @@ class Channel:
     # --- life -----------------------------------------------------------------------------------
 
     def open(self) -> ChannelCore:
-        """The running half; made by the first call, on its loop. Raises: ClosedError."""
+        """The running half; made by the first call, on its loop. Raises: ClosedError; UsageError on
+        another loop."""
         if self._closed:
             raise ClosedError("the channel was closed")
+        if self.core is not None and self.core.loop is not asyncio.get_running_loop():
+            raise UsageError(
+                "the channel belongs to another event loop, that of its first call: make one in each "
+                "asyncio.run(), with `async with Channel(…)`"
+            )
         if self.core is None:
             shared = Shared(self.limits.for_connections())
             dialer = (self._new_dialer or self._default_dialer)(shared)

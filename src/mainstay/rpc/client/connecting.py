@@ -256,6 +256,13 @@ class Connector:
             await made.aclose()
             limit = self._limits.connect_timeout
             raise BrokenError(f"{self._origin} said nothing within {limit:g} s") from None
+        except BrokenError as error:
+            await made.aclose()
+            wants = "" if self._origin.scheme == "https" else ", or wants TLS (tls=True)"
+            raise BrokenError(
+                f"{error.message}, before anything was said in HTTP/2: perhaps this is no gRPC "
+                f"server{wants}"
+            ) from None
         except BaseException:
             await made.aclose()
             raise

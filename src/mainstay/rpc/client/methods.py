@@ -99,7 +99,9 @@ class Method:
         compression: str | None,
     ) -> tuple[ChannelCore, Terms]:
         home = self._home
-        core = home.core or home.open()
+        core = home.core
+        if core is None or core.loop is not asyncio.get_running_loop():
+            core = home.open()
         how = home.compression if compression is None else compression
         if how == "identity":
             how = None
