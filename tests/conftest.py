@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 import gc
+from typing import Final
 
 import pytest
 
 pytest_plugins = ["mainstay.testing.plugin"]
+
+FAULTS: Final = frozenset(
+    {
+        "cli/test_drain.py",
+        "cli/test_hosted.py",
+        "cli/test_restart.py",
+        "cli/test_scale.py",
+        "cli/test_status.py",
+        "cli/test_stop.py",
+        "cli/test_workers.py",
+        "process/test_daemon.py",
+        "process/test_handover.py",
+        "process/test_pool.py",
+        "process/test_reaper.py",
+        "process/test_supervisor.py",
+        "process/test_supervisor_signals.py",
+        "service/test_succession.py",
+        "service/test_succession_streams.py",
+    }
+)
+"""What starts processes of its own and takes seconds a test: for `make faults`, not `make test`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in `FAULTS`."""
+    for item in items:
+        if "/".join(item.path.parts[-2:]) in FAULTS:
+            item.add_marker(pytest.mark.faults)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
