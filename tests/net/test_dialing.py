@@ -29,7 +29,7 @@ class Owner:
     def gone(self, connection: ClientConnection) -> None: ...
 
 
-def dialer(tls: Tls = None, versions: tuple[str, ...] = ("2", "1.1"), **limits: Any) -> Dialer:
+def dialer(tls: Tls = None, versions: tuple[str, ...] = ("2", "1.1"), **limits: Any) -> Dialer[Any]:
     return Dialer(Shared(ClientLimits(**limits)), tls, versions, Http2Connection)
 
 
