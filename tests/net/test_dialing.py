@@ -77,7 +77,8 @@ async def test_tls_says_which_version(tmp_path: Path, alpn: tuple[str, ...], kin
     settings = ClientTlsSettings(ca=authority.path)
     async with raw_server(always(b"hi"), tls=server_tls(authority, alpn=alpn)) as server:
         connection = await dialer(settings).dial(https(server), Owner())
-        assert type(connection) is kind
+        found: type = type(connection)
+        assert found is kind
         await connection.aclose()
 
 
