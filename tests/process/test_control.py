@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from mainstay.errors import Conflict, UsageError
 from mainstay.process import control
 from mainstay.process.control import MOST_CLIENTS, ControlServer
 from mainstay.process.control_messages import LINE
+from mainstay.process.lock import FileLock
 from tests.process.controls import Board, place, served
 
 if TYPE_CHECKING:
@@ -334,6 +337,49 @@ async def test_several_requests_at_once_are_answered_in_order(place: Path) -> No
     assert "error" in second
     assert (third, fourth) == ({"id": 3, "result": {}}, {"id": 4, "result": {}})
     assert board.asked == ["drain True", "drain False", "reopen_logs"]
+
+
+async def test_a_stranger_s_lock_of_the_folder_holds_nobody_up(place: Path) -> None:
+    """Whoever may read the folder may lock it, and that is no business of the socket."""
+    open_up(place, 0o755)
+    stranger = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(stranger, fcntl.LOCK_EX)
+        with served(place / "control"):
+            assert names(place) == ["control"]
+    finally:
+        os.close(stranger)
+
+
+async def test_one_socket_is_made_at_a_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The turn has an end that is waited for, and a bound; the file is this user's alone."""
+    turn = FileLock(place / control._TURN)
+    turn.take()
+    assert stat.S_IMODE(turn.path.stat().st_mode) == 0o600
+    monkeypatch.setattr(control, "_TURN_PATIENCE", 0.0)
+    late = ControlServer(Board(), place / "control")
+    with pytest.raises(Conflict, match="another process makes a control socket in"):
+        late.start()
+    waiting = asyncio.create_task(late.wait_free())
+    await asyncio.sleep(0)
+    assert not late.listening
+    turn.remove()
+    async with asyncio.timeout(10):
+        await waiting
+    assert names(place) == ["control"]
+    late.close()
+
+
+async def test_the_turn_of_another_is_waited_for(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that start at the same moment in one folder both get their socket."""
+    monkeypatch.setattr(control, "_TURN_PATIENCE", 10.0)
+    turn = FileLock(place / control._TURN)
+    turn.take()
+    monkeypatch.setattr(time, "sleep", lambda seconds: turn.remove())
+    with served(place / "control") as server:
+        assert server.listening
 
 
 # --- commands -----------------------------------------------------------------------------------

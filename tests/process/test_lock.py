@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,38 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="cannot be opened"):
         FileLock(tmp_path / "link").take()
     assert "free" in repr(FileLock(tmp_path / "a"))
+
+
+def test_only_its_user_may_open_it(tmp_path: Path) -> None:
+    """Whoever opens it may lock it: a file of an earlier version is closed to others as well."""
+    path = tmp_path / "a.lock"
+    path.touch()
+    path.chmod(0o644)
+    lock = FileLock(path)
+    lock.take()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    lock.remove()
+    assert not path.exists()
+    lock.remove()
+
+
+def test_a_file_that_is_removed_as_it_is_locked_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking the holder has left with the file: the next one is made."""
+    first, second = FileLock(tmp_path / "a.lock"), FileLock(tmp_path / "a.lock")
+    first.take()
+    lock = FileLock._lock
+
+    def late(self: FileLock, *, exclusive: bool) -> None:
+        if self is second:
+            first.remove()
+        lock(self, exclusive=exclusive)
+
+    monkeypatch.setattr(FileLock, "_lock", late)
+    second.take()
+    monkeypatch.undo()
+    assert second.path.exists()
+    with pytest.raises(BusyError):
+        first.take()
+    second.release()

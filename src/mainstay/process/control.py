@@ -17,11 +17,11 @@ for goes on if it leaves.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import socket
 import stat
+import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from mainstay.errors import Conflict, Error, InvalidRequest, Overloaded, ResourceError, UsageError
+from mainstay.errors import (
+    BusyError,
+    Conflict,
+    Error,
+    InvalidRequest,
+    Overloaded,
+    ResourceError,
+    UsageError,
+)
 from mainstay.interfaces.controlled import Controlled, RestartKind
 from mainstay.process.control_messages import (
     COMMANDS,
@@ -44,6 +52,7 @@ from mainstay.process.control_messages import (
     encode_line,
 )
 from mainstay.process.control_place import check_folder, check_path, peer_of
+from mainstay.process.lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +69,15 @@ _IDLE: Final = 60.0
 
 _LOOK: Final = 0.1
 """Seconds between two looks at a path that somebody else has."""
+
+_TURN: Final = ".mainstay-control.lock"
+"""The file in the folder of the socket that is held while a socket is made there."""
+
+_TURN_PATIENCE: Final = 0.25
+"""Seconds that a start waits for its turn, which blocks the loop: others need milliseconds."""
+
+_TURN_LOOK: Final = 0.005
+"""Seconds between two tries to have it."""
 
 _REST: Final = 1.0
 """Seconds without accepting after the system has no descriptor left."""
@@ -109,15 +127,20 @@ class ControlServer:
     def start(self) -> None:
         """Be reachable from now on, unless somebody else is there.
 
+        It may block for a quarter of a second, while others make theirs in the same folder.
+
         Raises: Conflict when a process answers at the path; UsageError when the path or its folder
             is not fit for it; ResourceError when the system refuses.
         """
+        self._start(_TURN_PATIENCE)
+
+    def _start(self, patience: float) -> None:
         if self._listener is not None:
             return
         check_path(self.path)
         check_folder(self.path.parent, self._uid)
         try:
-            with _locked(self.path.parent):
+            with _turn(self.path.parent, patience):
                 _check_free(self.path)
                 if self._tidy:
                     _remove_stale(self.path.parent)
@@ -134,7 +157,7 @@ class ControlServer:
         """Be reachable as soon as nobody else is there any more. Raises: as `start` does."""
         while True:
             try:
-                self.start()
+                self._start(0.0)
             except Conflict:
                 await asyncio.sleep(_LOOK)
             else:
@@ -401,14 +424,29 @@ class _Client(asyncio.Protocol):
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep others of us from looking for a stale socket in `folder` at the same moment."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _turn(folder: Path, patience: float) -> Iterator[None]:
+    """Keep others of us from looking for a stale socket in `folder` at the same moment.
+
+    The lock is on a file that only this user may open. The folder itself could be locked by anybody
+    who may read it, for as long as they like.
+
+    Raises: Conflict when it is another's turn for more than `patience` seconds; ResourceError.
+    """
+    lock = FileLock(folder / _TURN)
+    until = time.monotonic() + patience
+    while True:
+        try:
+            lock.take()
+        except BusyError:
+            if time.monotonic() >= until:
+                raise Conflict(f"another process makes a control socket in {folder}") from None
+            time.sleep(_TURN_LOOK)
+        else:
+            break
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        lock.remove()
 
 
 def _remove_stale(folder: Path) -> None:

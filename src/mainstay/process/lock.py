@@ -44,14 +44,19 @@ class FileLock:
 
     def take(self) -> None:
         """Have it, as the first. Raises: BusyError while another has it; ResourceError."""
-        self._open()
-        try:
-            self._lock(exclusive=True)
-            # From here on others may join, and a stranger that asks in between gets it or we do.
-            self._lock(exclusive=False)
-        except BaseException:
+        while True:
+            self._open()
+            try:
+                self._lock(exclusive=True)
+                # From here on others may join; a stranger that asks in between gets it, or we do.
+                self._lock(exclusive=False)
+            except BaseException:
+                self.release()
+                raise
+            if self._is_at_its_path():
+                return
+            # Whoever had it before has removed the file as we came.
             self.release()
-            raise
 
     def join(self) -> None:
         """Have it beside the generation before. Raises: BusyError; ResourceError."""
@@ -67,6 +72,13 @@ class FileLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def remove(self) -> None:
+        """Give it up, and remove the file; only for one that nobody joins. Idempotent."""
+        if self.held:
+            with suppress(OSError):
+                self.path.unlink()
+        self.release()
 
     def note(self, text: str) -> None:
         """Write into the file, for whoever finds it."""
@@ -86,7 +98,10 @@ class FileLock:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         while True:
             try:
-                self._descriptor = os.open(self.path, flags, 0o644)
+                # Whoever may open it may lock it, and could keep the service from starting.
+                self._descriptor = os.open(self.path, flags, 0o600)
+                with suppress(PermissionError):  # another user's, who has let us in
+                    os.fchmod(self._descriptor, 0o600)
             except OSError as error:
                 raise ResourceError(
                     f"the lock file {self.path} cannot be opened: {error.strerror}; choose a "
