@@ -42,18 +42,35 @@ class TestRespawn:
         """Its peers have its load meanwhile; if the next dies young as well, the delay grows."""
         respawn = Respawn()
         respawn.ready()
-        delays = [respawn.died(0.1, SETTINGS).delay for _ in range(5)]
+        delays = [respawn.died(0.1, float(now), SETTINGS).delay for now in range(5)]
         assert delays == [0.0, 1.0, GROWTH, GROWTH**2, 3.0]
+
+    def test_who_die_together_count_once(self) -> None:
+        """However many, and each is followed at once; a successor that dies young counts again."""
+        respawn = Respawn()
+        respawn.ready()
+        assert {respawn.died(5.0, 10.0, SETTINGS).delay for _ in range(16)} == {0.0}
+        # It began before the others died, and so did not begin in their place.
+        assert respawn.died(7.0, 12.0, SETTINGS).delay == 0.0
+        assert respawn.died(1.0, 12.0, SETTINGS).delay == 1.0
+        assert respawn.died(1.0, 12.0, SETTINGS).delay == 1.0
+
+    def test_the_last_one_does_not_wait_long_for_its_successor(self) -> None:
+        """Nobody serves meanwhile: the delay stays at its floor."""
+        respawn = Respawn()
+        respawn.ready()
+        delays = [respawn.died(0.1, float(now), SETTINGS, last=True).delay for now in range(5)]
+        assert delays == [0.0, 1.0, 1.0, 1.0, 1.0]
 
     def test_who_lived_long_is_followed_at_once(self) -> None:
         """However many have died young before."""
         respawn = Respawn()
         respawn.ready()
-        for _ in range(100):
-            assert respawn.died(0.1, SETTINGS).delay is not None
-        assert respawn.died(STEADY, SETTINGS).delay == 0.0
-        assert respawn.died(0.1, SETTINGS).delay == 0.0
-        assert respawn.died(0.1, SETTINGS).delay == 1.0
+        for now in range(100):
+            assert respawn.died(0.1, float(now), SETTINGS).delay is not None
+        assert respawn.died(STEADY, 200.0, SETTINGS).delay == 0.0
+        assert respawn.died(0.1, 201.0, SETTINGS).delay == 0.0
+        assert respawn.died(0.1, 202.0, SETTINGS).delay == 1.0
 
     def test_after_giving_up_the_dead_are_not_followed(self) -> None:
         """Until somebody wants it to be tried again."""
@@ -61,9 +78,9 @@ class TestRespawn:
         respawn.ready()
         for _ in range(5):
             respawn.failed(3, SETTINGS)
-        assert respawn.died(1000.0, SETTINGS).delay is None
+        assert respawn.died(1000.0, 1000.0, SETTINGS).delay is None
         respawn.reset()
-        assert respawn.died(1000.0, SETTINGS).delay == 0.0
+        assert respawn.died(1000.0, 1000.0, SETTINGS).delay == 0.0
 
     def test_the_delay_is_bounded_for_ever(self) -> None:
         """A power without a bound would overflow."""

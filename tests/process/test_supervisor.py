@@ -165,6 +165,30 @@ class TestCrashLoop:
                 )
             assert running.supervisor.status().trouble == ""
 
+    async def test_workers_that_die_together_are_followed_at_once(self, tmp_path: Path) -> None:
+        """None of them waits for another one's delay, which would be an outage."""
+        async with crew(tmp_path, 3, respawn_floor=600.0, respawn_most=600.0) as running:
+            await running.wait_ready()
+            old = running.pids()
+            for pid in old:
+                os.kill(pid, signal.SIGKILL)
+            await running.until(lambda: len(set(running.pids()) - set(old)) == 3)
+            assert int((await running.get("/who")).split()[0]) in running.pids()
+
+    async def test_one_that_waits_puts_no_other_one_off(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each place is filled when it is due."""
+        async with crew(tmp_path, 3, respawn_floor=600.0, respawn_most=600.0) as running:
+            await running.wait_ready()
+            (tmp_path / "fail at start").write_text("no such database")
+            first, second, third = running.pids()
+            os.kill(first, signal.SIGKILL)
+            await running.until(lambda: "starting another in 6e+02 s" in caplog.text)
+            (tmp_path / "fail at start").unlink()
+            os.kill(second, signal.SIGKILL)
+            await running.until(lambda: len(set(running.pids()) - {first, second, third}) == 1)
+
 
 class TestRestart:
     async def test_a_new_generation_takes_over_and_nobody_notices(self, tmp_path: Path) -> None:

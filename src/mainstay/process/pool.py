@@ -104,7 +104,7 @@ class Pool:
         self._others: set[Worker] = set()
         self._supervised = False
         self._paused = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._due: dict[int, asyncio.TimerHandle] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._news: asyncio.Future[None] = self._loop.create_future()
@@ -190,10 +190,12 @@ class Pool:
     def rest(self) -> None:
         """Replace nobody, for now."""
         self._supervised = False
-        for timer in (self._timer, self._watch):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._watch = None
+        for timer in self._due.values():
+            timer.cancel()
+        self._due.clear()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def pause(self) -> None:
         """Let nobody accept for now."""
@@ -434,7 +436,9 @@ class Pool:
         if not self._supervised:
             self._blame(f"{worker}: {why}")
             return
-        verdict = self._respawn.died(worker.lived, self.settings)
+        verdict = self._respawn.died(
+            worker.lived, self._loop.time(), self.settings, last=not self._places
+        )
         if asked and verdict.delay is not None:
             # By a signal to the whole process group, perhaps, which this process hears in a moment.
             verdict = Verdict(max(verdict.delay, _MOMENT), verdict.failures)
@@ -446,7 +450,7 @@ class Pool:
             why,
             _then(verdict),
         )
-        self._decide(verdict)
+        self._decide(worker.index, verdict)
 
     def _failed(self, worker: Worker, why: str, code: int) -> None:
         self._note(worker, why, code)
@@ -456,7 +460,7 @@ class Pool:
         verdict = self._respawn.failed(code, self.settings)
         if verdict.delay is not None:
             _log.error("%s did not start: %s%s", worker, why, _then(verdict))
-        self._decide(verdict)
+        self._decide(worker.index, verdict)
 
     def _note(self, worker: Worker, why: str, code: int = 1) -> None:
         if not self._respawn.gave_up:
@@ -466,28 +470,30 @@ class Pool:
         if not self.fault.done():
             self.fault.set_result(why)
 
-    def _decide(self, verdict: Verdict) -> None:
+    def _decide(self, index: int, verdict: Verdict) -> None:
         if verdict.delay is None:
             self._gave_up(*self.lost)
             return
-        when = self._loop.time() + verdict.delay
-        if self._timer is not None:
-            # Others have failed as well: the longer delay holds for all.
-            when = max(when, self._timer.when())
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._fill)
+        # Each place has a time of its own: one that has to wait puts no other one off.
+        earlier = self._due.pop(index, None)
+        if earlier is not None:
+            earlier.cancel()
+        self._due[index] = self._loop.call_later(verdict.delay, self._fill_place, index)
 
     def _fill(self) -> None:
-        """Start what is missing."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Start what is missing, whenever it was due."""
+        for index in range(self.size):
+            self._fill_place(index)
+
+    def _fill_place(self, index: int) -> None:
+        timer = self._due.pop(index, None)
+        if timer is not None:
+            timer.cancel()
         if not self._supervised or self._respawn.gave_up:
             return
-        for index in range(self.size):
-            if index not in self._places:
-                worker = self._places[index] = self._make(index)
-                self._spawn(self._bring_up(worker))
+        if index < self.size and index not in self._places:
+            worker = self._places[index] = self._make(index)
+            self._spawn(self._bring_up(worker))
 
     def _look(self, planned: float) -> None:
         """Look for workers that hang."""

@@ -7,6 +7,9 @@ Pure: times and numbers go in, decisions come out.
 * **A worker that served and died** is replaced at once, since its peers carry its load meanwhile.
   If its successors die young as well, the delay grows; but whoever can serve for a while is never
   given up. A worker that has lived for `STEADY` seconds makes everything before it forgotten.
+* **Workers that die together** have died of one thing, which counts once: what counts next is the
+  early death of one that began after it. When nobody is left, the delay stays at its floor: a
+  service that answers for a moment is better than none.
 * Failures are counted for all workers together: they run the same code.
 """
 
@@ -59,6 +62,7 @@ class Respawn:
         self.gave_up = False
         self.served = False
         self._young = 0
+        self._counted = float("-inf")
 
     def ready(self) -> None:
         """A worker serves."""
@@ -70,6 +74,7 @@ class Respawn:
         """Somebody wants it to be tried again."""
         self.failures = 0
         self._young = 0
+        self._counted = float("-inf")
         self.gave_up = False
 
     def failed(self, code: int | None, settings: ProcessSettings) -> Verdict:
@@ -81,14 +86,29 @@ class Respawn:
             return Verdict(None, self.failures)
         return Verdict(_delay(self.failures, settings), self.failures)
 
-    def died(self, lived: float, settings: ProcessSettings) -> Verdict:
-        """A worker ended that had served for `lived` seconds."""
-        self._young = 0 if lived >= STEADY else self._young + 1
+    def died(
+        self, lived: float, now: float, settings: ProcessSettings, *, last: bool = False
+    ) -> Verdict:
+        """A worker ended that had served.
+
+        Args:
+            lived: seconds for which it had served.
+            now: monotonic seconds.
+            settings: of the process.
+            last: whether no other one serves or is about to.
+        """
+        if lived >= STEADY:
+            self._young = 0
+            self._counted = now
+        elif now - lived >= self._counted:
+            self._young += 1
+            self._counted = now
         if self.gave_up:
             return Verdict(None, self.failures)
         if self._young <= 1:
             return Verdict(0.0, self.failures)
-        return Verdict(_delay(self._young - 1, settings), self.failures)
+        delay = _delay(self._young - 1, settings)
+        return Verdict(min(delay, settings.respawn_floor) if last else delay, self.failures)
 
 
 def _delay(count: int, settings: ProcessSettings) -> float:
