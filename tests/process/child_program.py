@@ -1,7 +1,8 @@
 """A child of `tests.process.test_offspring`: does what its arguments say, one after the other.
 
 A word of the protocol is written as JSON, ``NONCE`` and ``PID`` in it replaced; ``wait`` reads one
-packet and writes its type to stdout; ``exit N``, ``kill``, ``sleep`` and ``deaf`` are what they say.
+packet and writes its type to stdout; ``beat`` says that it lives, without end;
+``exit N``, ``kill``, ``sleep`` and ``deaf`` are what they say.
 """
 
 import json
@@ -33,6 +34,10 @@ for step in sys.argv[1:]:
         os.kill(os.getpid(), signal.SIGKILL)
     elif verb == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif verb == "beat":
+        while True:
+            end.send(b'{"type":"heartbeat","in_flight":0,"connections":0,"requests":0,"memory":0}')
+            time.sleep(0.05)
     elif verb == "close":
         end.close()
     elif verb == "sleep":

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,23 @@ class TestOnStage:
         assert (verdict.state, verdict.reason) == (HandoverState.ROLLED_BACK, "SIGTERM")
         assert (stage.child.pid == 0) is not bool(steps)
         assert stage.said[-1] == "rolled back: SIGTERM"
+
+    async def test_a_blocked_generation_does_not_blame_a_healthy_successor(self) -> None:
+        """What arrived while a call blocked this loop is heard before the verdict."""
+        stage = Stage(*SERVING, "beat", heartbeat=0.1, probation=1.0)
+        wait_news = stage.child.wait_news
+
+        async def blocked(timeout: float) -> float:
+            if stage.handover.state is not HandoverState.PROBATION:
+                return await wait_news(timeout)
+            time.sleep(0.7)  # noqa: ASYNC251 - more than the silence that is suffered
+            return 0.0
+
+        stage.child.wait_news = blocked  # type: ignore[method-assign]
+        verdict = await stage.handover.run()
+        stage.child.kill()
+        await stage.child.wait_ended()
+        assert (verdict.state, verdict.reason) == (HandoverState.DONE, "")
 
     async def test_what_drives_it_is_cancelled(self) -> None:
         """The successor does not outlive that."""

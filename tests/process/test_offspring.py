@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -152,6 +154,37 @@ async def test_a_child_that_does_not_serve() -> None:
         child.pause()
         with pytest.raises(ChildFailed, match="exit code 3"):
             await child.wait_serving(LONG)
+
+
+def has_said_something(child: Offspring) -> None:
+    """Wait in the way that a call blocks a loop, until the child has said something."""
+    assert child._channel is not None
+    ready, _, _ = select.select([child._channel._end], [], [], LONG)
+    assert ready
+
+
+async def test_what_has_arrived_counts_though_nobody_has_read_it() -> None:
+    """This process was blocked until the time of the child was over: its word is heard first."""
+    async with started(*STARTED, "wait commit", SERVING, "sleep") as child:
+        while not child.name:
+            await child.wait_news(LONG)
+        has_said_something(child)
+        await child.wait_prepared(0.0, 0.0)
+        child.commit()
+        has_said_something(child)
+        await child.wait_serving(0.0)
+
+
+async def test_the_time_in_which_nobody_listened_is_no_silence() -> None:
+    """A wait that was longer than planned, as this process was stopped, is taken away from it."""
+    async with started(HELLO, "wait welcome", "sleep") as child:
+        while not child.name:
+            await child.wait_news(LONG)
+        heard = child.heard
+        asyncio.get_running_loop().call_soon(time.sleep, 0.4)
+        late = await child.wait_news(0.1)
+        assert late >= 0.2
+        assert child.heard == pytest.approx(heard + late)
 
 
 @pytest.mark.parametrize("command", ["/no/such/python", str(PROGRAM)])

@@ -242,6 +242,7 @@ class Handover:
         child, settings, now = self.child, self._settings, self._loop.time
         began = now()
         while True:
+            child.catch_up()
             silent = now() - child.heard
             event = judge(
                 elapsed=now() - began,
@@ -258,7 +259,9 @@ class Handover:
                     return event, f"nothing was heard of process {child.pid} for {silent:.1f} s"
                 return event, str(child.failure())
             left = settings.probation - (now() - began)
-            await child.wait_news(max(0.0, min(left, SILENCE * settings.heartbeat - silent)) + 0.01)
+            began += await child.wait_news(
+                max(0.0, min(left, SILENCE * settings.heartbeat - silent)) + 0.01
+            )
 
     async def _unless_aborted(self, waiting: Awaitable[T]) -> T:
         """The result of `waiting`. Raises: _Aborted."""

@@ -183,7 +183,7 @@ class Offspring:
         Raises: ChildFailed.
         """
         until = self._loop.time() + most
-        while self.state is ChildState.STARTING and not self._lost:
+        while self._is_still(ChildState.STARTING):
             left = min(self.heard + patience, until) - self._loop.time()
             if left <= 0:
                 silent = self._loop.time() >= self.heard + patience
@@ -193,18 +193,18 @@ class Offspring:
                     else (f"it was not ready after {most:g} s")
                 )
                 raise ChildFailed(f"process {self.pid} hangs in its start: {why}")
-            await self.wait_news(left)
+            until += await self.wait_news(left)
         if self.state is not ChildState.PREPARED:
             raise await self._failure()
 
     async def wait_serving(self, timeout: float) -> None:
         """Wait, after `commit`, until it serves. Raises: ChildFailed."""
         until = self._loop.time() + timeout
-        while self.state is ChildState.COMMITTED and not self._lost:
+        while self._is_still(ChildState.COMMITTED):
             left = until - self._loop.time()
             if left <= 0:
                 raise ChildFailed(f"process {self.pid} did not serve within {timeout:g} s")
-            await self.wait_news(left)
+            until += await self.wait_news(left)
         if self.state is not ChildState.SERVING:
             raise await self._failure()
 
@@ -242,11 +242,33 @@ class Offspring:
             await asyncio.wait([self._ended], timeout=_MOMENT)
         return self.failure()
 
-    async def wait_news(self, timeout: float) -> None:
-        """Wait for its next word or its end, or for `timeout` seconds."""
+    def _is_still(self, state: ChildState) -> bool:
+        """Whether it has come no further, and something may come of it yet."""
+        self.catch_up()
+        return self.state is state and not self._lost
+
+    def catch_up(self) -> None:
+        """Hear what it has said by now; before it is blamed for its silence.
+
+        A loop that was blocked finds its timers due before it has read anything (uvloop).
+        """
+        if self._channel is not None:
+            self._channel.drain()
+
+    async def wait_news(self, timeout: float) -> float:
+        """Wait for its next word or its end, or for `timeout` seconds.
+
+        Returns the seconds by which the wait was longer than that: this process was blocked, or
+        stopped, and perhaps the whole machine. They do not count as silence of the child.
+        """
         if self._news.done():
             self._news = self._loop.create_future()
+        began = self._loop.time()
         await asyncio.wait([self._news], timeout=timeout)
+        now = self._loop.time()
+        late = max(0.0, now - began - timeout)
+        self.heard = min(now, self.heard + late)
+        return late
 
     def _tell_news(self) -> None:
         if not self._news.done():
