@@ -322,6 +322,42 @@ class TestRestart:
             assert await running.ended == 0
             assert not any(alive(pid) for pid in everybody)
 
+    async def test_stopping_in_the_probation_lets_the_new_ones_finish(self, tmp_path: Path) -> None:
+        """They have all the calls, and as long for them as in any other shutdown."""
+        async with crew(tmp_path, 1, probation=60.0, kill_grace=0.1) as running:
+            await running.wait_ready()
+            restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await running.until(lambda: bool(running.pids("paused")))
+            (new,) = running.pids()
+            slow = asyncio.ensure_future(running.get("/slow?seconds=1.5"))
+            await running.until(lambda: begun(tmp_path) == 1)
+            running.supervisor.stop("enough", False)
+            assert not (await restart).ok
+            assert await slow == f"{new} 1"
+            assert await running.ended == 0
+
+    async def test_a_roll_back_lets_those_that_are_well_finish(self, tmp_path: Path) -> None:
+        """Only the calls in the worker that died are lost; the outcome waits for none of them."""
+        async with crew(tmp_path, 2, probation=60.0, kill_grace=0.1) as running:
+            await running.wait_ready()
+            old = running.pids()
+            restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await running.until(lambda: len(running.pids("paused")) == 2)
+            slow = asyncio.ensure_future(running.get("/slow?seconds=1.5"))
+            await running.until(
+                lambda: any(each.in_flight for each in running.supervisor.status().workers)
+            )
+            workers = running.supervisor.status().workers
+            (busy,) = (each.pid for each in workers if each.in_flight)
+            (idle,) = set(running.pids()) - {busy}
+            os.kill(idle, signal.SIGKILL)
+            outcome = await restart
+            assert "SIGKILL" in outcome.reason
+            assert await slow == f"{busy} 1"
+            assert int((await running.get("/who")).split()[0]) in old
+            await running.until(lambda: not alive(busy))
+            assert sorted(running.pids()) == sorted(old)
+
     async def test_twenty_restarts_leave_nothing_behind(self, tmp_path: Path) -> None:
         """No descriptor, no process, no zombie."""
         async with crew(tmp_path, 1, probation=0.0) as running:

@@ -174,7 +174,7 @@ class Pool:
             self._ready(worker)
 
     async def discard(self, reason: str) -> None:
-        """End all of them, whatever they do."""
+        """End all of them, none of which has served, whatever they do."""
         self.rest()
         workers = self._all()
         await asyncio.gather(*(each.discard(reason, self.settings.kill_grace) for each in workers))
@@ -231,10 +231,10 @@ class Pool:
         """
         self.rest()
         for worker in self._all():
-            if worker.since is None:
-                self._spawn(worker.discard(reason, self.settings.kill_grace))
-            else:
+            if worker.has_served:
                 self._send_off(worker, reason, handover=handover, force=force)
+            else:
+                self._spawn(worker.discard(reason, self.settings.kill_grace))
         self._others |= set(self._places.values())
         self._places.clear()
 
@@ -304,10 +304,10 @@ class Pool:
         for index in [index for index in self._places if index >= size]:
             worker = self._places.pop(index)
             self._others.add(worker)
-            if worker.since is None:
-                self._spawn(worker.discard(reason, self.settings.kill_grace))
-            else:
+            if worker.has_served:
                 self._send_off(worker, reason, handover=True)
+            else:
+                self._spawn(worker.discard(reason, self.settings.kill_grace))
 
     def try_again(self) -> None:
         """Forget how often the start has failed, and start what is missing."""

@@ -56,6 +56,11 @@ class Worker:
         return self.offspring.state is ChildState.SERVING and not self.leaving
 
     @property
+    def has_served(self) -> bool:
+        """Whether it may have calls to finish."""
+        return self.since is not None or self.offspring.state is ChildState.SERVING
+
+    @property
     def runs(self) -> bool:
         """Whether there is a process."""
         return self.offspring.state not in (ChildState.NEW, ChildState.ENDED)

@@ -262,9 +262,8 @@ class Supervisor:
         # The workers accept until they have left; with the last of them the sockets close.
         self._sockets.let_go()
         pools = [*self._old, *([self._pool] if self._pool is not None else [])]
-        if self._pool is not None:
-            self._pool.codes.clear()
         for pool in pools:
+            pool.codes.clear()
             pool.stop(self._reason, handover=self._handover, force=self._force)
         await asyncio.gather(*(pool.wait_ended() for pool in pools))
         self._sockets.close(unlink=not self._notifier.keeps_descriptors)
@@ -272,8 +271,8 @@ class Supervisor:
             self._successor.leave()
         if self._upstream is not None:
             self._upstream.close()
-        if code == 0 and self._pool is not None:
-            code = _code_of(self._pool.codes)
+        if code == 0:
+            code = _code_of([each for pool in pools for each in pool.codes])
         _log.info("stopped, exit code %d", code)
         return code
 
@@ -457,10 +456,15 @@ class Supervisor:
         except BaseException as error:
             self._generation -= 1
             self._coming = None
+            if self.stopping:
+                # Both have calls to finish, and are told to at the same time.
+                self._old.append(new)
+                raise
             if not self.draining:
                 old.resume()
             old.supervise()
-            await new.discard(str(error) or "given up")
+            # Those of the new ones that are well finish their calls.
+            self._let_drain(new, str(error) or "given up")
             raise
         self._coming = None
         self._pool = new
