@@ -63,9 +63,9 @@ def shop(tmp_path: Path) -> Path:
         (["run", ""], ["good", "shop"]),
         (["check", "g"], ["good"]),
         (["check", "shop."], ["shop.app"]),
-        (["run", "--d"], ["--dev"]),
+        (["run", "--d"], ["--daemon", "--dev"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
-        (["run", "--p"], [""]),
+        (["run", "--pa"], [""]),
     ],
 )
 def test_bash_completes(shop: Path, words: list[str], expected: list[str]) -> None:
