@@ -40,10 +40,19 @@ CODES = {
     "check": ["0", "1", "2", "4", "78"],
     "completion": ["0", "1", "2"],
     "config": ["0", "1", "2", "4", "78"],
+    "drain": ["0", "1", "2", "6", "75"],
+    "logs-reopen": ["0", "1", "2", "6", "75"],
     "openapi": ["0", "1", "2", "4", "78"],
     "proto": ["0", "1", "2", "4"],
+    "reload": ["0", "1", "2", "6", "75"],
+    "restart": ["0", "1", "2", "6", "75"],
+    "resume": ["0", "1", "2", "6", "75"],
     "routes": ["0", "1", "2", "4", "78"],
     "run": ["0", "1", "2", "3", "4", "78", "124", "130"],
+    "scale": ["0", "1", "2", "6", "75"],
+    "status": ["0", "1", "2", "6"],
+    "stop": ["0", "1", "2", "6", "124"],
+    "units": ["0", "1", "2", "4", "78"],
     "version": ["0", "1", "2"],
 }
 
@@ -59,7 +68,7 @@ def test_the_help_of_the_group_names_every_command(tmp_path: Path) -> None:
     assert "MODULE:NAME" in page.out
     assert codes(page.out) == [str(int(each)) for each in Exit]
     table = page.out.partition("Commands:")[2].partition("Exit codes:")[0]
-    listed = re.findall(r"^  (\w+) {2,}(\S.+)$", table, re.MULTILINE)
+    listed = re.findall(r"^  ([\w-]+) {2,}(\S.+)$", table, re.MULTILINE)
     assert [name for name, _ in listed] == list(COMMANDS)
     context = click.Context(cli)
     for name, text in listed:

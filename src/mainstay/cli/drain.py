@@ -15,7 +15,7 @@ __all__ = ["command", "logs_reopen_command", "resume_command"]
 @click.command("drain", cls=Command, exits=EXITS)
 @place_options
 def command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
-    """Let a running service accept no connections for now.
+    """Let a running service accept nothing for now.
 
     Those there are go on, and new ones wait in the kernel until `mainstay resume`, or for another
     process that has the same listeners.

@@ -29,7 +29,7 @@ _COMMANDS: Final = {
     "openapi": "Write the OpenAPI description of a service.",
     "proto": "Write Python for .proto files, and .proto files for Python.",
     "reload": "Replace the workers of a running service one by one.",
-    "restart": "Replace a running service by a new generation, and drop nothing.",
+    "restart": "Replace a running service by a new generation.",
     "resume": "Let a running service accept again.",
     "routes": "Show what a service answers to by HTTP.",
     "run": "Run a service until a signal ends it.",
