@@ -418,3 +418,45 @@ def namespace() -> Callable[..., Done]:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+def rolled_back(folder: Path, *options: str, harm: Callable[[], object]) -> str:
+    """The log of a service, until a restart after `harm` was rolled back."""
+    with running("run", "web", "--listen", "0", *options, *QUICK, cwd=folder) as process:
+        process.wait_line("runs on")
+        harm()
+        process.process.send_signal(signal.SIGUSR2)
+        line = process.wait_line("rolled back")
+        assert process.end(signal.SIGTERM) == 0
+        return line
+
+
+def test_a_successor_that_cannot_be_hosted_says_why(tmp_path: Path) -> None:
+    """The folder that it works in is gone: the reason, and not only an exit code."""
+    web(tmp_path)
+    (tmp_path / "data").mkdir()
+    line = rolled_back(tmp_path, "--chdir", "data", harm=(tmp_path / "data").rmdir)
+    assert f"{tmp_path}/data cannot be used" in line
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+def test_a_successor_without_its_log_file_says_why(
+    tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    """The one that serves says it, in the log that it still has; a supervisor's as well."""
+    web(tmp_path)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    moved = tmp_path / "moved"
+    arguments = ("run", "web", "--listen", "0", "--log-file", "logs/app.log", *workers, *QUICK)
+    with running(*arguments, cwd=tmp_path) as process:
+        wait_until(lambda: (logs / "app.log").exists() and "runs on" in text_of(logs))
+        logs.rename(moved)
+        process.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: f"the log file {logs}/app.log cannot be opened" in text_of(moved))
+        assert process.end(signal.SIGTERM) == 0
+
+
+def text_of(logs: Path) -> str:
+    """What was logged."""
+    return (logs / "app.log").read_text()

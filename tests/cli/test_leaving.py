@@ -6,13 +6,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mainstay.cli import leaving
+from mainstay.process.identity import is_running
+from mainstay.process.pidfile import read_pid
 from tests.cli.world import GOOD, MAINSTAY, mainstay, running, write
+from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.real_loop
 
@@ -151,7 +155,7 @@ def test_a_signal_during_the_import_ends_process_one(tmp_path: Path) -> None:
         signal.pause()
         """,
     )
-    done = mainstay("run", "slow", cwd=tmp_path, program=(*space, *MAINSTAY))
+    done = mainstay("run", "--no-init", "slow", cwd=tmp_path, program=(*space, *MAINSTAY))
     assert (done.code, done.out) == (143, "importing as 1\n")
 
 
@@ -161,3 +165,56 @@ def test_a_stream_without_a_descriptor_is_left_alone() -> None:
     with Path(os.devnull).open("w", encoding="utf-8") as stream:
         pass
     leaving.discard(stream)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_wishes_for_later_are_kept_until_the_service_serves(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A restart and a new log file end no process that still imports, and are not forgotten."""
+    write(
+        tmp_path,
+        slow=f"""{GOOD}
+    import pathlib, time
+    print("importing", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+    """,
+    )
+    options = ("--log-file", "app.log", "--set", "mainstay.process.probation=0.2")
+    log = tmp_path / "app.log"
+    pid_file = tmp_path / "app.pid"
+    arguments = ("run", "slow", "--pidfile", "app.pid", *options)
+    # Without a terminal, which a hang-up would mean the end of.
+    with running(*arguments, cwd=tmp_path, start_new_session=True) as process:
+        wait_until(lambda: log.exists() and "importing" in log.read_text())
+        process.process.send_signal(number)
+        (tmp_path / "go").touch()
+        if number == signal.SIGUSR1:
+            wait_until(lambda: "opened anew" in log.read_text())
+            assert process.end(signal.SIGTERM) == 0
+            return
+        wait_until(lambda: read_pid(pid_file) not in (None, process.process.pid))
+        successor = read_pid(pid_file)
+        assert process.end() == 0
+        assert successor is not None
+        os.kill(successor, signal.SIGTERM)
+        wait_until(lambda: not is_running(successor))
+        assert f"{number.name}: the service is starting; a restart follows" in log.read_text()
+
+
+def test_a_hang_up_of_its_terminal_ends_it_during_the_import(tmp_path: Path) -> None:
+    """The user has left: as SIGTERM does, with the code of SIGHUP."""
+    write(tmp_path, slow=SLOW)
+    code = (
+        "import os, pty, sys\n"
+        "pid, terminal = pty.fork()\n"
+        "if pid == 0:\n"
+        "    os.execv(sys.argv[1], sys.argv[1:])\n"
+        "while b'importing' not in os.read(terminal, 4096):\n"
+        "    pass\n"
+        "os.close(terminal)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    done = mainstay("run", "slow", cwd=tmp_path, program=(sys.executable, "-c", code, *MAINSTAY))
+    assert (done.code, done.out) == (0, "129\n")

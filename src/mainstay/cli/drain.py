@@ -26,7 +26,7 @@ def command(target: str | None, control: Path | None, pidfile: Path | None) -> N
 @click.command("resume", cls=Command, exits=EXITS)
 @place_options
 def resume_command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
-    """Let a running service accept connections again, after `mainstay drain`."""
+    """Let a running service accept again, after `mainstay drain`."""
     _say(find_place(target, control, pidfile), "resume")
 
 

@@ -33,10 +33,10 @@ _COMMANDS: Final = {
     "resume": "Let a running service accept again.",
     "routes": "Show what a service answers to by HTTP.",
     "run": "Run a service until a signal ends it.",
-    "scale": "Give a running service more workers, or fewer.",
+    "scale": "Give a running service N workers, and wait until they serve.",
     "status": "Show how a running service is.",
     "stop": "Drain and end a running service.",
-    "units": "Print how systemd, supervisord or a container runs a service.",
+    "units": "Print how systemd, supervisord or a container is told to run a service.",
     "version": "Show the versions that matter in a bug report.",
 }
 
