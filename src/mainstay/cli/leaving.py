@@ -23,6 +23,8 @@ from types import FrameType
 from typing import Final, NoReturn, TextIO
 
 from mainstay.cli.exits import Exit
+from mainstay.core.effects import Effects
+from mainstay.process.early_signals import keep
 
 __all__ = ["PATIENCE", "discard", "flush", "leave", "prepare", "watch"]
 
@@ -36,13 +38,20 @@ _LINE: Final = 512
 def prepare() -> None:
     """Make this process ready for its end; call it before any code of the program runs.
 
-    Until the service handles signals, SIGTERM ends the process at once with 128 + its number. The
-    default would too, but not in a container: the kernel drops what process 1 has no handler for.
+    Until the service handles signals, SIGTERM ends the process at once with 128 + its number, and
+    so does SIGHUP when its terminal is gone. The default would too, but not in a container: the
+    kernel drops what process 1 has no handler for. Wishes for later are kept until then.
     """
     # Exit functions run in reverse, so this is after those of the program.
     atexit.register(flush)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _end)
+        later = [signal.SIGUSR1, signal.SIGUSR2]
+        if not Effects().process.has_terminal():
+            later.append(signal.SIGHUP)
+        elif signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, _end)
+        keep(later)
 
 
 def leave(code: Exit | int) -> NoReturn:

@@ -151,7 +151,12 @@ def command(
             raise click.UsageError("--dev runs one process; leave --workers away")
         sys.exit(develop(target, files, flags))
     hosted = Hosted(**options)
-    notifier = hosted.begin(addresses)
+    try:
+        notifier = hosted.begin(addresses)
+    except Failure as error:
+        if tell_parent(os.environ, str(error), error.exit_code):
+            sys.exit(error.exit_code)
+        raise
     prepare()
     # Before the program can change its folder or its environment.
     launched()
@@ -159,20 +164,23 @@ def command(
         from mainstay.cli.dev import end_with  # noqa: PLC0415 - the child of --dev only
 
         end_with(parent)
-    if workers is not None:
-        from mainstay.cli.workers import Start, supervise  # noqa: PLC0415 - few runs need it
-
-        start = Start(target, files, given, addresses, hosted.worker_options())
-        hosted.leave_folder()
-        leave(supervise(start, workers, control, notifier))
     try:
-        service = find_service(target)
-        if addresses:
-            _check_speaks(service)
-        paths = hosted.enter(service, files)
-        from mainstay.service.hosting import host  # noqa: PLC0415 - after the faults of the target
+        if workers is not None:
+            from mainstay.cli.workers import Start, supervise  # noqa: PLC0415 - few runs need it
 
-        code = host(service.declaration, files=paths, flags=flags, target=target, notifier=notifier)
+            start = Start(target, files, given, addresses, hosted.worker_options())
+            hosted.leave_folder()
+            code = supervise(start, workers, control, notifier)
+        else:
+            service = find_service(target)
+            if addresses:
+                _check_speaks(service)
+            paths = hosted.enter(service, files)
+            from mainstay.service.hosting import host  # noqa: PLC0415 - after the target's faults
+
+            code = host(
+                service.declaration, files=paths, flags=flags, target=target, notifier=notifier
+            )
     except BaseException as error:
         code = int(_code_of(error))
         notifier.failed(str(error) or type(error).__name__, code)

@@ -17,6 +17,7 @@ from mainstay.core.effects import Effects
 from mainstay.errors import StartError, UsageError
 from mainstay.observe.log import Logs, LogSettings
 from mainstay.process.control_door import ControlDoor
+from mainstay.process.early_signals import deliver
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import SIZE, Launch, launched
 from mainstay.process.lifeline import find_parent
@@ -135,6 +136,7 @@ async def _supervise(
     if parent is None:
         door.open()
     undo = install(supervisor, has_terminal=Effects().process.has_terminal())
+    deliver()
     try:
         code = await supervisor.run()
         if supervisor.failure and parent is None:

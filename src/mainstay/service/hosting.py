@@ -29,6 +29,7 @@ from mainstay.interfaces.controlled import Outcome
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
 from mainstay.process.control_door import ControlDoor
+from mainstay.process.early_signals import deliver
 from mainstay.process.grace import grace_problem
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import WORKER, launched
@@ -225,6 +226,7 @@ class Host:
                 stack.callback(process.on_signal(number, self._signalled))
             loop = self._loop = _new_loop()
             stack.callback(self._close, loop)
+            deliver()
             asyncio.set_event_loop(loop)
             stack.callback(asyncio.set_event_loop, None)
             loop.set_default_executor(ThreadPool(self._settings.threads))
