@@ -308,6 +308,42 @@ class TestRestart:
             assert (await running.get("/who")).endswith(" 1")
         assert not other.exists()
 
+    async def test_what_is_wished_during_a_restart_follows_it(self, tmp_path: Path) -> None:
+        """As what it was: to replace the supervisor is more than to restart the workers."""
+        async with crew(tmp_path, 1, probation=60.0) as running:
+            await running.wait_ready()
+            restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await running.until(lambda: bool(running.pids("paused")))
+            running.supervisor.wish_restart("replace", "SIGUSR2")
+            running.supervisor.wish_restart("restart", "SIGHUP")
+            (new,) = running.pids()
+            os.kill(new, signal.SIGKILL)
+            assert not (await restart).ok
+            await running.until(lambda: running.supervisor.status().state == "restarting")
+            running.supervisor.stop("enough", False)
+            assert await running.ended == 0
+            kinds = [each.kind for each in running.supervisor.status().restarts]
+            assert kinds == ["restart", "replace"]
+
+    async def test_drained_in_the_probation_the_new_ones_accept_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        """The old ones stand by, and do not accept when the new ones do again."""
+        async with crew(tmp_path, 1, probation=60.0) as running:
+            await running.wait_ready()
+            (old,) = running.pids()
+            restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
+            await running.until(lambda: bool(running.pids("paused")))
+            (new,) = running.pids()
+            running.supervisor.drain(True)
+            await running.until(lambda: sorted(running.pids("paused")) == sorted((old, new)))
+            running.supervisor.drain(False)
+            await running.until(lambda: running.pids() == [new])
+            assert await running.get("/who") == f"{new} 1"
+            assert running.pids("paused") == [old]
+            running.supervisor.stop("enough", False)
+            assert not (await restart).ok
+
     async def test_stopping_takes_back_a_restart(self, tmp_path: Path) -> None:
         """Both generations end."""
         async with crew(tmp_path, 1, probation=60.0) as running:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mainstay.process.supervisor import NOT_ALONE
 from mainstay.process.supervisor_signals import TOGETHER, Escalation, Level
 from tests.process.crew import (
     PATIENCE,
@@ -246,6 +247,28 @@ class TestProbation:
                 process.wait_for("in charge alone")
                 assert ask(address).endswith(" 2")
                 wait_until(lambda: not any(alive(pid) for pid in old))
+            finally:
+                os.kill(new, signal.SIGTERM)
+                wait_until(lambda: not alive(new))
+
+    @pytest.mark.parametrize("asked", ["old", "new"])
+    def test_there_are_never_three_generations(self, tmp_path: Path, asked: str) -> None:
+        """A wish in the probation waits until the old one has left, which passes on its own."""
+        with supervised(tmp_path, "--workers", "1", probation=2.0) as process:
+            process.address()
+            new = replaced(process, process.workers())
+            try:
+                (first,) = children(new)
+                if asked == "old":
+                    process.process.send_signal(signal.SIGHUP)
+                    process.wait_for("SIGHUP: a restart is under way; a restart follows")
+                else:
+                    os.kill(new, signal.SIGHUP)
+                    process.wait_for(f"SIGHUP: {NOT_ALONE}; a restart follows")
+                assert children(new) == [first]
+                assert process.process.wait(PATIENCE) == 0
+                process.wait_for("generation 2 serves")
+                wait_until(lambda: len(children(new)) == 1 and children(new) != [first])
             finally:
                 os.kill(new, signal.SIGTERM)
                 wait_until(lambda: not alive(new))

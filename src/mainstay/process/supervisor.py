@@ -13,6 +13,10 @@ Three things can be replaced, one at a time:
 * ``reload``: the same, worker by worker; it ends at the first that does not start.
 * ``replace``: this process as well. Another supervisor is started as its child, asks it for the
   sockets, and brings its own workers; the old one leaves after the probation.
+
+There are never three generations: while the supervisor before has not left, a restart is refused.
+Signals have nobody to tell that to, so what they want is remembered, and done when it can be, here
+or by the supervisor that follows.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
@@ -37,6 +42,9 @@ from mainstay.process.messages import (
     FromParent,
     Listen,
     Listener,
+    Pause,
+    Reopen,
+    Resume,
     Stopping,
     Welcome,
 )
@@ -46,12 +54,14 @@ from mainstay.process.pool_worker import MARGIN
 from mainstay.process.settings import ProcessSettings
 from mainstay.process.sockets import Sockets
 
-__all__ = ["REFUSED", "Supervisor"]
+__all__ = ["NOT_ALONE", "REFUSED", "Supervisor"]
 
 _log = logging.getLogger(__name__)
 
 REFUSED: Final = 75
 """Exit code of a process that was to take over and was not let."""
+
+NOT_ALONE: Final = "the supervisor before has not left yet"
 
 _CUT: Final = 124
 _HISTORY: Final = 20
@@ -103,6 +113,7 @@ class Supervisor:
         self._tell_left = left
         self._said = said
         self._loop = asyncio.get_running_loop()
+        self._alone = parent is None
         self._upstream: ParentLifeline | None = None
         if parent is not None:
             self._upstream = ParentLifeline(
@@ -120,6 +131,7 @@ class Supervisor:
         self._started = time.time()
         self._pool: Pool | None = None
         self._coming: Pool | None = None
+        self._standby: Pool | None = None
         self._old: list[Pool] = []
         self._asked: asyncio.Future[int] = self._loop.create_future()
         self._reason = ""
@@ -130,9 +142,10 @@ class Supervisor:
         self.failure = ""
         self._ready = False
         self._restarting: asyncio.Task[Outcome] | None = None
-        self._again = False
+        self._again: RestartKind | None = None
         self._outcomes: deque[Outcome] = deque(maxlen=_HISTORY)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._candidate: Offspring | None = None
         self._successor: Offspring | None = None
 
     @property
@@ -281,10 +294,7 @@ class Supervisor:
     def status(self) -> Snapshot:
         """See `Controlled`."""
         pool = self._pool
-        pools = [*self._old, *([pool] if pool is not None else [])]
-        workers = [each for some in pools for each in some.snapshot()]
-        if pool is not None and self._coming is not None:
-            workers += self._coming.snapshot()
+        workers = [each for some in self._pools() for each in some.snapshot()]
         return Snapshot(
             "supervisor",
             "" if pool is None else pool.name,
@@ -306,18 +316,27 @@ class Supervisor:
         self._finish(reason, force=force)
         if again and force:
             self._force = True
-            for pool in (*self._old, self._pool):
-                if pool is not None:
-                    pool.stop(reason, handover=self._handover, force=True)
+            for pool in self._pools():
+                pool.stop(reason, handover=self._handover, force=True)
 
     async def restart(self, kind: RestartKind, progress: Progress) -> Outcome:
         """See `Controlled`."""
-        if self._restarting is not None or self.stopping or not self._ready:
-            why = "a restart is under way" if self._restarting else f"it is {self._state()}"
+        why = self._refusal()
+        if why:
             return self._outcome(kind, 0.0, f"refused: {why}")
         task = self._restarting = self._loop.create_task(self._restart(kind, progress), name=kind)
         task.add_done_callback(self._restarted)
         return await asyncio.shield(task)
+
+    def _refusal(self) -> str:
+        """Why nothing can be replaced now; empty if it can."""
+        if self.stopping:
+            return f"it is {self._state()}"
+        if self._restarting is not None:
+            return "a restart is under way"
+        if not self._ready:
+            return f"it is {self._state()}"
+        return "" if self._alone else NOT_ALONE
 
     async def scale(self, workers: int) -> int:
         """See `Controlled`."""
@@ -342,24 +361,35 @@ class Supervisor:
     def drain(self, draining: bool) -> None:
         """See `Controlled`."""
         self.draining = draining
-        if self._pool is not None:
-            (self._pool.pause if draining else self._pool.resume)()
+        for pool in (self._pool, self._coming):
+            if pool is not None and pool is not self._standby:
+                (pool.pause if draining else pool.resume)()
+        if self._candidate is not None:
+            (self._candidate.pause if draining else self._candidate.resume)()
 
     def reopen_logs(self) -> None:
         """See `Controlled`."""
         self._notifier.reopen()
-        for pool in (*self._old, self._pool):
-            if pool is not None:
-                pool.reopen()
+        for pool in self._pools():
+            pool.reopen()
+        if self._candidate is not None:
+            self._candidate.reopen()
 
     # --- for signals ----------------------------------------------------------------------------
 
     def wish_restart(self, kind: RestartKind, why: str) -> None:
-        """Restart, or do so again when the restart under way is over; nobody waits for it."""
-        if self._restarting is not None or not self._ready:
-            under_way = "a restart" if self._ready else "the start"
-            _log.info("%s: %s is under way; a restart follows it", why, under_way)
-            self._again = True
+        """Replace something, as soon as nothing is in the way of it; nobody waits for it."""
+        if self._successor is not None:
+            self._successor.kill(_WISHES[kind])
+            return
+        refusal = self._refusal()
+        if self.stopping:
+            _log.warning("%s: no %s, because %s", why, kind, refusal)
+            return
+        if refusal:
+            _log.info("%s: %s; a %s follows", why, refusal, kind)
+            if self._again is None or kind == "replace":
+                self._again = kind  # it renews the workers as well
             return
         _log.info("%s: %s", why, kind)
         self._spawn(self.restart(kind, _log.info))
@@ -377,9 +407,17 @@ class Supervisor:
 
     def signal_workers(self, number: int) -> None:
         """Send a signal to every worker."""
-        for pool in (*self._old, self._pool):
-            if pool is not None:
-                pool.signal(number)
+        for pool in self._pools():
+            pool.signal(number)
+        if self._candidate is not None and self._successor is None:
+            self._candidate.kill(number)
+
+    def _pools(self) -> list[Pool]:
+        """All that have processes, the oldest first."""
+        return [
+            *self._old,
+            *(pool for pool in (self._pool, self._coming) if pool is not None),
+        ]
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = self._loop.create_task(work)
@@ -418,15 +456,19 @@ class Supervisor:
         """The supervisor before this one says something."""
         if isinstance(message, Confirmed):
             self._outcomes.extendleft(reversed(message.outcomes))
+        elif isinstance(message, Reopen):
+            self.reopen_logs()
+        elif isinstance(message, Pause | Resume):
+            self.drain(isinstance(message, Pause))
 
     def _restarted(self, task: asyncio.Task[Outcome]) -> None:
         self._restarting = None
         self._restart_again()
 
     def _restart_again(self) -> None:
-        if self._again and not self.stopping:
-            self._again = False
-            self.wish_restart("restart", "as asked for meanwhile")
+        if self._again is not None and not self._refusal():
+            kind, self._again = self._again, None
+            self.wish_restart(kind, "as asked for meanwhile")
 
     def _outcome(self, kind: RestartKind, seconds: float, reason: str) -> Outcome:
         pid = os.getpid() if self._successor is None else self._successor.pid
@@ -451,11 +493,12 @@ class Supervisor:
             progress("all are prepared; committing")
             await new.commit()
             old.rest()
+            self._standby = old
             old.pause()
             await self._probe(new.fault, new.settings.probation, progress)
         except BaseException as error:
             self._generation -= 1
-            self._coming = None
+            self._coming = self._standby = None
             if self.stopping:
                 # Both have calls to finish, and are told to at the same time.
                 self._old.append(new)
@@ -466,7 +509,7 @@ class Supervisor:
             # Those of the new ones that are well finish their calls.
             self._let_drain(new, str(error) or "given up")
             raise
-        self._coming = None
+        self._coming = self._standby = None
         self._pool = new
         new.supervise()
         self._sockets.keep(new.asked)
@@ -517,26 +560,34 @@ class Supervisor:
 
         welcome = Welcome(0, "successor", self._generation + 1, 0, 1.0, self._started)
         own = replace(self._own, environ={**self._own.environ, SIZE: str(pool.size)})
-        child = Offspring(own, welcome, answer)
+        child = self._candidate = Offspring(own, welcome, answer)
         progress("starting another supervisor")
         try:
             child.start()
             await child.wait_prepared(settings.child_timeout, settings.child_timeout_most)
             progress(f"process {child.pid} is prepared; committing")
             child.commit()
+            if self.draining:
+                child.pause()
             await child.wait_serving(settings.commit_timeout + 1.0)
             pool.rest()
+            self._standby = pool
             pool.pause()
             progress(f"process {child.pid} serves; standing by for {settings.probation:g} s")
             await self._watch(child, settings.probation)
         except BaseException as error:
+            self._standby = None
             if not self.draining:
                 pool.resume()
             pool.supervise()
             grace = settings.kill_grace + pool.shutdown_timeout
             await child.end(str(error) or "given up", grace)
+            self._candidate = None
             raise
         self._successor = child
+        if self._again is not None:
+            # Whoever wants it has changed something since the new one was started.
+            child.kill(_WISHES[self._again])
         self._generation += 1
         self._sockets.keep(asked)
         await self._notifier.succeeded_by(child.pid, f"process {child.pid} serves")
@@ -561,7 +612,9 @@ class Supervisor:
     def _orphaned(self, role: str) -> None:
         """The supervisor before this one has left."""
         _log.info("in charge alone, since the supervisor before has left")
+        self._alone = True
         self._notifier.freed(self._text())
+        self._restart_again()
 
     def _given_up(self, reason: str) -> None:
         """The supervisor before this one wants it to end, or is gone too early."""
@@ -585,6 +638,15 @@ class Supervisor:
 
     def __repr__(self) -> str:
         return f"<Supervisor of {self._target!r} {self._state()} generation={self._generation}>"
+
+
+_WISHES: Final[Mapping[RestartKind, signal.Signals]] = {
+    "restart": signal.SIGHUP,
+    "reload": signal.SIGHUP,
+    "replace": signal.SIGUSR2,
+}
+"""How a wish is passed on to the supervisor that follows, which hears a hang-up as this one does:
+with a terminal there is no wish to restart, but one to stop."""
 
 
 def _code_of(codes: list[int]) -> int:
