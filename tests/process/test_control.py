@@ -339,6 +339,67 @@ async def test_several_requests_at_once_are_answered_in_order(place: Path) -> No
     assert board.asked == ["drain True", "drain False", "reopen_logs"]
 
 
+# Listens as a control socket does, and leaves with a child that keeps a copy, unread.
+FORKED = """
+import os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1] + ".new")
+server.listen(3)
+if os.fork() == 0:
+    input()
+    os._exit(0)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+input()
+"""
+
+
+async def test_a_copy_of_the_listener_in_a_child_is_no_holder(place: Path) -> None:
+    """It takes connections for ever and answers none: who made it has ended, so it is replaced,
+    even when the queue is full by then."""
+    path = place / "control"
+    server = ControlServer(Board(), path)
+    # Both read from it; its end, with this process at the latest, ends both.
+    keeps, kept = os.pipe()
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FORKED, str(path), stdin=keeps
+    )
+    os.close(keeps)
+    try:
+        async with asyncio.timeout(20):
+            while "control" not in names(place):  # noqa: ASYNC110 - no event says it
+                await asyncio.sleep(0)
+            waiting = asyncio.create_task(server.wait_free())
+            while control._holder_of(path) != 0:  # noqa: ASYNC110 - no event says it
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            other.kill()
+            await other.wait()
+            await waiting
+        assert server.listening
+    finally:
+        os.close(kept)
+    server.close()
+    assert names(place) == []
+
+
+async def test_a_long_wait_is_told_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever looks for the socket in vain finds in the log who has it."""
+    monkeypatch.setattr(control, "_LONG", 0.0)
+    monkeypatch.setattr(control, "_LOOK", 0.0)
+    with served(place / "control"):
+        second = ControlServer(Board(), place / "control")
+        waiting = asyncio.create_task(second.wait_free())
+        async with asyncio.timeout(10):
+            while "is not free" not in caplog.text:  # noqa: ASYNC110 - no event says it
+                await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        waiting.cancel()
+    assert caplog.text.count(f"is not free: process {os.getpid()} has the control socket") == 1
+
+
 async def test_a_stranger_s_lock_of_the_folder_holds_nobody_up(place: Path) -> None:
     """Whoever may read the folder may lock it, and that is no business of the socket."""
     open_up(place, 0o755)

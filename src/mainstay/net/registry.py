@@ -94,6 +94,10 @@ class ListenerRegistry:
         self._listeners.pop(listener, None)
         self.shared.discard(listener)
 
+    def descriptors(self) -> list[int]:
+        """Of the sockets, as a holder of `mainstay.process.forks`."""
+        return [listener.fileno() for listener in self._listeners]
+
     def find(self, address: str) -> HeldListener | None:
         """The listener of a configured address."""
         for listener, request in self._listeners.items():

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mainstay.errors import UsageError
+from mainstay.process.forks import keep_from_forks
 
 __all__ = ["MOST_DESCRIPTORS", "PACKET", "Channel", "channel_pair", "receive"]
 
@@ -58,6 +59,8 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[bytes, list[int]]] = deque()
         self._closed = False
+        self._ties: list[int] = []
+        keep_from_forks(self)
         self._loop.add_reader(end.fileno(), self._readable)
 
     @property
@@ -122,10 +125,16 @@ class Channel:
         """Take in what has arrived, now."""
         self._readable()
 
+    def descriptors(self) -> list[int]:
+        """See `mainstay.process.forks.Holder`."""
+        waiting = [each for _, descriptors in self._waiting for each in descriptors]
+        return [*waiting, *self._ties, *([] if self._closed else [self._end.fileno()])]
+
     def tie(self) -> None:
         """Keep this end open until the process ends, whatever happens to this object."""
         if not self._closed:
-            os.dup(self._end.fileno())
+            self._ties.append(os.dup(self._end.fileno()))
+            _tied.append(self)
 
     def close(self) -> None:
         """Let go of it. Idempotent; the other end sees the end of file after what was sent."""
@@ -138,6 +147,10 @@ class Channel:
             _close_all(descriptors)
         self._waiting.clear()
         self._end.close()
+
+
+_tied: Final[list[Channel]] = []
+"""Those that are open to the end of the process, and so to be known for as long."""
 
 
 def receive(end: socket.socket) -> tuple[bytes, list[int]] | None:

@@ -52,6 +52,8 @@ from mainstay.process.control_messages import (
     encode_line,
 )
 from mainstay.process.control_place import check_folder, check_path, peer_of
+from mainstay.process.forks import keep_from_forks
+from mainstay.process.identity import is_running
 from mainstay.process.lock import FileLock
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ _TURN_PATIENCE: Final = 0.25
 
 _TURN_LOOK: Final = 0.005
 """Seconds between two tries to have it."""
+
+_LONG: Final = 60.0
+"""Seconds of looking after which the log says who has the path."""
 
 _REST: Final = 1.0
 """Seconds without accepting after the system has no descriptor left."""
@@ -112,10 +117,12 @@ class ControlServer:
         self._loop = asyncio.get_running_loop()
         self._listener: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
+        self._seen: tuple[tuple[int, int], int] | None = None
         self._clients: set[_Client] = set()
         self._arriving: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        keep_from_forks(self)
 
     @property
     def clients(self) -> int:
@@ -141,7 +148,7 @@ class ControlServer:
         check_folder(self.path.parent, self._uid)
         try:
             with _turn(self.path.parent, patience):
-                _check_free(self.path)
+                self._check_free()
                 if self._tidy:
                     _remove_stale(self.path.parent)
                 listener, inode = self._bind()
@@ -155,13 +162,46 @@ class ControlServer:
 
     async def wait_free(self) -> None:
         """Be reachable as soon as nobody else is there any more. Raises: as `start` does."""
+        patience: float | None = self._loop.time() + _LONG
         while True:
             try:
                 self._start(0.0)
-            except Conflict:
+            except Conflict as error:
+                if patience is not None and self._loop.time() >= patience:
+                    _log.warning("after %g s, the control socket is not free: %s", _LONG, error)
+                    patience = None
                 await asyncio.sleep(_LOOK)
             else:
                 return
+
+    def _check_free(self) -> None:
+        """See that nobody answers at the path. Raises: Conflict, UsageError.
+
+        Whoever made the socket that is there is known by what the kernel says of a connection. When
+        that process is gone and the socket still takes connections, something that it has forked
+        holds a copy, and nobody will ever answer.
+        """
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(found.st_mode):
+            raise UsageError(
+                f"{self.path} is to be the control socket, and is something else; remove it"
+            )
+        pid = _holder_of(self.path)
+        if pid is None:
+            return
+        inode = (found.st_dev, found.st_ino)
+        if pid:
+            self._seen = (inode, pid)
+        elif self._seen is not None and self._seen[0] == inode:
+            # Its queue is full, maybe with our own looks.
+            pid = self._seen[1]
+        if not pid:
+            raise Conflict(f"another process has the control socket {self.path}")
+        if not _is_gone(pid):
+            raise Conflict(f"process {pid} has the control socket {self.path} and answers there")
 
     def _bind(self) -> tuple[socket.socket, tuple[int, int]]:
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
@@ -207,6 +247,14 @@ class ControlServer:
         # A task that is cancelled before its first step closes nothing.
         for sock in self._arriving:
             sock.close()
+
+    def descriptors(self) -> list[int]:
+        """See `mainstay.process.forks.Holder`."""
+        found = [each.fileno() for each in self._arriving]
+        found += [each.fileno() for each in self._clients]
+        if self._listener is not None:
+            found.append(self._listener.fileno())
+        return [each for each in found if each >= 0]
 
     def _is_ours(self) -> bool:
         try:
@@ -370,6 +418,11 @@ class _Client(asyncio.Protocol):
         self._stop_timer()
         self._server.left(self)
 
+    def fileno(self) -> int:
+        """Of its socket; negative without one."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        return -1 if sock is None else int(sock.fileno())
+
     def send(self, reply: Reply) -> None:
         """Say something, if it is still there."""
         if self._transport is not None and not self._transport.is_closing():
@@ -461,27 +514,30 @@ def _remove_stale(folder: Path) -> None:
                 path.unlink()
 
 
-def _check_free(path: Path) -> None:
-    """See that nobody answers at `path`. Raises: Conflict, UsageError."""
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
-        raise UsageError(f"{path} is to be the control socket, and is something else; remove it")
+def _holder_of(path: Path) -> int | None:
+    """Which process listens at `path`; None when nobody does, 0 when that cannot be known."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
-            return
+            return None
         except OSError:
             # No room, or no right: somebody has it.
-            raise Conflict(f"another process has the control socket {path}") from None
+            return 0
         with suppress(OSError, UsageError):
-            pid = peer_of(probe).pid
-            raise Conflict(f"process {pid} has the control socket {path} and answers there")
-    raise Conflict(f"another process has the control socket {path}")
+            return peer_of(probe).pid
+    return 0
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # another user's, which procfs may hide
+    return not is_running(pid)
 
 
 def _built(value: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A file that one service holds, through all its generations.
 
 The lock is flock(2)'s: it belongs to an open file, so it ends with the process, however that ends,
-and is never stale. The file stays when the lock is given up, because whoever removed it could not
+and is never stale; what the process has forked lets go of it at once (`forks`). The file stays when the lock is given up, because whoever removed it could not
 know that nobody has opened it meanwhile.
 
 Whoever starts has to get the lock for itself alone, and then shares it: so that the next
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from mainstay.errors import BusyError, ResourceError
+from mainstay.process.forks import keep_from_forks
 
 __all__ = ["FileLock"]
 
@@ -36,11 +37,16 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
+        keep_from_forks(self)
 
     @property
     def held(self) -> bool:
         """Whether this process has it."""
         return self._descriptor >= 0
+
+    def descriptors(self) -> list[int]:
+        """See `mainstay.process.forks.Holder`."""
+        return [self._descriptor] if self.held else []
 
     def take(self) -> None:
         """Have it, as the first. Raises: BusyError while another has it; ResourceError."""

@@ -30,6 +30,7 @@ from mainstay.core.scope import Scope
 from mainstay.core.threads import THREADS, ThreadPool
 from mainstay.errors import ShuttingDown, StartError, UsageError
 from mainstay.net.registry import LISTENERS, ListenerRegistry, Upstream
+from mainstay.process.forks import keep_from_forks
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
 from mainstay.service.dispatch import Dispatcher
@@ -115,6 +116,7 @@ class Running:
         self.state = State.NEW
         self.paused = False
         self.listeners = ListenerRegistry(upstream)
+        keep_from_forks(self.listeners)
         self._lifeline = lifeline
         self._handover: float | None = None
         self._on_stopping = on_stopping
