@@ -252,7 +252,7 @@ class TestRestart:
             assert (await running.get("/who")).split()[0] == str(old[0])
 
     async def test_two_at_once_are_one(self, tmp_path: Path) -> None:
-        """The second is refused, and says why."""
+        """The second is refused, and says why; it is not among the restarts that there were."""
         async with crew(tmp_path, 1) as running:
             await running.wait_ready()
             first = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
@@ -260,6 +260,7 @@ class TestRestart:
             second: Outcome = await running.supervisor.restart("reload", nothing)
             assert not second.ok
             assert "under way" in second.reason
+            assert running.supervisor.status().restarts == []
             assert (await first).ok
 
     async def test_a_reload_replaces_one_after_the_other(self, tmp_path: Path) -> None:

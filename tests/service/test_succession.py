@@ -143,7 +143,7 @@ async def test_a_restart_that_fails() -> None:
 
 
 async def test_outcomes_are_kept_and_forgotten() -> None:
-    """Refused ones count, too: an operator wants to know that they tried."""
+    """Failed ones count, too: an operator wants to know that they tried."""
     async with succession(python="/no/such/python") as made:
         for _ in range(KEPT + 2):
             assert "cannot be started" in (await made.restart()).reason
@@ -157,6 +157,7 @@ async def test_the_second_of_two_restarts_is_refused() -> None:
         await until(lambda: made.busy)
         second: Outcome = await made.restart()
         assert (second.ok, second.reason) == (False, "a restart is under way")
+        assert not made.outcomes
         first.cancel()
         await asyncio.wait([first])
         assert made.busy
@@ -185,6 +186,7 @@ async def test_a_successor_waits_for_the_generation_before() -> None:
     async with succession("exit 9", role="successor") as made:
         refused = await made.restart()
         assert refused.reason == "the generation before has not left yet"
+        assert not made.outcomes
         made.wish("SIGHUP")
         assert made.handover is None
         [(_, listener)] = made._running.listeners

@@ -87,7 +87,8 @@ class Snapshot:
             or ``stopping``.
         listeners: addresses, such as ``tcp://127.0.0.1:8000``.
         workers: every process that serves, the one that answers included if it does.
-        restarts: the last ones, the newest last.
+        restarts: the last ones, the newest last; of those that began, since a refused one has
+            changed nothing, and only who asked for it need know.
         trouble: what an operator has to mend, such as a worker that does not start; or empty.
     """
 
@@ -117,7 +118,8 @@ class Controlled(Protocol):
     async def restart(self, kind: RestartKind, progress: Progress) -> Outcome:
         """Replace what runs, and wait until that is confirmed, refused, or rolled back.
 
-        Cancelling the wait does not end the restart. While another one is under way, it is refused.
+        Cancelling the wait does not end the restart. While another one is under way, it is refused,
+        and is not among the `Snapshot.restarts`.
 
         Raises: nothing that an operator can bring about; the outcome says it.
         """

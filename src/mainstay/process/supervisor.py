@@ -445,6 +445,7 @@ class Supervisor:
             reason = f"{type(error).__name__}: {error}"
             _log.critical("the %s failed", kind, exc_info=error)
         outcome = self._outcome(kind, self._loop.time() - began, reason)
+        self._outcomes.append(outcome)
         if self._successor is not None:
             self._successor.confirm(self._outcomes)
         elif not self.stopping:
@@ -472,9 +473,7 @@ class Supervisor:
 
     def _outcome(self, kind: RestartKind, seconds: float, reason: str) -> Outcome:
         pid = os.getpid() if self._successor is None else self._successor.pid
-        outcome = Outcome(time.time(), kind, not reason, seconds, reason, self._generation, pid)
-        self._outcomes.append(outcome)
-        return outcome
+        return Outcome(time.time(), kind, not reason, seconds, reason, self._generation, pid)
 
     async def _restart_all(self, progress: Progress) -> None:
         """A new generation of workers. Raises: ChildFailed, when the old one serves on."""

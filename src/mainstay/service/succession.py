@@ -68,7 +68,7 @@ class Succession:
         notifier: tells whoever hosts this process of a restart.
 
     Attributes:
-        outcomes: of the last restarts, the newest last.
+        outcomes: of the last restarts that began, the newest last.
         alone: whether the generation before has left.
         generation, started: as given.
     """
@@ -210,6 +210,7 @@ class Succession:
         self._notifier.reloading(f"restarting into generation {self.generation + 1}")
         verdict = await handover.run()
         outcome = self._outcome(kind, verdict)
+        self.outcomes.append(outcome)
         if verdict.state is HandoverState.DONE:
             if self._pending:
                 # Whoever wished it changed something since the successor was started.
@@ -248,7 +249,7 @@ class Succession:
         effects = self._running.scope.effects
         ok = verdict.state is HandoverState.DONE
         child = self._handover.child if ok and self._handover is not None else None
-        outcome = Outcome(
+        return Outcome(
             time=effects.clock.time(),
             kind=kind,
             ok=ok,
@@ -257,5 +258,3 @@ class Succession:
             generation=self.generation + (1 if ok else 0),
             pid=effects.process.pid() if child is None else child.pid,
         )
-        self.outcomes.append(outcome)
-        return outcome

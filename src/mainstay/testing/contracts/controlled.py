@@ -58,7 +58,10 @@ class ControlledContract:
             ]
 
     async def test_a_service_that_stops_is_not_restarted(self) -> None:
-        """It says so as an outcome, with a reason, and goes on stopping; a second stop is none."""
+        """It says so as an outcome, with a reason, and goes on stopping; a second stop is none.
+
+        Refused at once, it is no restart that an operator would look for later.
+        """
         async with self.controlled() as controlled:
             controlled.stop("the test", False)
             controlled.stop("the test", False)
@@ -68,4 +71,5 @@ class ControlledContract:
             assert not outcome.ok
             assert outcome.reason
             assert steps == []
+            assert controlled.status().restarts == []
             assert controlled.status().state == "stopping"
