@@ -11,7 +11,13 @@ from mainstay.errors import BrokenError, ResourceError, ShuttingDown
 from mainstay.net.registry import ListenRequest
 from mainstay.process import lifeline
 from mainstay.process.channel import Channel, channel_pair
-from mainstay.process.lifeline import PARENT, ParentLifeline, find_parent, tell_parent
+from mainstay.process.lifeline import (
+    PARENT,
+    ParentLifeline,
+    find_parent,
+    noticed_by,
+    tell_parent,
+)
 from mainstay.process.messages import (
     Abort,
     Commit,
@@ -272,6 +278,22 @@ async def test_an_orphan_that_serves_is_told_so(role: str) -> None:
         parent.child.serving()
         parent.channel.close()
         assert await parent.orphaned == role
+
+
+async def test_whoever_watches_learns_that_the_loop_has_noticed() -> None:
+    """Once the parent is gone, and not before."""
+    noticed: list[str] = []
+    noticed_by(lambda: noticed.append("noticed"))
+    try:
+        with Parent() as parent:
+            waiting = await prepared(parent, "worker")
+            assert noticed == []
+            parent.channel.close()
+            with pytest.raises(ShuttingDown):
+                await waiting
+        assert noticed == ["noticed"]
+    finally:
+        noticed_by(lambda: None)
 
 
 async def test_a_parent_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from mainstay.cli.exits import Exit
 from mainstay.core.effects import Effects
 from mainstay.process.early_signals import keep
 
-__all__ = ["PATIENCE", "discard", "flush", "leave", "prepare", "watch"]
+__all__ = ["PATIENCE", "cut", "discard", "flush", "leave", "prepare", "watch"]
 
 PATIENCE: Final = 2.0
 """Seconds for threads, exit functions and streams of the program to end after the service has."""
@@ -64,6 +64,12 @@ def leave(code: Exit | int) -> NoReturn:
 def watch(code: Exit | int) -> None:
     """End the process with `code` if it has not ended by itself within `PATIENCE` seconds."""
     threading.Thread(target=_cut, args=(int(code),), name="mainstay-exit", daemon=True).start()
+
+
+def cut(reason: str) -> NoReturn:
+    """End the process at once, by any thread, and say why if stderr takes it at once."""
+    _say(f"{reason}; ending")
+    os._exit(int(Exit.CUT))
 
 
 def flush() -> None:

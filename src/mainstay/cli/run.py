@@ -12,12 +12,13 @@ import click
 
 from mainstay.cli.exits import Command, Exit, Failure, exit_of
 from mainstay.cli.hosted import Hosted, hosted_options
-from mainstay.cli.leaving import leave, prepare, watch
+from mainstay.cli.leaving import cut, leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
 from mainstay.errors import Error, UsageError
 from mainstay.net.address import Address
 from mainstay.process.launch import launched
 from mainstay.process.lifeline import tell_parent
+from mainstay.process.orphan import watch_supervisor
 from mainstay.service.service import Service
 
 __all__ = ["command"]
@@ -158,6 +159,7 @@ def command(
             sys.exit(error.exit_code)
         raise
     prepare()
+    watch_supervisor(os.environ, cut)
     # Before the program can change its folder or its environment.
     launched()
     if parent is not None:

@@ -40,7 +40,7 @@ from mainstay.process.messages import (
     encode,
 )
 
-__all__ = ["PARENT", "PATIENCE", "ParentLifeline", "find_parent", "tell_parent"]
+__all__ = ["PARENT", "PATIENCE", "ParentLifeline", "find_parent", "noticed_by", "tell_parent"]
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +87,15 @@ def tell_parent(environ: MutableMapping[str, str], reason: str, code: int) -> bo
         end.send(encode(Failed(reason, code)))
         return True
     return False
+
+
+_notice: list[Callable[[], object]] = []
+
+
+def noticed_by(notice: Callable[[], object]) -> None:
+    """Have `notice` called, in the place of any before, when a loop of this process has noticed
+    that the parent is gone."""
+    _notice[:] = [notice]
 
 
 class ParentLifeline:
@@ -283,6 +292,8 @@ class ParentLifeline:
 
     def _ended(self) -> None:
         """The parent is gone."""
+        for notice in _notice:
+            notice()
         state = self._state
         if state is _COMMITTED:
             self._loop.call_soon(self._orphaned, self.role)
