@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -182,8 +183,7 @@ async def test_a_pid_file_that_cannot_be_written_ends_no_service(
     folder.mkdir()
     file = PidFile(folder / "app.pid")
     file.claim()
-    (folder / "app.pid.lock").unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     HostNotifier({}, pid_file=file).ready("up")
     assert "cannot be written" in caplog.text
     file.leave()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ import pytest
 
 from mainstay.errors import BusyError, ResourceError
 from mainstay.process.identity import started_at
-from mainstay.process.pidfile import PidFile, read_pid
+from mainstay.process.pidfile import PidFile, _holders, read_pid
 
 
 def claimed(path: Path) -> PidFile:
@@ -48,9 +50,29 @@ def test_before_it_is_written_it_is_held(tmp_path: Path) -> None:
     """Two starts at once: one is refused, though there is no number yet."""
     file = PidFile(tmp_path / "app.pid")
     file.claim()
-    with pytest.raises(BusyError, match="as a process that starts or stops"):
+    with pytest.raises(BusyError, match=rf"as process {os.getpid()} \(.+\), which holds .+\.lock;"):
         PidFile(tmp_path / "app.pid").claim()
+    assert not file.path.exists()
     file.leave()
+    assert [each.name for each in tmp_path.iterdir()] == ["app.pid.lock"]
+
+
+def test_who_holds_a_lock_is_known_only_where_the_system_says_it(tmp_path: Path) -> None:
+    """Others' locks, those of another kind, those who wait, and no list at all."""
+    file = tmp_path / "app.pid.lock"
+    file.touch()
+    found = file.stat()
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    locks = tmp_path / "locks"
+    locks.write_text(
+        f"1: FLOCK  ADVISORY  READ 17 {device} 0 EOF\n"
+        f"1: -> FLOCK  ADVISORY  READ 18 {device} 0 EOF\n"
+        f"2: POSIX  ADVISORY  READ 19 {device} 0 EOF\n"
+        f"3: FLOCK  ADVISORY  READ 20 {device}1 0 EOF\n"
+        f"4: FLOCK  ADVISORY  READ 0 {device} 0 EOF\n"
+    )
+    assert _holders(file, locks) == [17]
+    assert _holders(file, tmp_path / "none") == []
 
 
 @pytest.mark.parametrize("content", ["", "\n", "{dead}\n"])
@@ -143,25 +165,120 @@ def test_a_generation_takes_it_over(tmp_path: Path) -> None:
     assert not old.path.exists()
 
 
-def test_readers_find_a_complete_number_always(tmp_path: Path) -> None:
-    """A thousand reads while it is written over and over: never empty, never a part."""
+def test_readers_find_a_complete_number_always(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand reads while generations follow each other: never empty, never a part."""
     file = claimed(tmp_path / "app.pid")
+    numbers = [os.getpid(), os.getpid() + 1]
     over = threading.Event()
 
     def write() -> None:
         while not over.is_set():
+            numbers.reverse()
             file.write()
 
+    monkeypatch.setattr(os, "getpid", lambda: numbers[0])
     writer = threading.Thread(target=write)
+    wanted = {f"{each}\n" for each in numbers}
     writer.start()
     try:
-        wanted = f"{os.getpid()}\n"
-        assert {file.path.read_text() for _ in range(1000)} == {wanted}
+        seen = {file.path.read_text() for _ in range(1000)}
+        while seen != wanted:
+            assert seen < wanted
+            seen.add(file.path.read_text())
     finally:
         over.set()
         writer.join()
         file.remove()
     assert repr(file).endswith("app.pid>")
+
+
+class Disk:
+    """A disk that is full while `full`; renaming fails while `broken`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        self.broken = False
+        self._write = os.write
+        monkeypatch.setattr(os, "write", self._written)
+
+        def renamed(path: Path, to: Path) -> Path:  # a method of paths, bound to them
+            if self.broken:
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+            return rename(path, to)
+
+        rename = Path.rename
+        monkeypatch.setattr(Path, "rename", renamed)
+
+    def _written(self, descriptor: int, data: bytes) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self._write(descriptor, data)
+
+
+def test_a_full_disk_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything serves: one line, nothing left but the lock, which is free again."""
+    disk = Disk(monkeypatch)
+    disk.full = True
+    for begin in (PidFile.claim, PidFile.join):
+        file = PidFile(tmp_path / "app.pid")
+        with pytest.raises(ResourceError, match=r"app\.pid cannot be written: No space left"):
+            begin(file)
+        assert [each.name for each in tmp_path.iterdir()] == ["app.pid.lock"]
+    disk.full = False
+    claimed(tmp_path / "app.pid").remove()
+
+
+def test_what_has_begun_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk becomes full while the service starts: the file names it all the same."""
+    disk = Disk(monkeypatch)
+    file = PidFile(tmp_path / "app.pid")
+    file.claim()
+    disk.full = True
+    file.write()
+    assert read_pid(file.path) == os.getpid()
+    file.join()
+    file.write()  # who is named already, writes nothing
+    file.remove()
+
+
+@pytest.mark.parametrize("fault", ["full", "broken"])
+def test_there_is_no_file_rather_than_a_wrong_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The next generation has named itself and failed, and the one before cannot write."""
+    disk = Disk(monkeypatch)
+    file = claimed(tmp_path / "app.pid")
+    file.path.write_text("1\n")
+    setattr(disk, fault, True)
+    with pytest.raises(ResourceError, match="cannot be written"):
+        file.write()
+    assert not file.path.exists()
+    setattr(disk, fault, False)
+    file.write()
+    assert read_pid(file.path) == os.getpid()
+    file.remove()
+    assert [each.name for each in tmp_path.iterdir()] == ["app.pid.lock"]
+
+
+def test_a_note_that_cannot_be_written_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of who serves: the file itself is right. Of who starts, it is."""
+    file = PidFile(tmp_path / "app.pid")
+    file.claim()
+
+    def full(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    file.write()
+    assert read_pid(file.path) == os.getpid()
+    assert "app.pid.lock cannot be written: No space left" in caplog.text
+    file.remove()
+    with pytest.raises(ResourceError, match="No space left"):
+        file.claim()
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
@@ -170,8 +287,7 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     folder.mkdir()
     file = PidFile(folder / "app.pid")
     file.claim()
-    (folder / "app.pid.lock").unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     with pytest.raises(ResourceError, match="cannot be written: No such file"):
         file.write()
     file.leave()

@@ -110,8 +110,11 @@ class Hosted:
                 log_file.redirect()
             if not child and (first if self.init is None else self.init):
                 keep_house(os.environ)
-            if pid_file is not None and not child:
-                pid_file.claim()
+            if pid_file is not None:
+                if child:
+                    pid_file.join()
+                else:
+                    pid_file.claim()
         except Error as error:
             if report is not None:
                 report.failed(str(error), Exit.NOT_STARTED)

@@ -45,7 +45,7 @@ class HostNotifier:
 
     Args:
         environ: the environment, from which what is for this process only is removed.
-        pid_file: claimed already, unless this process has a parent.
+        pid_file: claimed already; joined, if this process has a parent.
         log_file: that standard output and error are.
         report: to whoever waits for the start, such as the launcher of a daemon.
     """

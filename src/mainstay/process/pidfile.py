@@ -1,6 +1,9 @@
 """The PID file: whoever reads it finds one complete number, of a process that is this service.
 
-* **Written beside and renamed**, so that a reader finds the old number or the new one.
+* **Written beside and renamed**, so that a reader finds the old number or the new one. The first
+  happens as a generation starts, so that a full disk ends the start or the restart; the second
+  when it serves, and needs no room.
+* **Removed rather than wrong**: where it cannot name who serves, it names nobody.
 * **Held by a lock beside it** (`lock`), not by what is in it. A file that a crash has left behind
   is replaced; a service that runs is not started a second time.
 * **Never taken for more than it is.** The number of a process that is gone may belong to another by
@@ -16,7 +19,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -67,9 +69,13 @@ class PidFile:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(os.path.abspath(path))  # noqa: PTH100 - links are not to be followed
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        # One name, so that a crash leaves one file at most, which the next start replaces.
+        self._beside = self.path.with_name(f".{self.path.name}.new")
+        self._staged = False
 
     def claim(self) -> None:
-        """Make sure that this service runs once, and that the file is nobody else's.
+        """Make sure that this service runs once, that the file is nobody else's, and that there is
+        room for it. What a crash has left is removed.
 
         Raises: BusyError while it runs elsewhere; ResourceError for what is in the way.
         """
@@ -80,33 +86,86 @@ class PidFile:
             raise BusyError(self._held_by()) from None
         try:
             self._check_content()
+            self._stage()
+            with suppress(FileNotFoundError):
+                self.path.unlink()
+            self._note()
+        except OSError as error:
+            self.leave()
+            raise self._unwritten(error) from error
         except BaseException:
-            self._lock.release()
+            self.leave()
             raise
 
     def join(self) -> None:
-        """Have part in what the generation before has claimed; see `claim`."""
-        if not self._lock.held:
-            self._lock.join()
+        """Have part in what the generation before has claimed, whose number stays; see `claim`."""
+        if self._lock.held:
+            return
+        self._lock.join()
+        try:
+            self._stage()
+        except OSError as error:
+            self.leave()
+            raise self._unwritten(error) from error
 
     def write(self) -> None:
-        """Let the file name this process. Raises: ResourceError."""
-        pid = os.getpid()
-        beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        """Let the file name this process.
+
+        Raises: ResourceError; there is no file then, if that can be had.
+        """
         try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            if self._names_us():
+                return
             try:
-                os.write(descriptor, f"{pid}\n".encode())
-            finally:
-                os.close(descriptor)
-            self._lock.note(f"{pid} {started_at(pid) or 0}\n")
-            beside.rename(self.path)
+                self._stage()
+            except OSError:
+                # What is there is wrong, and has the room that the right one needs.
+                self.path.unlink(missing_ok=True)
+                self._stage()
+            self._beside.rename(self.path)
+            self._staged = False
         except OSError as error:
             with suppress(OSError):
-                beside.unlink()
-            raise ResourceError(
-                f"the PID file {self.path} cannot be written: {error.strerror}"
-            ) from error
+                self.path.unlink()
+            raise self._unwritten(error) from error
+        try:
+            self._note()
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._lock.path, error.strerror)
+
+    def _stage(self) -> None:
+        """Write the number beside the file. Idempotent."""
+        if self._staged and self._beside.exists():
+            return
+        self._beside.unlink(missing_ok=True)
+        descriptor = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self._staged = True
+        try:
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError:
+            self._unstage()
+            raise
+        finally:
+            os.close(descriptor)
+
+    def _unstage(self) -> None:
+        if self._staged:
+            self._staged = False
+            with suppress(OSError):
+                self._beside.unlink()
+
+    def _note(self) -> None:
+        pid = os.getpid()
+        self._lock.note(f"{pid} {started_at(pid) or 0}\n")
+
+    def _names_us(self) -> bool:
+        try:
+            return read_pid(self.path) == os.getpid()
+        except ResourceError:
+            return False
+
+    def _unwritten(self, error: OSError) -> ResourceError:
+        return ResourceError(f"the PID file {self.path} cannot be written: {error.strerror}")
 
     def remove(self) -> None:
         """Remove the file if it names this process, and give up the lock. Idempotent."""
@@ -119,6 +178,7 @@ class PidFile:
 
     def leave(self) -> None:
         """Give up the lock, and leave the file to whoever has it now. Idempotent."""
+        self._unstage()
         self._lock.release()
 
     # --- what may be in the way -----------------------------------------------------------------
@@ -158,7 +218,13 @@ class PidFile:
             pid = read_pid(self.path)
         except ResourceError:
             pid = None
-        who = f"process {pid}" if pid is not None else "a process that starts or stops"
+        holders = _holders(self._lock.path)
+        if holders and pid not in holders:
+            # It starts or stops, or is somebody else's who was let to open the lock.
+            name = command_of(holders[0])
+            who = f"process {holders[0]}{name and f' ({name})'}, which holds {self._lock.path}"
+        else:
+            who = f"process {pid}" if pid is not None else "a process that starts or stops"
         return (
             f"the service of {self.path} runs already, as {who}; stop it first, or restart it "
             "with `mainstay restart`"
@@ -166,3 +232,20 @@ class PidFile:
 
     def __repr__(self) -> str:
         return f"<PidFile {self.path}>"
+
+
+def _holders(path: Path, locks: Path = Path("/proc/locks")) -> list[int]:
+    """Who has a lock of flock(2) on a file (proc(5)); empty where that cannot be known."""
+    try:
+        found = path.stat()
+        lines = locks.read_text().splitlines()
+    except OSError:
+        return []
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    words = [line.split() for line in lines]
+    # Those that only wait have an arrow in the second place; 0 is in another name space.
+    return [
+        int(each[4])
+        for each in words
+        if each[1:2] == ["FLOCK"] and each[5:6] == [device] and int(each[4]) > 0
+    ]
