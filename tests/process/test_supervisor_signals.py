@@ -222,6 +222,26 @@ class TestWishes:
 
 
 class TestProbation:
+    @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
+    def test_the_log_is_opened_anew_by_those_that_are_coming(
+        self, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        """Or they would write to the file that was moved away for all their life."""
+        log, moved = tmp_path / "tiny.log", tmp_path / "tiny.log.1"
+        write_service(tmp_path, probation=60.0)
+        with supervised(tmp_path, "--workers", "1", "--log-file", str(log)) as process:
+            wait_until(lambda: log.exists() and "tiny runs on" in log.read_text())
+            (old,) = process.workers()
+            process.process.send_signal(number)
+            wait_until(lambda: "by for 60 s" in log.read_text())
+            (new,) = set(process.workers()) - {old}
+            everybody = [process.process.pid, old, new, *children(new)]
+            log.rename(moved)
+            process.process.send_signal(signal.SIGUSR1)
+            wait_until(lambda: {Path(f"/proc/{pid}/fd/2").readlink() for pid in everybody} == {log})
+            process.process.send_signal(signal.SIGTERM)
+            assert process.wait_ended() == 0
+
     def test_a_new_supervisor_that_dies_is_taken_back(self, tmp_path: Path) -> None:
         """The old workers accept again, and the new ones have ended with their supervisor."""
         with supervised(tmp_path, "--workers", "1", probation=60.0) as process:
