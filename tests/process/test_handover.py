@@ -410,18 +410,22 @@ def test_a_successor_that_is_asked_to_stop_on_probation(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("serving", [False, True])
 def test_a_stop_during_a_restart(tmp_path: Path, serving: bool) -> None:
-    """SIGTERM to the old one ends the successor, however far it is, and then the service."""
-    with World(tmp_path, probation=3600) as world:
+    """SIGTERM to the old one ends the successor, however far it is, and then the service; the path
+    is removed, and nobody is told that a generation serves on."""
+    path = tmp_path / "socket"
+    with World(tmp_path, listen=(f"unix:{path}",), probation=3600) as world:
         if not serving:
             world.set("hang at start")
         world.send(signal.SIGHUP)
         child = world.successor()
         if serving:
-            until(lambda: ask(world.address) == child)
+            until(lambda: ask(f"unix:{path}") == child)
         world.send(signal.SIGTERM)
         assert world.gone(world.pid) == 0
         assert child not in world.alive()
-        assert "rolled back" in world.log()
+        assert not path.exists()
+        assert "the restart was given up after" in world.log()
+        assert "serves on" not in world.log().replace("serves on unix:", "")
         check(world)
 
 

@@ -12,6 +12,7 @@ import pytest
 from mainstay import Service, Settings
 from mainstay.http import HttpSettings
 from mainstay.interfaces.controlled import Outcome
+from mainstay.process.handover import HandoverState
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import Launch
 from mainstay.process.settings import ProcessSettings
@@ -110,6 +111,18 @@ async def test_a_service_manager_hears_of_it(steps: tuple[str, ...], end: str) -
         first, last = told.said
         assert first == "restarting into generation 4"
         assert last.startswith(end)
+
+
+async def test_a_service_manager_hears_that_the_service_stops_in_a_restart() -> None:
+    """And not that it serves on; what the restart has changed for it is taken back."""
+    told = Told()
+    async with succession(*GOOD, notifier=told, probation=3600) as made:
+        running = asyncio.ensure_future(made.restart())
+        await until(lambda: made.handover and made.handover.state is HandoverState.PROBATION)
+        made._running.stop("SIGTERM")
+        made.abort("SIGTERM")
+        assert not (await running).ok
+        assert told.said[1:] == ["stopping: SIGTERM"]
 
 
 async def test_a_restart_that_goes_well() -> None:

@@ -434,15 +434,16 @@ class Host:
         assert running is not None
         self._guard.arm(running.shutdown_timeout + GRACE)
         self._notifier.stopping(f"stopping: {running.reason}", running.shutdown_timeout + GRACE)
+        if self._succession is not None:
+            self._succession.abort(running.reason)
         if self._notifier.keeps_descriptors:
             # The path of a Unix socket is the way to it, and the socket lives on.
             running.listeners.shared.update(each for _, each in running.listeners)
         if self._tether is not None:
             self._tether.stopping(running.reason, failed=running.failure is not None)
-        if self._succession is not None:
-            self._succession.abort(running.reason)
-            if self._succession.succeeded and self._door is not None:
-                self._door.release()
+        succeeded = self._succession is not None and self._succession.succeeded
+        if succeeded and self._door is not None:
+            self._door.release()
 
     async def _report(self, running: Running) -> int:
         report: StopReport = await running.finish()

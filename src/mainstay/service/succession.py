@@ -147,6 +147,9 @@ class Succession:
 
     def abort(self, reason: str) -> None:
         """End a restart that is under way, as the service ends; nothing without one."""
+        if self._handover is not None and self._handover.state is not HandoverState.DONE:
+            # Nobody serves on behind a Unix path, so it goes with this generation's listener.
+            self._running.listeners.shared.clear()
         if self._handover is not None and self.busy:
             # A successor that serves already has calls to finish, as long as this one has.
             serves = self._handover.state is HandoverState.PROBATION
@@ -222,6 +225,16 @@ class Succession:
             await self._notifier.succeeded_by(child.pid, why)
             running.hand_over(why, running.settings.process.drain_timeout)
             return outcome
+        if running.reason:
+            _log.info(
+                "the restart was given up after %.1f s, because generation %d stops as well: %s",
+                verdict.seconds,
+                self.generation,
+                verdict.reason,
+            )
+            # The PID file is this generation's again, to be removed.
+            self._notifier.reloaded(f"stopping: {running.reason}")
+            return outcome
         running.listeners.shared.clear()
         if verdict.state is HandoverState.STOPPED:
             running.stop(f"the generation that was to follow was asked to stop: {verdict.reason}")
@@ -236,6 +249,8 @@ class Succession:
         return outcome
 
     async def _answer(self, question: Listen) -> Answer:
+        if self._running.reason:
+            return Listener(question.number, False, "the service is stopping"), []
         listener = self._running.listeners.find(question.address)
         if listener is None:
             return Listener(question.number, False), []
