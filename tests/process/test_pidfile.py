@@ -57,6 +57,25 @@ def test_before_it_is_written_it_is_held(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["app.pid.lock"]
 
 
+def test_a_stranger_that_holds_the_lock_is_named(tmp_path: Path) -> None:
+    """And not the process of an old number, which has nothing to do with it."""
+    path = tmp_path / "app.pid"
+    path.write_text("1\n")
+    code = (
+        "import fcntl, sys\n"
+        "file = open(sys.argv[1], 'a+'); fcntl.flock(file, fcntl.LOCK_SH)\n"
+        "print('ready', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, f"{path}.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as stranger:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == b"ready\n"
+        with pytest.raises(BusyError, match=rf"as process {stranger.pid} \(.+\), which holds .+;"):
+            PidFile(path).claim()
+        stranger.kill()
+
+
 def test_who_holds_a_lock_is_known_only_where_the_system_says_it(tmp_path: Path) -> None:
     """Others' locks, those of another kind, those who wait, and no list at all."""
     file = tmp_path / "app.pid.lock"
