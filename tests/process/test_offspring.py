@@ -116,6 +116,7 @@ async def test_a_failure_of_the_sockets_is_an_answer() -> None:
         (("close", "sleep"), "has left its channel"),
         (('{"type":"surprise"}', "sleep"), "cannot be understood"),
         ((HELLO.replace("NONCE", "guess"), "sleep"), "does not know its nonce"),
+        ((HELLO.replace("NONCE", "gueß"), "sleep"), "does not know its nonce"),
         ((HELLO.replace("PID", "1"), "sleep"), "does not know its nonce"),
         ((HELLO.replace("[1]", "[7]"), "sleep"), "it speaks version 7 of the hand-over"),
     ],

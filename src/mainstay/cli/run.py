@@ -16,6 +16,7 @@ from mainstay.cli.leaving import cut, leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
 from mainstay.errors import Error, UsageError
 from mainstay.net.address import Address
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import launched
 from mainstay.process.lifeline import tell_parent
 from mainstay.process.orphan import watch_supervisor
@@ -152,12 +153,7 @@ def command(
             raise click.UsageError("--dev runs one process; leave --workers away")
         sys.exit(develop(target, files, flags))
     hosted = Hosted(**options)
-    try:
-        notifier = hosted.begin(addresses)
-    except Failure as error:
-        if tell_parent(os.environ, str(error), error.exit_code):
-            sys.exit(error.exit_code)
-        raise
+    notifier = _begun(hosted, addresses)
     prepare()
     watch_supervisor(os.environ, cut)
     # Before the program can change its folder or its environment.
@@ -195,6 +191,16 @@ def command(
             sys.exit(code)
         raise
     leave(code)
+
+
+def _begun(hosted: Hosted, addresses: tuple[str, ...]) -> HostNotifier:
+    """What `Hosted.begin` gives; where it fails, a parent is told, and says it."""
+    try:
+        return hosted.begin(addresses)
+    except Failure as error:
+        if tell_parent(os.environ, str(error), error.exit_code):
+            sys.exit(error.exit_code)
+        raise
 
 
 def _check_speaks(service: Service) -> None:

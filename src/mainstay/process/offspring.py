@@ -402,7 +402,8 @@ class Offspring:
         self._tell_news()
 
     def _greet(self, hello: Hello) -> None:
-        if not secrets.compare_digest(hello.nonce, self._nonce) or hello.pid != self.pid:
+        nonces = (hello.nonce.encode(), self._nonce.encode())  # text has to be ASCII there
+        if not secrets.compare_digest(*nonces) or hello.pid != self.pid:
             reason = f"process {self.pid} does not know its nonce, and is not listened to"
             self._failed = Failed(reason, 75)
             self._hang_up()
