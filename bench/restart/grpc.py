@@ -25,6 +25,10 @@ OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
+GIVEN_UP: Final = ("Stream removed (GOAWAY received;", "Internal error from Core")
+"""What grpcio says of calls that it gave up by itself: before their first frame, or while it wrote to
+a stream that had just ended. It says the first of calls that a server refuses as well."""
+
 _OUTCOMES: Final = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Outcome.HANG,
     grpc.StatusCode.UNAVAILABLE: Outcome.RESET,
@@ -32,8 +36,16 @@ _OUTCOMES: Final = {
 }
 
 
-def outcome_of_call(code: grpc.StatusCode, details: str) -> Outcome:
-    """What a status that is not OK means."""
+def outcome_of_call(code: grpc.StatusCode, details: str, *, tapped: bool) -> Outcome:
+    """What a status that is not OK means.
+
+    Args:
+        code: of the status.
+        details: of the status.
+        tapped: whether a `Tap` counts what the server has lost.
+    """
+    if tapped and details.startswith(GIVEN_UP):
+        return Outcome.GIVEN_UP
     if code is grpc.StatusCode.UNAVAILABLE and "onnection refused" in details:
         return Outcome.REFUSED
     return _OUTCOMES.get(code, Outcome.ERROR)
@@ -45,11 +57,15 @@ class Grpc:
     Args:
         endpoint: of the service.
         recorder: learns when streams are told to leave.
+        tapped: whether the endpoint is a `Tap`.
         size: channels, a connection each.
     """
 
-    def __init__(self, endpoint: Endpoint, recorder: Recorder, size: int = 3) -> None:
+    def __init__(
+        self, endpoint: Endpoint, recorder: Recorder, *, tapped: bool = False, size: int = 3
+    ) -> None:
         self._recorder = recorder
+        self._tapped = tapped
         target = f"unix:{endpoint.path}" if endpoint.path else f"127.0.0.1:{endpoint.port}"
         options: list[tuple[str, Any]] = list(OPTIONS)
         if endpoint.authority:
@@ -84,7 +100,7 @@ class Grpc:
         try:
             reply = await self._method("unary_unary", name)(Int64Value(value=7), timeout=TIMEOUT)
         except grpc.aio.AioRpcError as error:
-            raise _failed(error) from error
+            raise self._failed(error) from error
         if reply.value != 7:
             raise Failed(Outcome.ERROR, f"the reply is {reply.value}")
 
@@ -94,7 +110,7 @@ class Grpc:
         try:
             got = [reply.value async for reply in call]
         except grpc.aio.AioRpcError as error:
-            raise _failed(error) from error
+            raise self._failed(error) from error
         if got != list(range(MESSAGES)):
             raise Failed(Outcome.CUT, f"the stream brought {got}")
 
@@ -112,15 +128,15 @@ class Grpc:
             async for reply in call:
                 yield reply.value
         except grpc.aio.AioRpcError as error:
-            raise _failed(error) from error
+            raise self._failed(error) from error
         finally:
             call.cancel()
+
+    def _failed(self, error: grpc.aio.AioRpcError) -> Failed:
+        code, details = error.code(), error.details() or ""
+        outcome = outcome_of_call(code, details, tapped=self._tapped)
+        return Failed(outcome, f"{code.name}: {details}")
 
     async def aclose(self) -> None:
         """Close the channels."""
         await asyncio.gather(*(channel.close() for channel in self._channels))
-
-
-def _failed(error: grpc.aio.AioRpcError) -> Failed:
-    details = error.details() or ""
-    return Failed(outcome_of_call(error.code(), details), f"{error.code().name}: {details}")

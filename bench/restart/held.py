@@ -194,6 +194,12 @@ class Conversation:
 
     def _lost(self, error: Exception) -> None:
         """All that was under way; at least the connection itself."""
+        if outcome_of(error) is Outcome.GIVEN_UP:
+            # Not sent, or not answered: either way it goes out again with the next one.
+            phase = self._recorder.phase
+            self._recorder.failed(self._kind, phase, Outcome.GIVEN_UP, repr(error))
+            self._recorder.tally(self._kind).resent += len(self._waiting)
+            return
         lost = [phase for _, phase in self._waiting.values()] or [self._recorder.phase]
         self._waiting.clear()
         for phase in lost:

@@ -20,13 +20,17 @@ from typing import Final, Protocol
 from bench.restart.endpoint import Endpoint
 from bench.restart.http1 import Http1, KeptConnections
 from bench.restart.http2 import Http2Connections
-from bench.restart.outcomes import Recorder
+from bench.restart.outcomes import Outcome, Recorder
 from bench.restart.pace import Load, Pace, attempt
+from bench.restart.tap import Tap
 
 __all__ = ["PARTS", "QUICK", "main"]
 
 PARTS: Final = ("http1", "rest", "grpc")
 """What one generator may be asked for: HTTP/1.1 alone, all else but gRPC, and gRPC."""
+
+ON_THE_WIRE: Final = "grpc-wire"
+"""The calls of gRPC as the `Tap` has seen them."""
 
 QUICK: Final = ("fresh", "keep-alive", "http2", "grpc")
 """The kinds whose time is compared with and without restarts."""
@@ -51,9 +55,12 @@ class Generator:
         endpoint: of the service.
         parts: some of `PARTS`.
         factor: of all rates.
+        tap: what the endpoint is, if it is one.
     """
 
-    def __init__(self, endpoint: Endpoint, parts: Sequence[str], factor: float) -> None:
+    def __init__(
+        self, endpoint: Endpoint, parts: Sequence[str], factor: float, tap: Tap | None = None
+    ) -> None:
         self.recorder = Recorder()
         self._lasting: list[Lasting] = []
         self._long: list[tuple[str, Request]] = []
@@ -65,7 +72,7 @@ class Generator:
         if "rest" in parts:
             self._plan_rest(endpoint)
         if "grpc" in parts:
-            self._plan_grpc(endpoint)
+            self._plan_grpc(endpoint, tap)
 
     def _at(self, kind: str, rate: float, request: Request) -> None:
         self._lasting.append(Pace(self.recorder, Load(kind, rate * self._factor, request)))
@@ -97,11 +104,11 @@ class Generator:
             Feed(endpoint, self.recorder),
         ]
 
-    def _plan_grpc(self, endpoint: Endpoint) -> None:
+    def _plan_grpc(self, endpoint: Endpoint, tap: Tap | None) -> None:
         from bench.restart.grpc import Grpc  # noqa: PLC0415 - grpcio takes long to import
         from bench.restart.held import Conversation, GrpcTalk  # noqa: PLC0415
 
-        calls = Grpc(endpoint, self.recorder)
+        calls = Grpc(endpoint, self.recorder, tapped=tap is not None)
         self._at("grpc", 40, calls.unary)
         self._long += [*[("grpc-slow", calls.slow)] * 2, *[("grpc-stream", calls.count)] * 2]
         self._lasting.append(Conversation(self.recorder, "grpc-talk", GrpcTalk(calls), 10))
@@ -141,8 +148,17 @@ async def _main(options: argparse.Namespace) -> None:
     commands = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     endpoint = Endpoint.from_text(options.endpoint, options.authority)
-    generator = Generator(endpoint, options.parts, options.factor)
+    # TLS hides the frames, so what fails then is taken for lost, whoever gave it up.
+    tap = Tap(endpoint) if "grpc" in options.parts and not options.authority else None
+    if tap is not None:
+        endpoint = await tap.open()
+    generator = Generator(endpoint, options.parts, options.factor, tap)
     await generator.run(commands)
+    if tap is not None:
+        await tap.aclose()
+        outcomes = generator.recorder.tally(ON_THE_WIRE, "all").outcomes
+        outcomes[Outcome.OK] = tap.opened - tap.lost
+        outcomes[Outcome.CUT] = tap.lost
     print(json.dumps(generator.recorder.to_dict()), flush=True)
 
 

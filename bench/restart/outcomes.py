@@ -22,8 +22,10 @@ __all__ = ["FAILURES", "Failed", "Outcome", "Recorder", "Tally", "outcome_of", "
 class Outcome(StrEnum):
     """What became of a request.
 
-    ``IDLE_CLOSED`` is the one that a careful client has to expect, in any protocol whose idle
-    connections both sides may close (RFC 9112 §9.3.1): the server had closed before the request came.
+    Two are counted apart, since no server can prevent them. ``IDLE_CLOSED`` has to be expected in
+    any protocol whose idle connections both sides may close (RFC 9112 §9.3.1): the server had closed
+    before the request came. ``GIVEN_UP`` is a call that grpcio gave up by itself; `tap` sees whether
+    everything that it did send was answered.
     """
 
     OK = "ok"
@@ -33,6 +35,7 @@ class Outcome(StrEnum):
     ERROR = "5xx"
     HANG = "hang"
     IDLE_CLOSED = "idle_closed"
+    GIVEN_UP = "given_up"
 
 
 FAILURES: Final = (Outcome.REFUSED, Outcome.RESET, Outcome.CUT, Outcome.ERROR, Outcome.HANG)

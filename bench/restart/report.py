@@ -26,7 +26,7 @@ def lines(found: Found) -> Iterator[str]:
             f"  a restart took {middle:.2f} s in the middle, {most:.2f} s at most; "
             f"{len(found.answered)} processes answered"
         )
-    outcomes = (Outcome.OK, *FAILURES, Outcome.IDLE_CLOSED)
+    outcomes = (Outcome.OK, *FAILURES, Outcome.IDLE_CLOSED, Outcome.GIVEN_UP)
     names = " ".join(f"{name:>7}" for name in outcomes)
     yield f"  {'':<11} {'requests':>8} {names} {'left':>6} {'resent':>6}"
     for kind in dict.fromkeys(kind for _, kind in found.tallies):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.restart.load import QUICK
+from bench.restart.load import ON_THE_WIRE, QUICK
 from bench.restart.outcomes import Outcome, Tally, quantile
 from bench.restart.processes import Family
 from bench.restart.subjects import ROOT, Mainstay, NotRestarted, Subject
@@ -86,8 +86,10 @@ class Found:
 
     @property
     def requests(self) -> int:
-        """All, of every phase."""
-        return sum(tally.requests for tally in self.tallies.values())
+        """All, of every phase; those that the tap has seen are counted where they were sent."""
+        return sum(
+            tally.requests for (_, kind), tally in self.tallies.items() if kind != ON_THE_WIRE
+        )
 
     @property
     def failed(self) -> int:

@@ -14,18 +14,22 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
+import grpc
 import pytest
 
 from bench.restart import http1
 from bench.restart.endpoint import Endpoint
+from bench.restart.grpc import outcome_of_call
 from bench.restart.held import Conversation
 from bench.restart.http1 import Http1, KeptConnections
 from bench.restart.http2 import GOAWAY, HEADERS, PREFACE, SETTINGS, Http2Connections, frame
+from bench.restart.http2 import RST_STREAM as RST
 from bench.restart.outcomes import Failed, Outcome, Recorder, Tally, outcome_of, quantile
 from bench.restart.pace import Load, Pace, attempt
 from bench.restart.processes import children, exists
 from bench.restart.report import last_line, lines
 from bench.restart.run import BASELINE, RESTARTS, Found
+from bench.restart.tap import Tap, Wire
 
 REPLY = b'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"pid":7}'
 
@@ -187,6 +191,72 @@ async def test_requests_are_sent_and_timed_as_if_the_server_did_not_stand_still(
     assert seconds[-1] == pytest.approx(0.95, abs=0.06)
     gaps = [later - sooner for sooner, later in pairwise(seconds[1:])]
     assert gaps == pytest.approx([0.1] * len(gaps))
+
+
+def opened(stream: int) -> bytes:
+    return frame(HEADERS, 4, stream, b"head")
+
+
+def answered(stream: int) -> bytes:
+    return frame(HEADERS, 4, stream, b"head") + frame(HEADERS, 5, stream, b"trailers")
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        (answered(1) + answered(3), 0),
+        (answered(1), 1),
+        (answered(1) + frame(RST, 0, 3, bytes(4)), 1),
+        (frame(GOAWAY, 0, 0, struct.pack(">II", 2**31 - 1, 0)) + answered(1) + answered(3), 0),
+        (frame(GOAWAY, 0, 0, struct.pack(">II", 1, 0)) + answered(1), 1),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_the_tap_sees_each_call_that_a_server_loses(said: bytes, lost: int, piece: int) -> None:
+    """A stream that was opened on the wire is answered there, in whatever pieces that comes."""
+    wire = Wire()
+    sent = PREFACE + frame(SETTINGS, 0, 0) + opened(1) + opened(3)
+    for take, data in ((wire.sent, sent), (wire.received, said)):
+        for start in range(0, len(data), piece):
+            take(data[start : start + piece])
+    assert (wire.opened, wire.lost) == (2, lost)
+
+
+def test_a_call_that_the_client_itself_has_reset_is_not_lost() -> None:
+    """It does not wait for an answer any more."""
+    wire = Wire()
+    wire.sent(PREFACE + opened(1) + frame(RST, 0, 1, bytes(4)))
+    assert (wire.opened, wire.lost) == (1, 0)
+
+
+@pytest.mark.real_loop
+async def test_the_tap_passes_on_what_is_said() -> None:
+    """Both ways, and the end of it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(PREFACE + opened(1)))
+        writer.write(answered(1))
+
+    async with serving(serve) as endpoint:
+        tap = Tap(endpoint)
+        reader, writer = await (await tap.open()).connect()
+        writer.write(PREFACE + opened(1))
+        assert await asyncio.wait_for(reader.read(), 10) == answered(1)
+        writer.close()
+        await tap.aclose()
+    assert (tap.connections, tap.opened, tap.lost) == (1, 1, 0)
+
+
+def test_grpcio_may_only_say_that_it_gave_up_where_the_tap_looks() -> None:
+    """It says the same when the server refuses a call."""
+    code = grpc.StatusCode.UNAVAILABLE
+    said = "Stream removed (GOAWAY received; Error code: 0; Debug Text: )"
+    assert outcome_of_call(code, said, tapped=True) is Outcome.GIVEN_UP
+    assert outcome_of_call(code, said, tapped=False) is Outcome.RESET
+    refused = "failed to connect: Connection refused"
+    assert outcome_of_call(code, refused, tapped=True) is Outcome.REFUSED
+    late = grpc.StatusCode.DEADLINE_EXCEEDED
+    assert outcome_of_call(late, "", tapped=True) is Outcome.HANG
 
 
 class Script:
