@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_a_start_is_known_as_it_was(tmp_path: Path) -> None:
     arguments = ["-X", "dev", "program.py", "run", "--workers", "2"]
     command, folder, environ, later = told(tmp_path, *arguments, OWN="x")
     assert command == [sys.executable, *arguments]
-    assert (folder, later) == (str(tmp_path), "/")
+    assert folder == later == str(tmp_path)
     assert isinstance(environ, dict)
     assert environ["OWN"] == "x"
     assert "LATE" not in environ
@@ -59,3 +60,33 @@ def test_the_environment_is_not_shown() -> None:
     """It may have secrets in it."""
     assert "environ" not in repr(Launch(("x",), "/", {"SECRET": "hush"}))
     assert launched() is launched()
+
+
+def test_the_folder_is_named_as_its_starter_named_it(tmp_path: Path) -> None:
+    """A release behind a link is found through the link again, wherever that points by then; a
+    name that is of another folder is not believed, and one that is gone is no reason to fail."""
+    release, link = tmp_path / "1", tmp_path / "current"
+    release.mkdir()
+    link.symlink_to("1")
+    code = "from mainstay.process.launch import start_folder; print(start_folder())"
+    for named, expected in ((link, link), (tmp_path, release), ("relative", release)):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=link,
+            env={**os.environ, "PWD": str(named)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"{expected}\n"
+    gone = ["sh", "-c", 'rmdir "$PWD" && exec "$0" "$@"', sys.executable, "-P", "-c", code]
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        gone,
+        cwd=tmp_path / "gone",
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "/\n"

@@ -17,7 +17,7 @@ from mainstay.cli.target import find_service, target_options
 from mainstay.errors import Error, UsageError
 from mainstay.net.address import Address
 from mainstay.process.host_notifier import HostNotifier
-from mainstay.process.launch import launched
+from mainstay.process.launch import launched, start_folder
 from mainstay.process.lifeline import tell_parent
 from mainstay.process.orphan import watch_supervisor
 from mainstay.service.service import Service
@@ -152,6 +152,7 @@ def command(
         if workers is not None:
             raise click.UsageError("--dev runs one process; leave --workers away")
         sys.exit(develop(target, files, flags))
+    start_folder()  # before a daemon forgets by which name it was found
     hosted = Hosted(**options)
     notifier = _begun(hosted, addresses)
     prepare()
@@ -170,27 +171,43 @@ def command(
             hosted.leave_folder()
             code = supervise(start, workers, control, notifier)
         else:
-            service = find_service(target)
-            if addresses:
-                _check_speaks(service)
-            paths = hosted.enter(service, files)
-            from mainstay.service.hosting import host  # noqa: PLC0415 - after the target's faults
-
-            code = host(
-                service.declaration, files=paths, flags=flags, target=target, notifier=notifier
-            )
+            code = _host(target, files, flags, addresses, hosted, notifier)
     except BaseException as error:
-        code = int(_code_of(error))
-        notifier.failed(str(error) or type(error).__name__, code)
-        notifier.ended(failed=True)
-        told = tell_parent(os.environ, str(error) or type(error).__name__, code)
-        # The module may have started threads before it failed.
-        watch(code)
-        if told and isinstance(error, Failure | Error):
-            # The parent says it, and once, however many children it has.
-            sys.exit(code)
+        _fail(error, notifier)
         raise
     leave(code)
+
+
+def _host(
+    target: str,
+    files: tuple[Path, ...],
+    flags: tuple[str, ...],
+    addresses: tuple[str, ...],
+    hosted: Hosted,
+    notifier: HostNotifier,
+) -> int:
+    """Run the service in this process; its exit code."""
+    service = find_service(target)
+    if addresses:
+        _check_speaks(service)
+    paths = hosted.enter(service, files)
+    from mainstay.service.hosting import host  # noqa: PLC0415 - after the target's faults
+
+    return host(service.declaration, files=paths, flags=flags, target=target, notifier=notifier)
+
+
+def _fail(error: BaseException, notifier: HostNotifier) -> None:
+    """Tell who waits for it why it does not run; ends the process if a parent says the rest."""
+    code = int(_code_of(error))
+    reason = str(error) or type(error).__name__
+    notifier.failed(reason, code)
+    notifier.ended(failed=True)
+    told = tell_parent(os.environ, reason, code)
+    # The module may have started threads before it failed.
+    watch(code)
+    if told and isinstance(error, Failure | Error):
+        # The parent says it, and once, however many children it has.
+        sys.exit(code)
 
 
 def _begun(hosted: Hosted, addresses: tuple[str, ...]) -> HostNotifier:

@@ -11,10 +11,11 @@ import functools
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["DROPPED", "SIZE", "WORKER", "Launch", "launched"]
+__all__ = ["DROPPED", "Launch", "SIZE", "WORKER", "launched", "start_folder"]
 
 WORKER: Final = "MAINSTAY_WORKER"
 """The variable that tells a worker its place, for its logs."""
@@ -53,7 +54,25 @@ class Launch:
         """As this process was started; call it before anything changes folder or environment."""
         command = (sys.executable, *sys.orig_argv[1:])
         environ = {name: value for name, value in os.environ.items() if name not in DROPPED}
-        return cls(command, os.getcwd(), environ)  # noqa: PTH109 - text, as the child gets it
+        return cls(command, start_folder(), environ)
+
+
+@functools.cache
+def start_folder() -> str:
+    """The folder that this process was started in, by the name that its starter knows it by: a
+    release behind a link is to be found through the link again. The root if it is gone.
+
+    Found once; call it before the folder or ``PWD`` changes.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109 - text, as a child gets it
+    except OSError:
+        return "/"  # what needs the folder says so
+    named = os.environ.get("PWD", "")
+    with suppress(OSError):
+        if os.path.isabs(named) and os.path.samefile(named, here):  # noqa: PTH117, PTH121 - same
+            return named
+    return here
 
 
 @functools.cache
