@@ -219,11 +219,16 @@ class Succession:
                 # Whoever wished it changed something since the successor was started.
                 child.kill(signal.SIGUSR2)
             why = f"generation {outcome.generation} serves as process {outcome.pid}"
-            child.confirm(self.outcomes)
-            child.tie()
-            _log.info("restarted in %.1f s: %s", verdict.seconds, why)
-            await self._notifier.succeeded_by(child.pid, why)
-            running.hand_over(why, running.settings.process.drain_timeout)
+            try:
+                child.confirm(self.outcomes)
+                child.tie()
+                _log.info("restarted in %.1f s: %s", verdict.seconds, why)
+                await self._notifier.succeeded_by(child.pid, why)
+            except OSError as error:  # such as a full table of descriptors: it serves all the same
+                _log.warning("the new generation serves, and was not told all of it: %s", error)
+            finally:
+                # Whatever happens from here on, there must not be two of them.
+                running.hand_over(why, running.settings.process.drain_timeout)
             return outcome
         if running.reason:
             _log.info(

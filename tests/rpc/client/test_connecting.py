@@ -159,8 +159,8 @@ async def test_goaway_finishes_what_was_taken_and_sends_the_rest_elsewhere() -> 
         assert channel.statistics().connections == 1
 
 
-async def test_a_refused_stream_is_sent_once_more() -> None:
-    """The second refusal is UNAVAILABLE (gRFC A6)."""
+async def test_a_refused_stream_is_sent_a_few_times_more() -> None:
+    """The sixth refusal is UNAVAILABLE: what was refused was not looked at (RFC 9113 §8.7)."""
     asked = []
 
     def refuse(side: Side, event: Event) -> None:
@@ -172,7 +172,7 @@ async def test_a_refused_stream_is_sent_once_more() -> None:
     async with world.channel() as channel:
         with pytest.raises(UnavailableFailure, match="REFUSED_STREAM"):
             await unary(channel)(b"x")
-    assert len(asked) == 2
+    assert len(asked) == 6
 
 
 async def test_a_connection_that_dies_fails_its_calls() -> None:

@@ -1,8 +1,8 @@
 """One call on its stream of HTTP/2: how it starts, what it collects, how it ends.
 
 A call that the server certainly did not look at is sent again, without telling anybody (gRFC A6,
-"Transparent Retries"): as often as needed while nothing of it had left, and once after the server
-refused it.
+"Transparent Retries"): as often as needed while nothing of it had left, and a few times after the
+server refused it, since a server may count a stream that has ended for a moment longer than we do.
 
 This file is in the hot path (see `bench/grpc`).
 """
@@ -32,6 +32,10 @@ _EARLY = 0.01
 """Seconds before the end of a call at which a server that cancels it means its end."""
 
 
+_MOST_REFUSALS = 5
+"""Times that a call is begun again which the server refused (RFC 9113 §8.7)."""
+
+
 class WireCall(ClientStream):
     """What all calls have in common.
 
@@ -49,7 +53,7 @@ class WireCall(ClientStream):
 
     __slots__ = (
         "_core",
-        "_refused",
+        "_refusals",
         "_timer",
         "data",
         "ended",
@@ -78,7 +82,7 @@ class WireCall(ClientStream):
         self.status = 0
         self.head: list[tuple[bytes, bytes]] = []
         self.trailers: list[tuple[bytes, bytes]] | None = None
-        self._refused = False
+        self._refusals = 0
         self._timer: Timer | None = None
 
     def begin(self) -> None:
@@ -175,8 +179,12 @@ class WireCall(ClientStream):
         """See `ClientStream`."""
         if self.over:
             return
-        if code == ErrorCode.REFUSED_STREAM and not self._refused and self.can_start_again():
-            self._refused = True
+        if (
+            code == ErrorCode.REFUSED_STREAM
+            and self._refusals < _MOST_REFUSALS
+            and self.can_start_again()
+        ):
+            self._refusals += 1
             self._again()
             return
         end = self.terms.end
