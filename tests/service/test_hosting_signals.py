@@ -103,7 +103,6 @@ def first_signals() -> Iterator[Case]:
     yield Case("", ("ready", SIGQUIT), 0, dumped=True)
     yield Case("", ("ready", SIGHUP), 0, options={"terminal": True})
     yield Case("", ("ready", "hang up"), 0, options={"terminal": True})
-    yield Case("", ("ready", SIGHUP, 0.3, SIGTERM), 0)
     yield Case("", ("ready", SIGHUP, 0.3, SIGTERM), 0, options={"nohup": True})
 
 

@@ -1,0 +1,1 @@
+"""Data access: tables, and repositories that ask them. Nobody else writes SQL."""

@@ -1,0 +1,1 @@
+"""Access: clients and their connections."""

@@ -1,0 +1,1 @@
+"""Logic: what the chat does, whoever asks. See ``api.Logic``."""
