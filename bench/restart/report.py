@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.restart.load import ON_THE_WIRE
 from bench.restart.outcomes import FAILURES, Outcome, Tally, quantile
 from bench.restart.run import BASELINE, FAILING, RESTARTS, Found
 
@@ -26,6 +27,7 @@ def lines(found: Found) -> Iterator[str]:
             f"  a restart took {middle:.2f} s in the middle, {most:.2f} s at most; "
             f"{len(found.answered)} processes answered"
         )
+    yield from _by_phase(found)
     outcomes = (Outcome.OK, *FAILURES, Outcome.IDLE_CLOSED, Outcome.GIVEN_UP)
     names = " ".join(f"{name:>7}" for name in outcomes)
     yield f"  {'':<11} {'requests':>8} {names} {'left':>6} {'resent':>6}"
@@ -57,6 +59,20 @@ def lines(found: Found) -> Iterator[str]:
         yield f"  ! {failure}"
     for broken in found.broken:
         yield f"  ! {broken}"
+
+
+def _by_phase(found: Found) -> Iterator[str]:
+    """What was lost while restarts succeeded, and what while they failed."""
+    for phase, title in ((RESTARTS, "restarts"), (FAILING, "restarts that failed")):
+        tallies = [
+            tally
+            for (each, kind), tally in found.tallies.items()
+            if each == phase and kind != ON_THE_WIRE
+        ]
+        if tallies:
+            requests = sum(tally.requests for tally in tallies)
+            failed = sum(tally.failed for tally in tallies)
+            yield f"  {title}: {failed} of {requests} requests failed"
 
 
 def _all(found: Found, kind: str) -> Tally:

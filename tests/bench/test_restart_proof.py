@@ -24,11 +24,12 @@ from bench.restart.held import Conversation
 from bench.restart.http1 import Http1, KeptConnections
 from bench.restart.http2 import GOAWAY, HEADERS, PREFACE, SETTINGS, Http2Connections, frame
 from bench.restart.http2 import RST_STREAM as RST
+from bench.restart.load import ON_THE_WIRE
 from bench.restart.outcomes import Failed, Outcome, Recorder, Tally, outcome_of, quantile
 from bench.restart.pace import Load, Pace, attempt
 from bench.restart.processes import children, exists
 from bench.restart.report import last_line, lines
-from bench.restart.run import BASELINE, RESTARTS, Found
+from bench.restart.run import BASELINE, FAILING, RESTARTS, Found
 from bench.restart.tap import Tap, Wire
 
 REPLY = b'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"pid":7}'
@@ -347,3 +348,14 @@ def test_children_are_found_as_long_as_they_live() -> None:
         assert children(child.pid) == set()
     assert child.pid not in children(os.getpid())
     assert not exists(child.pid)
+
+
+def test_what_failing_restarts_lost_is_told_apart() -> None:
+    """A request that is lost while restarts fail is not hidden among those of good restarts."""
+    found = Found("one process")
+    found.tallies[RESTARTS, "fresh"] = Tally(Counter({Outcome.OK: 5}))
+    found.tallies[FAILING, "fresh"] = Tally(Counter({Outcome.OK: 2, Outcome.RESET: 1}))
+    found.tallies[FAILING, ON_THE_WIRE] = Tally(Counter({Outcome.OK: 2}))
+    said = "\n".join(lines(found))
+    assert "restarts: 0 of 5 requests failed" in said
+    assert "restarts that failed: 1 of 3 requests failed" in said
