@@ -12,6 +12,7 @@ Times are whole milliseconds since 1970, UTC. Numbers fit into 53 bits, since br
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -100,6 +101,13 @@ class Membership(Struct, frozen=True):
     joined: bool = False
 
 
+class SignedOut(Struct, frozen=True):
+    """A session has ended: gateways part with its clients. `session` is its `session_id`."""
+
+    user: int = 0
+    session: str = ""
+
+
 class Event(Struct, frozen=True):
     """One thing that happened, at its place among all.
 
@@ -107,7 +115,7 @@ class Event(Struct, frozen=True):
     """
 
     seq: int = 0
-    what: Message | Receipt | Presence | Typing | Membership = Message()
+    what: Message | Receipt | Presence | Typing | Membership | SignedOut = Message()
 
 
 class Conversation(Struct, frozen=True):
@@ -217,7 +225,7 @@ class HistoryOf(Struct, frozen=True):
 
 
 class Since(Struct, frozen=True):
-    """A place among all events, and whose are asked for."""
+    """A place among all events, and whose are asked for. `after` -1 is the place of now."""
 
     after: int = 0
     user: int = 0
@@ -315,6 +323,11 @@ class Done(Struct, frozen=True):
     """It is done."""
 
 
+def session_id(token: str) -> str:
+    """By what a session is called where its token is not for everybody to read."""
+    return sha256(token.encode()).hexdigest()[:16]
+
+
 class Logic(Protocol):
     """The logic, in this process or behind gRPC. See the module for what it raises."""
 
@@ -328,7 +341,7 @@ class Logic(Protocol):
         ...
 
     async def sign_out(self, request: Token) -> Done:
-        """End a session. One that is unknown is no mistake."""
+        """End a session, and tell all gateways. One that is unknown is no mistake."""
         ...
 
     async def who(self, request: Token) -> Session:
@@ -402,5 +415,6 @@ class Logic(Protocol):
 
     def feed(self, request: Since) -> AsyncIterator[Events]:
         """Everything that happens after a place, as it happens; without end. Several events that
-        happened together come together; after a second without any, an empty page."""
+        happened together come together; after a second without any, an empty page. The first page
+        comes at once, with or without events: it says where the feed begins."""
         ...

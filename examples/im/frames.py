@@ -15,6 +15,19 @@ A client that does not hear `Acknowledged` in time, or loses the connection befo
 with the same client id: it is stored once. What comes after a message comes with a higher `seq`; a
 client keeps the highest it has seen, and says it in the `Hello` of its next connection, so that
 what it missed is told first. A `Said` may come twice; a client shows each `seq` once.
+
+How a gateway closes the WebSocket (on gRPC, the code is in the message of the status):
+
+====  ==============================================================================================
+1012  it stops, and has said `Reconnect`: come back after the seconds in it
+1013  it cannot answer now: come back after a while
+1008  the client says what it should not, again and again: it needs mending
+4001  nobody is signed in, or no longer: sign in
+4008  the client takes too long to read: come back at once, with the cursor
+4009  this user has too many clients already: close another one first
+====  ==============================================================================================
+
+1001, 1006 and 1011 mean that something broke on the way: come back after a while.
 """
 
 from __future__ import annotations
@@ -147,7 +160,8 @@ class Writing(Struct, tag="writing", frozen=True):
 
 
 class Joined(Struct, tag="joined", frozen=True):
-    """Somebody is a member now; with the conversation, when it is this user."""
+    """Somebody is a member now. This user is told always, with the conversation; others, while their
+    screen shows it (`Look`)."""
 
     seq: int = 0
     membership: api.Membership = api.Membership()
@@ -155,7 +169,7 @@ class Joined(Struct, tag="joined", frozen=True):
 
 
 class Left(Struct, tag="left", frozen=True):
-    """Somebody is a member no longer."""
+    """Somebody is a member no longer. Told as `Joined` is."""
 
     seq: int = 0
     membership: api.Membership = api.Membership()
