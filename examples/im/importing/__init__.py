@@ -1,1 +1,6 @@
-"""Old text by real hands: logs of IRC, exports of Slack, changelogs of Debian."""
+"""Text that people have written elsewhere, brought into the chat.
+
+Each kind of source is a module with one function, which reads files and gives `Entry` after
+`Entry`, in the order in which a room is to have them, and a `Problem` for what it cannot read.
+``loading`` stores them, ``__main__`` is the command.
+"""
