@@ -44,7 +44,10 @@ LAP: Final = 0.008
 
 
 class Lap:
-    """Takes the CPU time of its block, and counts the cyclic garbage that the block leaves."""
+    """Takes the CPU time of its block, and counts the cyclic garbage that the block leaves.
+
+    What was there before is left frozen: see `_thawed_afterwards`.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -53,10 +56,7 @@ class Lap:
 
     def __enter__(self) -> None:
         gc.collect()
-        # Somebody may have frozen what was there before, and would find it thawed.
-        self._frozen = gc.get_freeze_count() == 0
-        if self._frozen:
-            gc.freeze()
+        gc.freeze()
         gc.disable()
         self._began = time.process_time()
 
@@ -68,9 +68,21 @@ class Lap:
     ) -> None:
         self.seconds = time.process_time() - self._began
         self.garbage = gc.collect()
-        if self._frozen:
-            gc.unfreeze()
         gc.enable()
+
+
+@contextmanager
+def _thawed_afterwards() -> Iterator[None]:
+    """Thaw what laps have frozen, unless something was frozen before: it would thaw as well.
+
+    Not in each lap, since to ask takes a walk through all that is frozen.
+    """
+    frozen_before = gc.get_freeze_count() > 0
+    try:
+        yield
+    finally:
+        if not frozen_before:
+            gc.unfreeze()
 
 
 Work = Callable[[int, Lap], Awaitable[None]]
@@ -181,12 +193,13 @@ def measure(
         lap: CPU seconds for one case in one round.
     """
     cases = list(experiment.cases)
-    times = {case.name: experiment.times or _calibrate(case, new_loop, lap) for case in cases}
     samples: dict[str, list[Sample]] = {case.name: [] for case in cases}
-    for _ in range(experiment.rounds if rounds is None else rounds):
-        for case in cases:
-            samples[case.name].append(case.sample(times[case.name], new_loop))
-        cases.append(cases.pop(0))
+    with _thawed_afterwards():
+        times = {case.name: experiment.times or _calibrate(case, new_loop, lap) for case in cases}
+        for _ in range(experiment.rounds if rounds is None else rounds):
+            for case in cases:
+                samples[case.name].append(case.sample(times[case.name], new_loop))
+            cases.append(cases.pop(0))
     return {name: _figures(samples[name], times[name]) for name in times}
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import math
 import re
+from collections.abc import Iterator
 
 import pytest
 import uvloop
@@ -14,10 +15,13 @@ from bench.harness import Case, Experiment, Figures, Sample, measure, seconds, s
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_heap() -> None:
-    """Hide from the collector what earlier tests have left in caches; see tests/conftest.py."""
+def small_heap() -> Iterator[None]:
+    """Hide from the collector what earlier tests have left in caches; see tests/conftest.py. A
+    hundred thousand routes would be looked through in every later test."""
     gc.collect()
     gc.freeze()
+    yield
+    routes.router.cache_clear()
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.key)
@@ -29,8 +33,6 @@ def test_every_experiment_runs(experiment: Experiment) -> None:
     assert list(figures) == [case.name for case in experiment.cases]
     assert all(each.least > 0 for each in figures.values())
     assert len(list(table(tiny, figures))) >= 2 + len(figures)
-    # A hundred thousand routes would be looked through by the collector in every later test.
-    routes.router.cache_clear()
 
 
 def test_the_last_line_is_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
