@@ -1,1 +1,1 @@
-"""A guestbook that speaks HTTP: one of everything, and the demo."""
+"""A guestbook that speaks HTTP: one of everything."""

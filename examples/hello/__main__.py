@@ -1,6 +1,4 @@
-"""Run the demo: ``make demo``, or ``python -m examples.hello``; ``PORT=8001 make demo`` for another
-port.
-"""
+"""Run the guestbook: ``python -m examples.hello``; ``PORT=8001`` before it for another port."""
 
 from __future__ import annotations
 
@@ -52,6 +50,6 @@ def is_free(port: str) -> bool:
 if __name__ == "__main__":
     port = os.environ.get("PORT", "8000")
     if not is_free(port):
-        sys.exit(f"port {port} is taken; choose another one: PORT=8001 make demo")
+        sys.exit(f"port {port} is taken; choose another one by PORT=8001 before the command")
     print(WELCOME.format(port=port), flush=True)
     sys.exit(service.run(flags=[f'mainstay.http.listen=["tcp://127.0.0.1:{port}"]']))

@@ -1,4 +1,4 @@
-"""The service of the demo: JSON, validation, events, a WebSocket, slow work, a resource, a job."""
+"""The service: JSON, validation, events, a WebSocket, slow work, a resource, a job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Config:
-    """What can be set: in ``hello.toml``, or as ``HELLO__GREETING=Moin make demo``.
+    """What can be set: in ``hello.toml``, or as ``HELLO__GREETING=Moin`` in the environment.
 
     Attributes:
         greeting: the word to greet with.

@@ -1,4 +1,4 @@
-"""Facts about the demo: it does over HTTP what its welcome says."""
+"""Facts about the guestbook: it does over HTTP what its welcome says."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from websockets.sync.client import connect
 ROOT = Path(__file__).parents[2]
 
 
-class Demo:
-    """The demo in a process of its own."""
+class Hello:
+    """The guestbook in a process of its own."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
@@ -54,8 +54,8 @@ class Demo:
 
 
 @contextmanager
-def demo(**environment: str) -> Iterator[Demo]:
-    """The demo, running on a free port; killed at the end if it still does."""
+def hello(**environment: str) -> Iterator[Hello]:
+    """The guestbook, running on a free port; killed at the end if it still does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -73,7 +73,7 @@ def demo(**environment: str) -> Iterator[Demo]:
         text=True,
         start_new_session=True,  # no terminal, whoever runs the tests
     )
-    running = Demo(process, port)
+    running = Hello(process, port)
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -88,7 +88,7 @@ def demo(**environment: str) -> Iterator[Demo]:
 
 def test_it_greets_and_validates_and_keeps_guests() -> None:
     """A route, its configuration, a refused and an accepted body, a page, one that is missing."""
-    with demo(HELLO__GREETING="Moin") as running:
+    with hello(HELLO__GREETING="Moin") as running:
         assert running.ask("GET", "/hello/Ada") == (200, {"message": "Moin, Ada!"})
         assert running.ask("GET", "/hello/Ada?shout=yes") == (200, {"message": "MOIN, ADA!"})
         status, problem = running.ask("POST", "/guests", {"name": "", "stars": 9})
@@ -103,7 +103,7 @@ def test_it_greets_and_validates_and_keeps_guests() -> None:
 
 def test_it_describes_itself_and_answers_operators() -> None:
     """The page, the description with every documented route, the probes, the metrics."""
-    with demo() as running:
+    with hello() as running:
         assert running.ask("GET", "/docs")[0] == 200
         _, document = running.ask("GET", "/openapi.json")
         paths = {"/hello/{name}", "/guests", "/guests/{id}", "/feed", "/work"}
@@ -114,7 +114,7 @@ def test_it_describes_itself_and_answers_operators() -> None:
 
 def test_the_feed_tells_of_guests_as_they_sign() -> None:
     """A browser that comes back with the last id gets what it has missed, and then what is new."""
-    with demo() as running:
+    with hello() as running:
         for name in ("Ada", "Grace"):
             running.ask("POST", "/guests", {"name": name})
         connection = HTTPConnection("127.0.0.1", running.port, timeout=20)
@@ -129,7 +129,7 @@ def test_the_feed_tells_of_guests_as_they_sign() -> None:
 
 def test_the_conversation_comes_back() -> None:
     """The service speaks first, over a WebSocket."""
-    with demo() as running, connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
+    with hello() as running, connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
         assert client.recv(20) == "Hello! Say something."
         client.send("hi")
         assert client.recv(20) == "you said: hi"
@@ -137,7 +137,7 @@ def test_the_conversation_comes_back() -> None:
 
 def test_the_deadline_of_the_caller_stops_the_work() -> None:
     """It is answered 504 as soon as its time is over, and what is no number 422."""
-    with demo() as running:
+    with hello() as running:
         assert running.ask("GET", "/work?seconds=0.1")[0] == 200
         status, problem = running.ask("GET", "/work?seconds=50", **{"x-request-timeout": "0.2"})
         assert (status, problem["reason"]) == (504, "DEADLINE_EXCEEDED")
@@ -146,7 +146,7 @@ def test_the_deadline_of_the_caller_stops_the_work() -> None:
 
 def test_ctrl_c_finishes_the_call_under_way() -> None:
     """The slow call is answered, the conversation is ended; the exit code is 0."""
-    with demo() as running:
+    with hello() as running:
         answers: list[tuple[int, Any]] = []
         with connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
             client.recv(20)
@@ -177,14 +177,14 @@ def test_a_port_that_is_taken_is_said_before_anything_else() -> None:
             timeout=60,
             check=False,
         )
-    said = f"port {port} is taken; choose another one: PORT=8001 make demo\n"
+    said = f"port {port} is taken; choose another one by PORT=8001 before the command\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_every_line_of_the_welcome_works_as_it_is_typed() -> None:
     """What a newcomer copies is answered, or refused where the welcome says so."""
-    with demo() as running:
+    with hello() as running:
         lines = re.findall(r"^    (curl .*)$", running.welcome, re.MULTILINE)
         assert len(lines) == 6
         for typed in lines:
