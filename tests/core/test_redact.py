@@ -10,7 +10,8 @@ from mainstay.core.redact import CREDENTIAL_WORDS, hide_in_urls, is_credential
 
 
 @pytest.mark.parametrize(
-    "name", [*CREDENTIAL_WORDS, "dbpassword", "accessToken", "X-Api-Key", "aws.secret.access.key"]
+    "name",
+    [*sorted(CREDENTIAL_WORDS), "dbpassword", "accessToken", "X-Api-Key", "aws.secret.access.key"],
 )
 def test_a_name_with_a_credential_word_names_a_secret(name: str) -> None:
     """In any usual spelling."""

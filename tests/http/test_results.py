@@ -67,7 +67,7 @@ async def body_of(response: Response) -> bytes:
         ("grün", "grün".encode(), "text/plain; charset=utf-8"),
         (b"\0", b"\0", "application/octet-stream"),
         (bytearray(b"ab"), b"ab", "application/octet-stream"),
-        (memoryview(b"ab"), b"ab", "application/octet-stream"),
+        pytest.param(memoryview(b"ab"), b"ab", "application/octet-stream", id="memoryview"),
     ],
     ids=str,
 )

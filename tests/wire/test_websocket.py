@@ -226,7 +226,11 @@ def test_bad_text_before_a_goodbye_is_what_counts() -> None:
     assert (closed.code, closed.clean) == (1007, False)
 
 
-@pytest.mark.parametrize("before", [b"", frame(1, b"half")[:3], frame(1, b"x", fin=False)])
+@pytest.mark.parametrize(
+    "before",
+    [b"", frame(1, b"half")[:3], frame(1, b"x", fin=False)],
+    ids=["nothing", "half a frame", "half a message"],
+)
 def test_an_end_without_a_goodbye_is_told_apart(before: bytes) -> None:
     """1006, which no peer can send."""
     parts = [before] if before else []
