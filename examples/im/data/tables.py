@@ -15,6 +15,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
+def _name(length: int) -> String:
+    """Names are compared by their code points, so that the index finds beginnings of them."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 class Table(DeclarativeBase):
     """Of all tables."""
 
@@ -36,7 +41,7 @@ class User(Table):
     __tablename__ = "user_account"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
-    name: Mapped[str] = mapped_column(String(60), unique=True)
+    name: Mapped[str] = mapped_column(_name(60), unique=True)
     display: Mapped[str] = mapped_column(String(80))
     password: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[int]
@@ -67,7 +72,7 @@ class Conversation(Table):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
     kind: Mapped[str] = mapped_column(String(10))
-    name: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(_name(80))
     title: Mapped[str] = mapped_column(String(120))
     last_number: Mapped[int] = mapped_column(default=0)
     last_seq: Mapped[int] = mapped_column(default=0)
@@ -104,7 +109,8 @@ class Message(Table):
 
     __table_args__ = (
         Index("message_by_number", "conversation_id", "number", unique=True),
-        Index("message_by_client_id", "sender_id", "client_id", unique=True),
+        # The client id first: many of them are looked for at once, as a plain list.
+        Index("message_by_client_id", "client_id", "sender_id", unique=True),
     )
 
 

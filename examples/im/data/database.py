@@ -1,0 +1,263 @@
+"""The database: where it is, how it is asked, and who writes when.
+
+A change or a question is a plain function of a SQLAlchemy `Connection`, run in one transaction by
+`Database.write` and `Database.read`. So a transaction is one piece of code without a pause in it,
+and how it gets to the database is decided here, once:
+
+- PostgreSQL is asked by an asyncio engine.
+- SQLite is a library that blocks, so its transactions run in threads. One hop to a thread for a
+  whole transaction costs a third of what a hop for every statement does.
+
+Of SQLite's writers only one can write at a time, and the others would look again after sleeps that
+grow: whoever comes back at once wins for ever. So writers queue for a lock of the kernel on a file
+beside the database, whose waiters are woken when it is free, and each begins with BEGIN IMMEDIATE,
+so that what it reads is still true when it writes. Commits wait for the disk (synchronous=FULL).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from asyncio import get_running_loop
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Concatenate, ParamSpec, Protocol, TypeVar
+
+from msgspec import Meta, Struct
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from examples.im.data import schema
+from mainstay.errors import BrokenError, ConfigError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PATIENCE = 30.0
+"""Seconds to wait for a connection, and on SQLite for a lock that a foreign program holds."""
+
+
+class DatabaseSettings(Struct, frozen=True):
+    """Where the data is.
+
+    Attributes:
+        url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+        connections: to read with, at most.
+    """
+
+    url: str = "sqlite:///.im/chat.db"
+    connections: Annotated[int, Meta(ge=1)] = 4
+
+
+class Database:
+    """Runs transactions. To be closed with `aclose`.
+
+    Raises: ConfigError for a URL of something else.
+    """
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        url = _checked(settings.url)
+        self._transactions: _Transactions = (
+            _Sqlite(url, settings.connections)
+            if url.get_backend_name() == "sqlite"
+            else _Asynchronous(url, settings.connections)
+        )
+        self._url = url
+        self._heard: list[Callable[[], None]] = []
+        self.commits = 0
+
+    def __repr__(self) -> str:
+        return f"<Database {self._url.render_as_string()}, {self.commits} commits>"
+
+    async def create(self) -> None:
+        """Make the tables that are missing. Several processes may do it at once."""
+        await self.write(schema.create)
+
+    async def read(
+        self, question: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """The answer to a question that changes nothing.
+
+        Raises: BrokenError when the database does not answer, and what `question` raises.
+        """
+        with _telling():
+            return await self._transactions.read(lambda db: question(db, *args, **kwargs))
+
+    async def write(
+        self, change: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Make a change; it is on the disk when this returns. What raises has changed nothing.
+
+        On SQLite a caller who is cancelled leaves, and the change is made to its end.
+
+        Raises: BrokenError when the database does not answer, which leaves open whether the change
+        was made; and what `change` raises.
+        """
+        with _telling():
+            result = await self._transactions.write(lambda db: change(db, *args, **kwargs))
+        self.commits += 1
+        for heard in self._heard:
+            heard()
+        return result
+
+    def on_commit(self, heard: Callable[[], None]) -> None:
+        """Call `heard` after each change that this process has made. It must not wait or raise."""
+        self._heard.append(heard)
+
+    async def ping(self) -> None:
+        """Raises: BrokenError when the database does not answer."""
+        await self.read(lambda db: db.execute(text("SELECT 1")).one())
+
+    async def aclose(self) -> None:
+        """Close all connections; what is under way is waited for."""
+        await self._transactions.aclose()
+
+
+class _Transactions(Protocol):
+    """One way to the database."""
+
+    def read(self, question: Callable[[Connection], R]) -> Awaitable[R]: ...
+
+    def write(self, change: Callable[[Connection], R]) -> Awaitable[R]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class _Asynchronous:
+    """A database with a driver for asyncio."""
+
+    def __init__(self, url: URL, connections: int) -> None:
+        # One connection more, for the writer. Changes of one kind differ in their counts of
+        # parameters, so there are more statements than the driver would keep prepared.
+        self._engine = create_async_engine(
+            url,
+            pool_size=connections + 1,
+            max_overflow=0,
+            pool_timeout=_PATIENCE,
+            connect_args={"prepared_statement_cache_size": 500},
+        )
+
+    async def read(self, question: Callable[[Connection], R]) -> R:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(question)
+
+    async def write(self, change: Callable[[Connection], R]) -> R:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(change)
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+
+class _Sqlite:
+    """A file of SQLite, in threads: some that read, one that writes."""
+
+    def __init__(self, url: URL, connections: int) -> None:
+        file = Path(url.database or "")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._reading = _sqlite_engine(url, connections, "BEGIN")
+        self._writing = _sqlite_engine(url, 1, "BEGIN IMMEDIATE")
+        self._readers = ThreadPoolExecutor(connections, "reader")
+        self._writer = ThreadPoolExecutor(1, "writer")
+
+    def read(self, question: Callable[[Connection], R]) -> Awaitable[R]:
+        return get_running_loop().run_in_executor(self._readers, self._read, question)
+
+    def write(self, change: Callable[[Connection], R]) -> Awaitable[R]:
+        return get_running_loop().run_in_executor(self._writer, self._write, change)
+
+    def _read(self, question: Callable[[Connection], R]) -> R:
+        with self._reading.connect() as connection:
+            return question(connection)
+
+    def _write(self, change: Callable[[Connection], R]) -> R:
+        with self._turn(), self._writing.begin() as connection:
+            return change(connection)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only writer among all processes. The kernel frees the lock of one that dies."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    async def aclose(self) -> None:
+        await get_running_loop().run_in_executor(None, self._close)
+
+    def _close(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()
+        os.close(self._lock)
+
+
+def _sqlite_engine(url: URL, connections: int, begin: str) -> Engine:
+    """An engine whose transactions begin with `begin`, and not when the driver thinks it is time."""
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"timeout": _PATIENCE, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-16000")  # KiB, up to
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _checked(given: str) -> URL:
+    """The URL, with the driver that we use."""
+    try:
+        url = make_url(given)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"the URL of the database cannot be read; write sqlite:///FILE: {error}"
+        ) from error
+    match url.get_backend_name():
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url.set(drivername="sqlite")
+        case "postgresql":
+            return url.set(drivername="postgresql+asyncpg")
+        case other:
+            raise ConfigError(
+                f"the database is to be a file of SQLite or a PostgreSQL, not {other}; "
+                "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+            )
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say it in our words when the database cannot be reached."""
+    try:
+        yield
+    except (OSError, PoolTimeout, OperationalError, InterfaceError) as error:
+        raise BrokenError(f"the database does not answer: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise BrokenError(f"the database has left: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,81 @@
+"""What was said: pages of a conversation, and what a user has missed.
+
+Pages are found by the number after which they begin, in the index, and not by counting rows: the
+last page costs what the first does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from examples.im import api
+from examples.im.data.database import Database
+from examples.im.data.log import MESSAGE
+from examples.im.data.tables import Member, Message, User
+
+_OF_CONVERSATION = (
+    select(*MESSAGE)
+    .join(User, User.id == Message.sender_id)
+    .where(Message.conversation_id == bindparam("conversation"))
+    .limit(bindparam("limit"))
+)
+NEWEST = _OF_CONVERSATION.order_by(Message.number.desc())
+"""A page before the end."""
+
+BEFORE = NEWEST.where(Message.number < bindparam("before"))
+"""A page before a number."""
+
+AFTER = _OF_CONVERSATION.where(Message.number > bindparam("after")).order_by(Message.number)
+"""A page after a number."""
+
+_MISSED = (
+    select(*MESSAGE)
+    .join(User, User.id == Message.sender_id)
+    .join(Member, Member.conversation_id == Message.conversation_id)
+    .where(Member.user_id == bindparam("user"), Message.seq > bindparam("after"))
+    .order_by(Message.seq)
+    .limit(bindparam("limit"))
+)
+
+
+class Messages:
+    """The repository of messages. It is the `Writer` that adds to them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, of: api.HistoryOf) -> api.Messages:
+        """A page, in order of numbers; whether the user may read it is for the caller to know.
+
+        With neither `before` nor `after` it is the newest page.
+        """
+        return await self._database.read(_page, of)
+
+    async def missed(self, since: api.Since) -> api.Messages:
+        """What was said after a place in the conversations of which the user is a member now."""
+        found = {"user": since.user, "after": since.after}
+        return await self._database.read(
+            lambda db: _some(db, _MISSED, found, min(since.limit, 10 * api.PAGE_LIMIT))
+        )
+
+
+def _page(db: Connection, of: api.HistoryOf) -> api.Messages:
+    limit = max(1, min(of.limit, api.PAGE_LIMIT))
+    conversation = {"conversation": of.conversation}
+    if of.before:
+        page = _some(db, BEFORE, conversation | {"before": of.before}, limit)
+    elif of.after:
+        return _some(db, AFTER, conversation | {"after": of.after}, limit)
+    else:
+        page = _some(db, NEWEST, conversation, limit)
+    return api.Messages(page.items[::-1], page.more)
+
+
+def _some(
+    db: Connection, question: Select[*tuple[Any, ...]], found: dict[str, int], limit: int
+) -> api.Messages:
+    """Up to `limit` messages; one more is looked for, to know whether there are more."""
+    rows = db.execute(question, found | {"limit": limit + 1}).all()
+    return api.Messages([api.Message(*row) for row in rows[:limit]], len(rows) > limit)

@@ -1,0 +1,292 @@
+"""The group commit: what many users say at once is stored in one transaction.
+
+A commit waits for the disk, and costs as much for a hundred messages as for one. So whoever has
+something to store leaves it here; while one transaction runs, the next one's worth gathers. Each
+caller is answered when theirs is on the disk, and not before.
+
+In a transaction, one after the other: messages get the places and numbers that follow those before,
+marks grow, and what a mark or a signal tells takes its place among the messages.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future, Task, get_running_loop
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from examples.im import api
+from examples.im.data import log
+from examples.im.data.conversations import TELLING
+from examples.im.data.database import Database
+from examples.im.data.tables import Conversation, Member, Message
+from mainstay.errors import BrokenError, ClosedError, NotFound, Overloaded, PermissionDenied
+
+Entry = api.Post | api.Mark | log.Told
+"""What can be left to be stored."""
+
+Outcome = api.Posted | Exception | None
+"""What became of it: where a message is, why it was refused, or that it is done."""
+
+TOGETHER = 256
+"""Entries of one transaction, at most: the last one of them waits for all."""
+
+WAITING = 20_000
+"""Entries that may wait; more are refused."""
+
+
+class Writer:
+    """Gathers and stores. To be closed with `aclose`, which stores what has been left.
+
+    Args:
+        database: where to.
+        clock: the time, in milliseconds since 1970.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: deque[tuple[Entry, Future[Outcome]]] = deque()
+        self._task: Task[None] | None = None
+        self._closed = False
+        self.transactions = 0
+        self.entries = 0
+
+    def __repr__(self) -> str:
+        return f"<Writer {self.entries} in {self.transactions} transactions>"
+
+    async def post(self, post: api.Post) -> api.Posted:
+        """Store a message; one that is stored already is answered as it was then.
+
+        Who says something has read what was said before: their own marks move along, untold.
+
+        Raises: NotFound; PermissionDenied for who is no member; and as `mark`.
+        """
+        posted = await self._store(post)
+        assert posted is not None
+        return posted
+
+    async def mark(self, mark: api.Mark) -> None:
+        """Move marks forward, not beyond what there is, and tell it if few enough are there to hear.
+
+        Raises: NotFound; PermissionDenied for who is no member; Overloaded when too many wait;
+        BrokenError when the database does not answer, and nobody knows whether it was done.
+        """
+        await self._store(mark)
+
+    async def tell(self, what: log.Told) -> None:
+        """Tell an event. Raises: as `mark`, of those the last two."""
+        await self._store(what)
+
+    async def aclose(self) -> None:
+        """Store what has been left, and take no more."""
+        self._closed = True
+        if self._task is not None:
+            await self._task
+
+    async def _store(self, entry: Entry) -> api.Posted | None:
+        if self._closed:
+            raise ClosedError("the writer is closed; post elsewhere")
+        if len(self._waiting) >= WAITING:
+            raise Overloaded("too much waits to be stored; try again")
+        loop = get_running_loop()
+        outcome: Future[Outcome] = loop.create_future()
+        self._waiting.append((entry, outcome))
+        if self._task is None:
+            self._task = loop.create_task(self._work())
+        found = await outcome
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _work(self) -> None:
+        """One transaction after the other, until nothing waits."""
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+                outcomes = await self._transaction([entry for entry, _ in batch])
+                for (_, waiting), outcome in zip(batch, outcomes, strict=True):
+                    if not waiting.done():  # who asked may have left
+                        waiting.set_result(outcome)
+        finally:
+            self._task = None
+
+    async def _transaction(self, entries: list[Entry]) -> Sequence[Outcome]:
+        """Store some; one that the database cannot take does not keep the others out."""
+        try:
+            outcomes = await self._database.write(store, entries, self._clock())
+        except BrokenError as error:
+            return [error] * len(entries)
+        except Exception as error:
+            if len(entries) == 1:
+                return [error]
+            return [outcome for each in entries for outcome in await self._transaction([each])]
+        self.transactions += 1
+        self.entries += len(entries)
+        return outcomes
+
+
+def store(db: Connection, entries: Sequence[Entry], now: int) -> list[Outcome]:
+    """Store entries in their order, and say what became of each."""
+    batch = _Batch(log.take(db, len(entries)), now)
+    batch.look(db, [each for each in entries if isinstance(each, api.Post | api.Mark)])
+    outcomes = [batch.enter(each) for each in entries]
+    batch.write(db)
+    return outcomes
+
+
+class _Key(NamedTuple):
+    """A user in a conversation."""
+
+    conversation: int
+    user: int
+
+
+@dataclass(slots=True)
+class _Room:
+    """A conversation in the course of a transaction."""
+
+    number: int
+    members: int
+    seq: int = 0
+
+
+_STANDINGS = select(
+    Member.conversation_id,
+    Member.user_id,
+    Member.delivered,
+    Member.read,
+).where(
+    Member.conversation_id.in_(bindparam("conversations", expanding=True)),
+    Member.user_id.in_(bindparam("users", expanding=True)),
+)
+_ROOMS = select(Conversation.id, Conversation.last_number, Conversation.member_count).where(
+    Conversation.id.in_(bindparam("conversations", expanding=True))
+)
+_STORED = select(
+    Message.sender_id,
+    Message.client_id,
+    Message.conversation_id,
+    Message.number,
+    Message.seq,
+    Message.at,
+).where(Message.client_id.in_(bindparam("client_ids", expanding=True)))
+_NUMBER = (
+    update(Conversation)
+    .where(Conversation.id == bindparam("conversation"))
+    .values(last_number=bindparam("number"), last_seq=bindparam("seq"))
+)
+_MARK = (
+    update(Member)
+    .where(Member.conversation_id == bindparam("conversation"), Member.user_id == bindparam("user"))
+    .values(delivered=bindparam("now_delivered"), read=bindparam("now_read"))
+)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A transaction: what it has looked up, and what it is going to write."""
+
+    place: int
+    now: int
+    rooms: dict[int, _Room] = field(default_factory=dict)
+    marks: dict[_Key, tuple[int, int]] = field(default_factory=dict)
+    stored: dict[tuple[int, str], api.Posted] = field(default_factory=dict)
+    moved: set[_Key] = field(default_factory=set)
+    messages: list[dict[str, object]] = field(default_factory=list)
+    told: list[tuple[int, log.Told]] = field(default_factory=list)
+
+    def look(self, db: Connection, entries: Collection[api.Post | api.Mark]) -> None:
+        """Learn all that the entries are about."""
+        if not entries:
+            return
+        conversations = list({each.conversation for each in entries})
+        users = list({each.user for each in entries})
+        for conversation, number, members in db.execute(_ROOMS, {"conversations": conversations}):
+            self.rooms[conversation] = _Room(number, members)
+        found = {"conversations": conversations, "users": users}
+        for conversation, user, delivered, read in db.execute(_STANDINGS, found):
+            self.marks[_Key(conversation, user)] = (delivered, read)
+        client_ids = list({each.client_id for each in entries if isinstance(each, api.Post)})
+        if client_ids:
+            for user, client_id, *where in db.execute(_STORED, {"client_ids": client_ids}):
+                self.stored[user, client_id] = api.Posted(client_id, *where)
+
+    def enter(self, entry: Entry) -> Outcome:
+        """Decide what becomes of an entry."""
+        match entry:
+            case api.Post():
+                return self.stored.get((entry.user, entry.client_id)) or self._post(entry)
+            case api.Mark():
+                return self._mark(entry)
+            case _:
+                self._tell(entry)
+                return None
+
+    def write(self, db: Connection) -> None:
+        """Write what was decided."""
+        if self.messages:
+            db.execute(insert(Message), self.messages)
+            numbers = [
+                {"conversation": conversation, "number": room.number, "seq": room.seq}
+                for conversation, room in self.rooms.items()
+                if room.seq
+            ]
+            db.execute(_NUMBER, numbers)
+        if self.moved:
+            marks = [(*key, *self.marks[key]) for key in self.moved]
+            names = ("conversation", "user", "now_delivered", "now_read")
+            db.execute(_MARK, [dict(zip(names, mark, strict=True)) for mark in marks])
+        log.tell(db, self.told, self.now)
+
+    def _post(self, post: api.Post) -> api.Posted | Exception:
+        key = _Key(post.conversation, post.user)
+        if key not in self.marks:
+            return self._stranger(key)
+        room = self.rooms[post.conversation]
+        room.number, room.seq = room.number + 1, self._next()
+        self.messages.append(
+            {
+                "seq": room.seq,
+                "conversation_id": post.conversation,
+                "number": room.number,
+                "sender_id": post.user,
+                "client_id": post.client_id,
+                "text": post.text,
+                "at": self.now,
+            }
+        )
+        posted = api.Posted(post.client_id, post.conversation, room.number, room.seq, self.now)
+        self.stored[post.user, post.client_id] = posted
+        self.marks[key] = (room.number, room.number)
+        self.moved.add(key)
+        return posted
+
+    def _mark(self, mark: api.Mark) -> Exception | None:
+        key = _Key(mark.conversation, mark.user)
+        if key not in self.marks:
+            return self._stranger(key)
+        room, (delivered, read) = self.rooms[mark.conversation], self.marks[key]
+        read = max(read, min(mark.read, room.number))
+        delivered = max(delivered, read, min(mark.delivered, room.number))
+        if self.marks[key] != (delivered, read):
+            self.marks[key] = (delivered, read)
+            self.moved.add(key)
+            if room.members <= TELLING:
+                self._tell(api.Receipt(*key, delivered, read))
+        return None
+
+    def _tell(self, what: log.Told) -> None:
+        self.told.append((self._next(), what))
+
+    def _next(self) -> int:
+        self.place += 1
+        return self.place - 1
+
+    def _stranger(self, key: _Key) -> Exception:
+        if key.conversation in self.rooms:
+            return PermissionDenied("who is no member cannot talk here; join first")
+        return NotFound(f"there is no conversation {key.conversation}")
