@@ -1,0 +1,119 @@
+/** Loads pages of messages into the windows of the store. One page of a conversation at a time. */
+
+import { get } from "./http.js";
+import { notice } from "./dom.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+const PAGE = 50;
+const PAGE_LIMIT = 200;
+
+/** Milliseconds after which a gap is no longer a matter of two frames in the other order. */
+const PATIENCE = 1000;
+
+export class History {
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+    /** @type {Map<number, Promise<void>>} */
+    this.loading = new Map();
+    store.on("gap", (id) => setTimeout(() => this.#fill(id), PATIENCE));
+  }
+
+  /** @param {number} id @param {Record<string, number>} where @returns {Promise<import("./types.js").Message[]>} */
+  async #page(id, where) {
+    return (await get(`/api/conversations/${id}/messages`, { limit: PAGE, ...where })).items;
+  }
+
+  /**
+   * Run one load of a conversation; while one runs, others are not needed, or come again.
+   *
+   * @param {number} id
+   * @param {() => Promise<void>} load
+   * @returns {Promise<void>}
+   */
+  #once(id, load) {
+    const running = this.loading.get(id);
+    if (running) return running;
+    const started = load()
+      .catch(notice)
+      .finally(() => {
+        this.loading.delete(id);
+        this.store.tell("timeline", id);
+      });
+    this.loading.set(id, started);
+    return started;
+  }
+
+  /** @param {number} id @param {() => Promise<void>} load whatever runs: this one after it */
+  async #after(id, load) {
+    while (this.loading.has(id)) await this.loading.get(id);
+    await this.#once(id, load);
+  }
+
+  /** The newest messages, and at least those after `unread` messages. @param {number} id @param {number} [unread] */
+  newest(id, unread = 0) {
+    return this.#after(id, async () => {
+      const timeline = this.store.timeline(id);
+      timeline.replace(await this.#page(id, { limit: Math.min(PAGE_LIMIT, Math.max(PAGE, unread + 10)) }));
+      while (!timeline.follows && (await this.#newer(id)));
+    });
+  }
+
+  /** The messages around a number. @param {number} id @param {number} number */
+  around(id, number) {
+    return this.#after(id, async () => {
+      this.store.timeline(id).replace(await this.#page(id, { before: number + PAGE / 2 }));
+    });
+  }
+
+  /** @param {number} id */
+  older(id) {
+    const timeline = this.store.timeline(id);
+    if (!timeline.loaded || timeline.complete || this.loading.has(id)) return Promise.resolve();
+    return this.#once(id, async () => {
+      timeline.prepend(await this.#page(id, { before: timeline.first }));
+      timeline.trim("first");
+    });
+  }
+
+  /** @param {number} id */
+  newer(id) {
+    const timeline = this.store.timeline(id);
+    if (!timeline.loaded || timeline.follows || this.loading.has(id)) return Promise.resolve();
+    return this.#once(id, async () => {
+      await this.#newer(id);
+      timeline.trim("last");
+    });
+  }
+
+  /** @param {number} id @returns {Promise<boolean>} whether there was something */
+  async #newer(id) {
+    const timeline = this.store.timeline(id);
+    const page = await this.#page(id, { after: timeline.last });
+    timeline.append(page);
+    return page.length > 0;
+  }
+
+  /**
+   * The connection is back and not everything is told: the windows that followed may lack something.
+   * That on the screen is completed, or begun anew when too much was said; the others are forgotten.
+   */
+  catchUp() {
+    const { open, timelines } = this.store;
+    for (const id of timelines.keys()) if (id !== open) timelines.delete(id);
+    const timeline = timelines.get(open);
+    if (!timeline?.loaded || timeline.follows) return;
+    if (timeline.newest - timeline.last > PAGE_LIMIT) void this.newest(open);
+    else void this.#fill(open);
+  }
+
+  /** @param {number} id */
+  #fill(id) {
+    const timeline = this.store.timelines.get(id);
+    if (!timeline?.loaded || (timeline.follows && !timeline.ahead.size)) return;
+    void this.#after(id, async () => {
+      while ((!timeline.follows || timeline.ahead.size) && (await this.#newer(id)));
+    });
+  }
+}

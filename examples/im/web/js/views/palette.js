@@ -1,0 +1,183 @@
+/** One place to go anywhere from: conversations, messages, rooms to join, people to write to. */
+
+import { el, find, icon, notice } from "../dom.js";
+import { joined, messages, people, rooms } from "./finders.js";
+
+/** @typedef {import("./finders.js").Group} Group */
+/** @typedef {import("./finders.js").Hit} Hit */
+
+/** Milliseconds after a key before the server is asked. */
+const PAUSE = 160;
+
+const LABELS = {
+  all: "Search messages, or jump to a room or a person",
+  messages: "Words to find in messages",
+  rooms: "Name of a room, to join or to create",
+  people: "Name of a person to write to",
+};
+
+export class Palette {
+  /** @param {import("../app.js").App} app */
+  constructor(app) {
+    this.app = app;
+    this.dialog = find("#palette");
+    this.input = find("input[role=combobox]", this.dialog);
+    this.list = find(".found", this.dialog);
+    this.here = find(".here", this.dialog);
+    this.scope = "all";
+    this.conversation = 0;
+    /** @type {Hit[]} */
+    this.hits = [];
+    this.chosen = 0;
+    this.timer = 0;
+    this.asking = new AbortController();
+    find(".field", this.dialog).prepend(icon("search"));
+    const close = find(".field button", this.dialog);
+    close.append(icon("close"));
+    close.addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("click", (/** @type {Event} */ event) => event.target === this.dialog && this.dialog.close());
+    this.dialog.addEventListener("close", () => this.asking.abort());
+    this.input.addEventListener("input", () => this.#later());
+    this.dialog.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#key(event));
+    find("input", this.here).addEventListener("change", () => void this.#ask());
+    for (const button of this.#scopes()) button.addEventListener("click", () => this.#turn(button.dataset.scope ?? "all"));
+  }
+
+  /** @returns {HTMLElement[]} */
+  #scopes() {
+    return [...this.dialog.querySelectorAll("[data-scope]")];
+  }
+
+  /**
+   * Open it.
+   *
+   * @param {string} scope
+   * @param {number} [conversation] search in this one only
+   */
+  show(scope, conversation = 0) {
+    const { store } = this.app;
+    const near = conversation || store.open;
+    this.conversation = near;
+    this.here.hidden = !near;
+    find("input", this.here).checked = conversation > 0;
+    find("span", this.here).textContent = `only in ${store.conversations.get(near)?.title ?? ""}`;
+    if (!this.dialog.open) this.dialog.showModal();
+    this.input.select();
+    this.#turn(scope);
+  }
+
+  /** @param {string} scope */
+  #turn(scope) {
+    this.scope = scope;
+    for (const button of this.#scopes()) button.setAttribute("aria-pressed", String(button.dataset.scope === scope));
+    this.input.placeholder = LABELS[/** @type {keyof typeof LABELS} */ (scope)];
+    this.here.hidden = !this.conversation || scope !== "messages";
+    this.input.focus();
+    void this.#ask();
+  }
+
+  #later() {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.#ask(), PAUSE);
+  }
+
+  async #ask() {
+    clearTimeout(this.timer);
+    this.asking.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    const text = this.input.value.trim();
+    try {
+      if (this.scope === "all") this.#draw([joined(this.app, text)], text !== "");
+      const groups = await this.#groups(text, signal);
+      if (!signal.aborted) this.#draw(groups, false);
+    } catch (error) {
+      if (!signal.aborted) notice(error);
+    }
+  }
+
+  /** @param {string} text @param {AbortSignal} signal @returns {Promise<Group[]>} */
+  async #groups(text, signal) {
+    const { app } = this;
+    const only = find("input", this.here).checked ? this.conversation : 0;
+    switch (this.scope) {
+      case "messages":
+        return text ? [await messages(app, text, only, signal)] : [];
+      case "rooms":
+        return [await rooms(app, text, signal, 50, true)];
+      case "people":
+        return [await people(app, text, signal)];
+      default: {
+        if (!text) return [joined(app, "", 12)];
+        const mine = joined(app, text);
+        const known = new Set(mine.hits.map((hit) => hit.key));
+        const [listed, persons, said] = await Promise.all([rooms(app, text, signal, 4), people(app, text, signal, 4), messages(app, text, 0, signal, 20)]);
+        return [mine, { ...listed, hits: listed.hits.filter((hit) => !known.has(hit.key)) }, persons, said];
+      }
+    }
+  }
+
+  /** @param {Group[]} groups @param {boolean} more whether the server is still being asked */
+  #draw(groups, more) {
+    const before = this.hits[this.chosen]?.key;
+    this.hits = groups.flatMap((group) => group.hits);
+    const kept = this.hits.findIndex((hit) => hit.key === before);
+    this.chosen = kept > 0 && this.input.value ? kept : 0;
+    let index = 0;
+    const nodes = groups
+      .filter((group) => group.hits.length)
+      .map((group) => el("section", { role: "group", "aria-label": group.title }, el("h3", { "aria-hidden": "true" }, group.title), ...group.hits.map((hit) => this.#row(hit, index++))));
+    this.list.replaceChildren(...nodes);
+    if (!this.hits.length && !more) this.list.append(el("p", { class: "nothing" }, this.#nothing()));
+    this.list.scrollTop = 0;
+    this.#choose(this.chosen);
+  }
+
+  #nothing() {
+    if (!this.input.value.trim()) return this.scope === "messages" ? "Type some words; the newest messages with all of them come first." : "Nobody and nothing here yet.";
+    return `Nothing found for “${this.input.value.trim()}”.`;
+  }
+
+  /** @param {Hit} hit @param {number} index */
+  #row(hit, index) {
+    return el(
+      "div",
+      { role: "option", id: `hit-${index}`, "aria-selected": "false", click: () => this.#take(index), mousemove: () => index !== this.chosen && this.#choose(index) },
+      hit.portrait,
+      el("span", { class: "title" }, hit.title),
+      el("span", { class: "aside" }, hit.aside),
+      el("span", { class: "said" }, ...hit.said),
+    );
+  }
+
+  /** @param {number} index */
+  #choose(index) {
+    this.list.querySelector("[aria-selected=true]")?.setAttribute("aria-selected", "false");
+    this.chosen = index;
+    const row = this.list.querySelector(`#hit-${index}`);
+    row?.setAttribute("aria-selected", "true");
+    row?.scrollIntoView({ block: "nearest" });
+    if (row) this.input.setAttribute("aria-activedescendant", row.id);
+    else this.input.removeAttribute("aria-activedescendant");
+  }
+
+  /** @param {number} index */
+  #take(index) {
+    const hit = this.hits[index];
+    if (!hit) return;
+    this.input.value = this.scope === "messages" ? this.input.value : "";
+    this.dialog.close();
+    hit.choose();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.target !== this.input) return;
+    const last = this.hits.length - 1;
+    if (event.key === "ArrowDown") this.#choose(this.chosen >= last ? 0 : this.chosen + 1);
+    else if (event.key === "ArrowUp") this.#choose(this.chosen <= 0 ? Math.max(0, last) : this.chosen - 1);
+    else if (event.key === "Enter" && !event.isComposing) this.#take(this.chosen);
+    else return;
+    event.preventDefault();
+  }
+}
