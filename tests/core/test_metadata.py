@@ -33,6 +33,15 @@ def test_a_missing_key_is_the_default() -> None:
     assert 7 not in PAIRS
 
 
+def test_packed_metadata_is_the_same_and_keeps_nothing_decoded() -> None:
+    """It is asked as any other; what a look decodes is not held afterwards."""
+    packed = Metadata.from_packed([(b"x-tag", b"b\xe4r"), (b"x-tag", b"a")])
+    assert packed["X-Tag"] == "bär"
+    assert packed.get_all("x-tag") == ["bär", "a"]
+    assert packed == Metadata([("x-tag", "bär"), ("x-tag", "a")])
+    assert packed._decoded is None
+
+
 def test_equal_pairs_are_equal() -> None:
     """In order and by value, so that metadata can be compared and be a key."""
     same = Metadata(iter(PAIRS))

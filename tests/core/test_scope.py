@@ -14,6 +14,7 @@ from mainstay.core.effects import Effects
 from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Key, Scope
 from mainstay.core.threads import to_thread
+from mainstay.core.wheel import TICK
 from mainstay.errors import Cancelled, UsageError
 from tests.core.moments import about, forever, nothing_left, now, turns
 
@@ -283,6 +284,37 @@ async def test_drain_can_be_asked_from_a_thread() -> None:
         thread.start()
         await service.wait_draining()
         thread.join()
+
+
+async def test_a_drain_calls_back() -> None:
+    """Once, in a turn of its own, early and late; not after the scope was left."""
+    called: list[str] = []
+    with Scope("service") as service:
+        with Scope("call") as call:
+            call.when_draining(lambda: called.append("call"))
+        with Scope("worker") as worker:
+            worker.when_draining(lambda: called.append("worker"))
+            service.drain()
+            assert called == []
+            await turns()
+            worker.when_draining(lambda: called.append("late"))
+            await turns()
+    assert called == ["worker", "late"]
+
+
+async def test_a_scope_sets_coarse_timers() -> None:
+    """Never early, at most a tick late; what is withdrawn is not called, and the end of the scope
+    withdraws nothing."""
+    loop = asyncio.get_running_loop()
+    called: list[float] = []
+    began = loop.time()
+    with Scope("service"):
+        with Scope("call") as call:
+            call.call_later(5, lambda: called.append(loop.time() - began))
+            call.call_later(5, lambda: called.append(0)).cancel()
+        await asyncio.sleep(6)
+    assert len(called) == 1
+    assert 5 <= called[0] <= 5 + 2 * TICK
 
 
 async def test_watchers_learn_the_cause() -> None:

@@ -528,7 +528,9 @@ async def test_an_upgrade_hands_the_bytes_over() -> None:
 
     def answer(exchange: Exchange) -> None:
         assert exchange.protocol == "websocket"
+        before = list(exchange.fields)
         tunnel = exchange.upgrade([(b"x-a", b"b")])
+        assert list(exchange.fields) == before
 
         def arrived(data: bytes) -> None:
             got.append(data)

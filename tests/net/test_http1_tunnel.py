@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from mainstay.errors import PeerGone
+from mainstay.net.exchange import Exchange
 from mainstay.net.http1_tunnel import Http1Tunnel
 
 
@@ -32,7 +33,9 @@ class Connection:
 
 def make(gone: Callable[[str], None] | None = None) -> tuple[Http1Tunnel, Connection]:
     connection = Connection()
-    return Http1Tunnel(connection, 10, lambda: gone), connection
+    exchange = Exchange()
+    exchange.gone = gone
+    return Http1Tunnel(connection, 10, exchange), connection
 
 
 def test_what_comes_before_somebody_listens_waits() -> None:

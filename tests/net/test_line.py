@@ -178,6 +178,21 @@ async def test_who_waits_for_a_body_is_told_when_it_is_overdue() -> None:
     assert len(line.overdue_at) == 1
 
 
+async def test_a_line_that_is_disarmed_is_not_looked_at() -> None:
+    """Its timer is withdrawn, until it is armed again."""
+    line, _ = connect()
+    line.due = line.port.monotonic() + 1
+    line.arm(line.due)
+    line.disarm()
+    assert len(line.port.wheel) == 0
+    await asyncio.sleep(2)
+    assert line.overdue_at == []
+    line.due = line.port.monotonic() + 1
+    line.arm(line.due)
+    await asyncio.sleep(2)
+    assert len(line.overdue_at) == 1
+
+
 def test_what_overdue_means_is_for_the_protocol_to_say() -> None:
     """The line itself knows none."""
 

@@ -7,7 +7,13 @@ import random
 import pytest
 
 from mainstay.wire.errors import WireError
-from mainstay.wire.http1 import BytesReader, ChunkedReader, HeadParser, fields_of
+from mainstay.wire.http1 import (
+    BytesReader,
+    ChunkedReader,
+    HeadParser,
+    PackedFields,
+    fields_of,
+)
 
 SIMPLE = b"GET /a?b=c HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\n\r\n"
 
@@ -125,6 +131,22 @@ def test_the_address_in_the_target_wins(
 def test_what_two_implementations_may_read_differently_is_refused(status: int, data: bytes) -> None:
     """Each with the status that says why."""
     assert refused(data) == status
+
+
+def test_packed_fields_are_the_same_fields() -> None:
+    """In their order, with colons and nothing in values, by index and slice; without the objects."""
+    found, _ = parser().feed(
+        b"", b"GET / HTTP/1.1\r\nHost: a\r\nX-Time: 12:30:05\r\nX-Nothing:\r\nX-Time: 7\r\n\r\n"
+    )
+    assert found is not None
+    fields = fields_of(found[-1])
+    packed = PackedFields(fields)
+    assert list(packed) == fields_of(packed)[:] == list(fields)
+    assert (b"x-time", b"12:30:05") in packed
+    assert (b"x-nothing", b"") in packed
+    assert (len(packed), packed[-1], packed[1:]) == (4, fields[-1], fields[1:])
+    empty = PackedFields([])
+    assert (list(empty), len(empty)) == ([], 0)
 
 
 def test_a_body_by_length_knows_where_it_ends() -> None:

@@ -34,12 +34,15 @@ class Metadata:
         made._decoded = None
         return made
 
+    @staticmethod
+    def from_packed(fields: Sequence[tuple[bytes, bytes]]) -> Metadata:
+        """As `from_fields`, but decoded at every look, and not kept: for calls that last."""
+        return _Packed.from_fields(fields)
+
     @property
     def _pairs(self) -> tuple[tuple[str, str], ...]:
         if self._decoded is None:
-            self._decoded = tuple(
-                (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw
-            )
+            self._decoded = _decode(self._raw)
         return self._decoded
 
     def get(self, key: str, default: str | None = None) -> str | None:
@@ -98,6 +101,20 @@ class Metadata:
     def __repr__(self) -> str:
         # Keys only: values may be credentials, and a repr ends up in logs.
         return f"<Metadata {' '.join(name for name, _ in self._pairs) or 'empty'}>"
+
+
+class _Packed(Metadata):
+    """See `Metadata.from_packed`."""
+
+    __slots__ = ()
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        return _decode(self._raw)
+
+
+def _decode(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
 
 
 EMPTY = Metadata()

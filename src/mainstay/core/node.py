@@ -134,7 +134,7 @@ class Node:
         self._task: asyncio.Task[Any] | None = None
         self._children: _Nodes | None = None
         self._timer: Timer | None = None
-        self._waiters: list[tuple[asyncio.Future[None], bool]] | None = None
+        self._waiters: list[tuple[asyncio.Future[None] | Callable[[], None], bool]] | None = None
         self._event: threading.Event | None = None
         self._requests = 0
         self._baseline = 0
@@ -326,9 +326,13 @@ class Node:
                 scopes.extend(scope._below())
 
     def _wake(self, *, drained: bool) -> None:
-        for future, for_drain in self._waiters or ():
-            if for_drain is drained and not future.done():
-                future.set_result(None)
+        for waiter, for_drain in self._waiters or ():
+            if for_drain is not drained:
+                continue
+            if not isinstance(waiter, asyncio.Future):
+                self._soon(waiter)
+            elif not waiter.done():
+                waiter.set_result(None)
 
     async def _wait(self, *, for_drain: bool) -> None:
         if self._waiters is None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar, copy_context
 from math import inf, isnan
 from types import TracebackType
@@ -28,6 +28,7 @@ from mainstay.core.effects import Effects
 from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.node import RECANCEL, STRAGGLER, Node
 from mainstay.core.runtime import Runtime
+from mainstay.core.wheel import Timer
 from mainstay.errors import Cancelled, UsageError
 
 __all__ = ["RECANCEL", "STRAGGLER", "Key", "LateScope", "Scope", "stand_in"]
@@ -242,6 +243,25 @@ class Scope(Node):
         """Wait until the work should come to an end."""
         while not self._draining:
             await self._wait(for_drain=True)
+
+    def when_draining(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the work should come to an end, from the loop; on its thread only.
+
+        For those who are many and wait for long: a task that waits costs a kilobyte more. It must
+        not raise, and is forgotten when the scope is left.
+        """
+        if self._draining:
+            self._soon(callback)
+            return
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append((callback, True))
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` from the loop in so many seconds or a little later, see `core.wheel`; on
+        the loop's thread only. For timeouts that are many: the loop's own timers take ten times the
+        memory. Whoever sets it withdraws it; the end of the scope does not."""
+        return self._runtime.wheel.at(self._runtime.monotonic() + seconds, callback)
 
     # --- values ---------------------------------------------------------------------------------
 

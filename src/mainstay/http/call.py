@@ -73,6 +73,13 @@ class HttpCall(ExchangeCall):
             self._request = Request(self.exchange, self.params)
         return self._request
 
+    def lasts(self) -> None:
+        """It was upgraded, and may stay for days: let go of what can be made again."""
+        self.scope.metadata = fields = Metadata.from_packed(self.exchange.fields)
+        if self._request is not None:
+            self._request._headers = fields
+            self._request._cookies = None
+
     def budget(self, metadata: Metadata) -> float | None:
         """See `ExchangeCall`."""
         return budget_of(metadata)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 from mainstay.core.call import Stream
 from mainstay.core.metadata import EMPTY, Metadata
@@ -102,17 +102,16 @@ class WebSocket(Generic[In, Out]):
         closed = self._base.closed
         return "" if closed is None else closed.reason
 
-    def __aiter__(self) -> AsyncIterator[In]:
-        return self._messages()
+    def __aiter__(self) -> Self:
+        return self
 
-    async def _messages(self) -> AsyncIterator[In]:
-        """Every message to the peer's goodbye. Raises: PeerGone, InvalidRequest; see `receive`."""
-        while True:
-            try:
-                message = await self.receive()
-            except EndOfStream:
-                return
-            yield message
+    async def __anext__(self) -> In:
+        """The next message, to the peer's goodbye. Raises: PeerGone, InvalidRequest; see `receive`."""
+        # Not a generator, and not by `receive`: many wait here, and each would take more memory.
+        try:
+            return cast(In, await self._stream.receive())
+        except EndOfStream:
+            raise StopAsyncIteration from None
 
     def __repr__(self) -> str:
         return f"<WebSocket {self._base!r}>"

@@ -158,17 +158,20 @@ class WebSocketPlan:
     def handler(self, fill: Fill) -> Handler:
         """The innermost handler: `fill` finds the arguments beside the socket."""
 
-        async def handle(call: Any) -> Response:
+        def handle(call: Any) -> Awaitable[Response]:
             found = fill(call)
-            if not isinstance(found, Mapping):
-                found = await found
-            await self.run(call, dict(found))
-            return _switched()
+            if isinstance(found, Mapping):
+                return self.run(call, dict(found))
+            return self._run_later(call, found)
 
         return handle
 
-    async def run(self, call: HttpCall, arguments: dict[str, Any]) -> None:
-        """Call the function; send what it yields."""
+    async def _run_later(self, call: HttpCall, arguments: Awaitable[Mapping[str, Any]]) -> Response:
+        return await self.run(call, dict(await arguments))
+
+    async def run(self, call: HttpCall, arguments: dict[str, Any]) -> Response:
+        """Call the function, and send what it yields. The answer stands for a WebSocket that is
+        over; see `serve`."""
         stream = call.stream
         base = call.scope.get(_BASE)
         assert stream is not None
@@ -176,8 +179,10 @@ class WebSocketPlan:
         if self.parameter is not None:
             arguments[self.parameter] = WebSocket(stream, base, call.request)
         if not self._feeds:
-            await self._function(**arguments)
-            return
+            conversation = self._function(**arguments)
+            del arguments  # the conversation may be long
+            await conversation
+            return _switched()
         if self.parameter is None:
             # At once: the first item may be long in coming, and nobody else could accept.
             await stream.open()
@@ -187,6 +192,7 @@ class WebSocketPlan:
                 await stream.send(item)
                 if base.draining:
                     break
+        return _switched()
 
     def __repr__(self) -> str:
         return f"<WebSocketPlan {where(self._function)}>"

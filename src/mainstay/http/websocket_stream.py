@@ -24,10 +24,10 @@ Rules this file keeps:
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any, Final
 
 from mainstay.core.metadata import EMPTY, Metadata
+from mainstay.core.wheel import Timer
 from mainstay.errors import EndOfStream, PeerGone, UsageError
 from mainstay.http.call import HttpCall
 from mainstay.http.websocket_codec import Decode, Encode
@@ -74,6 +74,42 @@ class WebSocketStream:
         closed: how the peer has ended; None before.
     """
 
+    __slots__ = (
+        "_accept",
+        "_asked",
+        "_breath",
+        "_call",
+        "_deaf",
+        "_decode",
+        "_encode",
+        "_finished",
+        "_flooded",
+        "_granted",
+        "_heard",
+        "_held",
+        "_idle",
+        "_idle_since",
+        "_inbox",
+        "_limits",
+        "_loop",
+        "_lost",
+        "_options",
+        "_patience",
+        "_paused",
+        "_pinged",
+        "_room",
+        "_said_goodbye",
+        "_timer",
+        "_tired",
+        "_tunnel",
+        "_unread",
+        "_waiter",
+        "_wire",
+        "closed",
+        "draining",
+        "subprotocol",
+    )
+
     def __init__(
         self,
         call: HttpCall,
@@ -103,7 +139,9 @@ class WebSocketStream:
         self._wire = WebSocketWire(max_size=options.max_size, extension=extension)
         self._loop = asyncio.get_running_loop()
         self._tunnel: Tunnel | None = None
-        self._inbox: deque[str | bytes] = deque()
+        # A list, though it is taken from the front: `Limits.read_buffer` keeps it short, and an
+        # empty deque takes ten times as much.
+        self._inbox: list[str | bytes] = []
         self._held = 0  # what is in it, counted
         self._paused = False
         self._breath = 0  # bytes sent without letting others work
@@ -119,9 +157,9 @@ class WebSocketStream:
         self._lost = ""  # why the peer is gone, when it left without a word
         self._heard = 0.0
         self._pinged: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._patience: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._room: asyncio.Task[None] | None = None  # waits until answers to pings are taken
 
     # --- the stream -----------------------------------------------------------------------------
 
@@ -153,7 +191,8 @@ class WebSocketStream:
         interval = self._limits.ping_interval
         if interval is not None:
             self._arm(interval)
-        self._start(self._watch_drain())
+        self._call.lasts()
+        self._call.scope.when_draining(self._drained)
         tunnel.listen(self._arrived)
 
     async def receive(self) -> Any:
@@ -181,7 +220,7 @@ class WebSocketStream:
         if self._patience is not None:  # it goes on asking: the time counts from here
             self._forget_patience()
             self._lose_patience()
-        message = self._inbox.popleft()
+        message = self._inbox.pop(0)
         self._held -= len(message) + _EACH
         if self._paused and not self._tired and self._held * 2 <= self._limits.read_buffer:
             self._parse()
@@ -230,8 +269,8 @@ class WebSocketStream:
         """The handler has ended: say goodbye unless that was said, and see the connection closed."""
         self._finished = True
         self._forget_patience()
-        for task in self._tasks:
-            task.cancel()
+        if self._room is not None:
+            self._room.cancel()
         self._inbox.clear()
         self._held = 0
         if self._tunnel is None:
@@ -344,8 +383,8 @@ class WebSocketStream:
         if self._tired:
             self._loop.call_soon(self._go_on)
         crowded = self._unread > self._limits.write_buffer
-        if crowded and not self._tasks_wait_for_room():
-            self._start(self._wait_for_room(), "room")
+        if crowded and (self._room is None or self._room.done()):
+            self._room = self._loop.create_task(self._wait_for_room(), name="room")
         self._pause(self._tired or self._full() or crowded)
 
     def _go_on(self) -> None:
@@ -405,9 +444,6 @@ class WebSocketStream:
             self._heard = self._loop.time()
             tunnel.resume()
 
-    def _tasks_wait_for_room(self) -> bool:
-        return any(task.get_name() == "room" and not task.done() for task in self._tasks)
-
     async def _wait_for_room(self) -> None:
         """The peer pings and does not take the answers: listen again when it has."""
         assert self._tunnel is not None
@@ -427,7 +463,7 @@ class WebSocketStream:
 
     def _arm(self, delay: float) -> None:
         self._stop_timer()
-        self._timer = self._loop.call_later(delay, self._tick)
+        self._timer = self._call.scope.call_later(delay, self._tick)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -459,19 +495,17 @@ class WebSocketStream:
         self._tunnel.close()
         self._ended(Closed(_ABNORMAL, "", clean=False), why)
 
-    async def _watch_drain(self) -> None:
-        await self._call.scope.wait_draining()
+    def _drained(self) -> None:
         self.draining = True
-        if not self._asked:
-            await asyncio.sleep(FAREWELL)
-        if self._asked and (self._waiter is None or self._inbox):
-            return  # it is at work, and will ask
-        self._goodbye(GOING_AWAY, "the service is stopping")
+        if self._asked:
+            self._leave()
+        else:
+            self._loop.call_later(FAREWELL, self._leave)
 
-    def _start(self, work: Any, name: str = "drain") -> None:
-        task = self._loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _leave(self) -> None:
+        if self._finished or (self._asked and (self._waiter is None or self._inbox)):
+            return  # it has ended, or is at work, and will ask
+        self._goodbye(GOING_AWAY, "the service is stopping")
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open" if self.opened else "waiting"

@@ -407,8 +407,10 @@ class Http1Connection(RequestLine):
         """The exchange is over, and the bytes belong to the tunnel."""
         self._exchange = None
         self.port.ended(exchange)
+        if self.write_due == inf:
+            self.disarm()
         bound = self.port.limits.read_buffer
-        self._tunnel = tunnel = Http1Tunnel(self, bound, lambda: exchange.gone)
+        self._tunnel = tunnel = Http1Tunnel(self, bound, exchange)
         ahead, self._ahead = self._ahead, b""
         if ahead:
             tunnel.arrived(ahead)

@@ -14,7 +14,7 @@ from mainstay.errors import PeerGone, TooLarge, UsageError
 from mainstay.net.exchange import Exchange, Fields, Tunnel
 from mainstay.net.inbox import Inbox
 from mainstay.net.line import Line
-from mainstay.wire.http1 import BodyReader, RequestHead, fields_of
+from mainstay.wire.http1 import BodyReader, HeaderMap, PackedFields, RequestHead, fields_of
 from mainstay.wire.http1_reply import (
     CLOSE,
     CONTINUE,
@@ -85,6 +85,7 @@ class Http1Exchange(Exchange):
     )
 
     _connection: RequestLine | None
+    _headers: HeaderMap | PackedFields
     keep_alive: bool
     received: int
     """Bytes of the body that were read; set when there is one."""
@@ -101,8 +102,9 @@ class Http1Exchange(Exchange):
             self.keep_alive,
             self.waits_for_go,
             self.upgrades,
-            self._headers,
+            headers,
         ) = head
+        self._headers = headers
         self._connection = connection
         self.scheme = connection.scheme
         self.peer = connection.peer
@@ -113,19 +115,19 @@ class Http1Exchange(Exchange):
         self.patient = False
         self._framing = _NOT_OPEN
         self.inbox: Inbox | None = None
-        self.protocol = "" if not self.upgrades else self._wanted_protocol()
+        self.protocol = "" if not self.upgrades else self._wanted_protocol(headers)
 
     @property
-    def fields(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+    def fields(self) -> Fields:  # type: ignore[override]
         """See `Exchange`."""
         return fields_of(self._headers)
 
-    def _wanted_protocol(self) -> str:
-        upgrade = self._headers.get("upgrade")
+    def _wanted_protocol(self, headers: HeaderMap) -> str:
+        upgrade = headers.get("upgrade")
         if self.method != "GET" or upgrade is None or upgrade.lower() != b"websocket":
             return ""
         # Without the option it is a field that some proxy has forgotten (RFC 9110 §7.8).
-        options = b",".join(self._headers.get_all("connection")).lower().split(b",")
+        options = b",".join(headers.get_all("connection")).lower().split(b",")
         return "websocket" if b"upgrade" in map(bytes.strip, options) else ""
 
     # --- the body -------------------------------------------------------------------------------
@@ -368,6 +370,8 @@ class Http1Exchange(Exchange):
             + fields_block(fields)
             + b"\r\n"
         )
+        # It may stay for days: not as the parser has made them, which takes kilobytes.
+        self._headers = PackedFields(fields_of(self._headers))
         return connection.become_tunnel(self)
 
     def _refuse_twice(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from mainstay.net.exchange import Tunnel
+from mainstay.net.exchange import Exchange, Tunnel
 
 __all__ = ["Carrier", "Http1Tunnel"]
 
@@ -35,17 +35,15 @@ class Http1Tunnel(Tunnel):
     Args:
         carrier: the connection.
         bound: bytes that may wait for a receiver before the peer has to.
-        gone: called when the peer left.
+        exchange: that asked for the tunnel; its `gone` is called when the peer left.
     """
 
-    __slots__ = ("_bound", "_carrier", "_gone", "_receiver", "_waiting")
+    __slots__ = ("_bound", "_carrier", "_exchange", "_receiver", "_waiting")
 
-    def __init__(
-        self, carrier: Carrier, bound: int, gone: Callable[[], Callable[[str], None] | None]
-    ) -> None:
+    def __init__(self, carrier: Carrier, bound: int, exchange: Exchange) -> None:
         self._carrier = carrier
         self._bound = bound
-        self._gone = gone
+        self._exchange = exchange
         self._receiver: Callable[[bytes], None] | None = None
         self._waiting = b""
 
@@ -90,6 +88,6 @@ class Http1Tunnel(Tunnel):
         """The connection is gone; for the connection."""
         if self._receiver is not None:
             self._receiver(b"")
-        gone = self._gone()
+        gone = self._exchange.gone
         if gone is not None:
             gone(reason)

@@ -152,6 +152,14 @@ class Line(asyncio.Protocol):
         self._armed = when
         self._timer = self.port.wheel.at(when, self._look)
 
+    def disarm(self) -> None:
+        """Nothing can be overdue until `arm` is called again."""
+        self.due = inf
+        self._armed = inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def arm_body(self) -> None:
         """Somebody waits for the body."""
         self.due = self.port.monotonic() + self.port.limits.body_timeout

@@ -13,8 +13,8 @@ it for HTTP/1.1. Why: `docs/decisions/034-http1-engine.md`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias, overload
 
 from httpunk._httpunk import H1Codec, H1RequestHead, HeaderMap, HTTPunkError
 
@@ -26,6 +26,8 @@ __all__ = [
     "BytesReader",
     "ChunkedReader",
     "HeadParser",
+    "HeaderMap",
+    "PackedFields",
     "RequestHead",
     "fields_of",
 ]
@@ -73,9 +75,38 @@ RequestHead: TypeAlias = tuple[str, bytes, str, str, int | None, bool, bool, boo
 _AfterLine: TypeAlias = tuple[str, str, int | None, bool, bool, bool, HeaderMap]
 
 
-def fields_of(headers: HeaderMap) -> list[tuple[bytes, bytes]]:
+def fields_of(headers: HeaderMap | PackedFields) -> Sequence[tuple[bytes, bytes]]:
     """The fields of a head: lower-case names and values."""
-    return headers.raw_items()
+    return headers if isinstance(headers, PackedFields) else headers.raw_items()
+
+
+class PackedFields(Sequence[tuple[bytes, bytes]]):
+    """The fields of a head in one piece, taken apart at every look: a tenth of the memory, for
+    requests that last.
+
+    Args:
+        fields: of a head, so that no name has a colon in it, and nothing a line feed.
+    """
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        self._lines = b"\n".join(b"%b:%b" % field for field in fields)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        for line in self._lines.split(b"\n") if self._lines else ():
+            name, _, value = line.partition(b":")
+            yield name, value
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[bytes, bytes]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[bytes, bytes]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[bytes, bytes] | list[tuple[bytes, bytes]]:
+        return list(self)[index]
+
+    def __len__(self) -> int:
+        return self._lines.count(b"\n") + bool(self._lines)
 
 
 class HeadParser:

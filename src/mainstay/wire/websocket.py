@@ -17,7 +17,6 @@ A violation of the peer becomes a `Closed` event, and a close frame that tells i
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final
@@ -118,7 +117,7 @@ class WebSocketWire:
         )
         self._extensions = self._protocol.extensions = [] if extension is None else [extension]
         self._client = client
-        self._events: deque[str | bytes | Pong | Closed] = deque()
+        self._events: list[str | bytes | Pong | Closed] = []  # of one slice, so it is short
         self._data = bytearray()  # received, and not parsed yet
         self._eof = False
         self._buffer: bytearray | None = None  # of a message in parts
@@ -160,7 +159,7 @@ class WebSocketWire:
             else:
                 return None
             self._collect()
-        return self._events.popleft()
+        return self._events.pop(0)
 
     @property
     def unparsed(self) -> bool:
