@@ -53,7 +53,7 @@ class Passwords:
 
     async def _derive(self, password: str, cost: int, salt: bytes) -> bytes:
         async with self._turns:
-            return await to_thread(_scrypt, password.encode(), cost, salt)
+            return await to_thread(_scrypt, password.encode(errors="surrogatepass"), cost, salt)
 
 
 def _scrypt(password: bytes, cost: int, salt: bytes) -> bytes:

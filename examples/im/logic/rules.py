@@ -71,7 +71,7 @@ def password_of(given: str) -> str:
     least, most = _PASSWORD
     if not least <= len(given) <= most:
         raise InvalidRequest(f"a password has {least} to {most} characters", reason="BAD_PASSWORD")
-    return _encodable(given)
+    return given
 
 
 def text_of(given: str) -> str:
@@ -85,7 +85,9 @@ def text_of(given: str) -> str:
     text = given if given.isprintable() else given.translate(_CONTROLS)
     if not text.strip():
         raise InvalidRequest("a message without a text", reason="EMPTY")
-    return _encodable(text)
+    if not text.isascii():
+        _check_encodable(text)
+    return text
 
 
 def client_id_of(given: str) -> str:
@@ -97,11 +99,9 @@ def client_id_of(given: str) -> str:
     return given
 
 
-def _encodable(text: str) -> str:
+def _check_encodable(text: str) -> None:
     """Half of a surrogate pair cannot be stored, and JSON's escapes can say it."""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidRequest("the text is not Unicode", reason="NOT_UNICODE") from None
-    return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("the text is not Unicode", reason="NOT_UNICODE") from None

@@ -1,0 +1,101 @@
+"""How the logic is put together, and what it does besides answering.
+
+Of several processes each does the work in the background. All of it can be done by several at once:
+what one has done, the next one finds done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from examples.im.api import Logic
+from examples.im.data.accounts import Accounts
+from examples.im.data.attendance import Attendances
+from examples.im.data.conversations import Conversations
+from examples.im.data.database import Database, DatabaseSettings
+from examples.im.data.log import sweep as sweep_log
+from examples.im.data.messages import Messages
+from examples.im.data.search import Index, Search
+from examples.im.data.tail import Tail
+from examples.im.data.writer import Writer
+from examples.im.logic.chat import Chat, Store
+from examples.im.logic.settings import LogicSettings
+from examples.im.logic.signing import Signing
+from mainstay import Effects, Service
+
+LOBBY: Final = ("lobby", "Lobby")
+"""The room that everybody is in from the beginning: its name and its title."""
+
+
+def add_logic(service: Service) -> None:
+    """Let `service` provide `api.Logic`; it provides `DatabaseSettings` and `LogicSettings`."""
+    service.resource(ping=Database.ping)(database)
+    service.resource(store)
+    service.resource(logic)
+    # A database that is away for a while ends nothing: it is looked for again.
+    service.worker(give_up_after=None)(follow)
+    service.worker(give_up_after=None)(index)
+    service.every(1)(end_leases)
+    service.every(30, jitter=10)(forget)
+
+
+def milliseconds(effects: Effects) -> int:
+    """The time, since 1970."""
+    return int(effects.clock.time() * 1000)
+
+
+async def database(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """The database, with its tables."""
+    database = Database(settings)
+    try:
+        await database.create()
+        yield database
+    finally:
+        await database.aclose()
+
+
+async def store(database: Database, effects: Effects) -> AsyncIterator[Store]:
+    """The repositories; the writer stores what has been left there before it closes."""
+    writer = Writer(database, lambda: milliseconds(effects))
+    yield Store(
+        Accounts(database),
+        Conversations(database),
+        Messages(database),
+        Attendances(database),
+        Search(database),
+        writer,
+        Tail(database),
+    )
+    await writer.aclose()
+
+
+async def logic(store: Store, settings: LogicSettings, effects: Effects) -> Logic:
+    """The logic, with its lobby."""
+    lobby = await store.conversations.room(*LOBBY, milliseconds(effects))
+    signing = Signing(store.accounts, settings, effects.clock)
+    return Chat(store, signing, lobby, settings.lease, lambda: milliseconds(effects))
+
+
+async def follow(store: Store) -> None:
+    """Read the log, for all who follow it."""
+    await store.tail.run()
+
+
+async def index(database: Database) -> None:
+    """Let new messages be found by their words."""
+    await Index(database).run()
+
+
+async def end_leases(store: Store, effects: Effects) -> None:
+    """End the gateways that say nothing any more."""
+    await store.attendances.sweep(milliseconds(effects))
+
+
+async def forget(
+    database: Database, store: Store, settings: LogicSettings, effects: Effects
+) -> None:
+    """Forget what nobody needs any more: events that everybody has been told, ended sessions."""
+    now = milliseconds(effects)
+    await database.write(sweep_log, now - int(settings.signals * 1000))
+    await store.accounts.sweep(now)
