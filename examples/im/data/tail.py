@@ -62,24 +62,22 @@ class Tail:
             while await self._read_on():
                 pass
 
-    async def follow(
-        self, after: int, *, limit: int = 500, silence: float = 1.0
-    ) -> AsyncIterator[api.Events]:
+    async def feed(self, since: api.Since, *, silence: float = 1.0) -> AsyncIterator[api.Events]:
         """What happened after a place, and happens, without end.
 
         The first page comes at once; after `silence` seconds without events, an empty one. A page of
-        the past has about `limit` events.
+        the past has about `since.limit` events.
 
         Raises: BrokenError when the database does not answer.
         """
         while self._place == NOW:
             await self._moved.wait()
-        place = self._place if after == NOW else after
-        page = await self._after(place, limit) or api.Events([], place)
+        place = self._place if since.after == NOW else since.after
+        page = await self._after(place, since.limit) or api.Events([], place)
         while True:
             yield page
             place = page.seq
-            page = await self._next(place, limit, silence)
+            page = await self._next(place, since.limit, silence)
 
     async def _next(self, place: int, limit: int, silence: float) -> api.Events:
         """The page after a place, waited for."""

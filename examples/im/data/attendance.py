@@ -1,0 +1,132 @@
+"""Who is there: which gateways live, and whom each of them holds.
+
+A gateway is believed until its lease is over. A user is there while a gateway that is believed has
+them. Whoever comes or goes by that measure is told in the log, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+
+from examples.im import api
+from examples.im.data import log
+from examples.im.data.database import Database
+from examples.im.data.tables import Attendee, Gateway, User
+
+_CHUNK = 5_000
+"""Users of one statement: databases have a limit for parameters."""
+
+
+class Attendances:
+    """The repository of presence."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def attend(self, attendance: api.Attendance, expires_at: int, now: int) -> bool:
+        """Take in what a gateway says, and believe it up to a time.
+
+        Returns whether it was known; if not, nothing was taken in, and it is to say the whole.
+        """
+        return await self._database.write(_attend, attendance, expires_at, now)
+
+    async def present(self, users: Collection[int]) -> list[api.Presence]:
+        """Whether some users are there; who does not exist is left out."""
+        return await self._database.read(_present, users)
+
+    async def sweep(self, now: int) -> int:
+        """End the gateways whose leases are over; how many they were."""
+        if await self._database.read(_overdue, now):
+            return await self._database.write(_sweep, now)
+        return 0
+
+
+def _attend(db: Connection, said: api.Attendance, expires_at: int, now: int) -> bool:
+    changes = bool(said.whole or said.closing or said.arrived or said.departed)
+    if changes:
+        log.take(db, 0)  # before anything else is locked, as everywhere
+    renewed = update(Gateway).where(Gateway.name == said.gateway).values(expires_at=expires_at)
+    known = db.execute(renewed).rowcount > 0
+    if not known and said.whole:
+        db.execute(insert(Gateway), {"name": said.gateway, "expires_at": expires_at})
+    elif not known:
+        return said.closing
+    if changes:
+        _change(db, said, now)
+    return True
+
+
+def _change(db: Connection, said: api.Attendance, now: int) -> None:
+    had = _held(db, said.gateway)
+    if said.closing:
+        has: set[int] = set()
+    elif said.whole:
+        has = set(said.arrived)
+    else:
+        has = (had | set(said.arrived)) - set(said.departed)
+    _move(db, said.gateway, has - had, had - has, now)
+    if said.closing:
+        db.execute(delete(Gateway).where(Gateway.name == said.gateway))
+
+
+def _move(
+    db: Connection, gateway: str, arrived: Collection[int], departed: Collection[int], now: int
+) -> None:
+    """Let users come to a gateway and go from it, and tell of those who are new or gone for all."""
+    came = _of(db, arrived, lambda ids: select(User.id).where(User.id.in_(ids)))
+    new = sorted(came - _there(db, came))
+    if came:
+        db.execute(insert(Attendee), [{"gateway": gateway, "user_id": user} for user in came])
+    for ids in _chunks(departed):
+        db.execute(delete(Attendee).where(Attendee.gateway == gateway, Attendee.user_id.in_(ids)))
+    gone = sorted(set(departed) - _there(db, departed))
+    if gone:
+        seen = update(User).where(User.id == bindparam("user")).values(last_seen=now)
+        db.execute(seen, [{"user": user} for user in gone])
+    told = [api.Presence(user, online=True) for user in new]
+    told += [api.Presence(user, online=False, last_seen=now) for user in gone]
+    log.tell(db, list(enumerate(told, log.take(db, len(told)))), now)
+
+
+def _present(db: Connection, users: Collection[int]) -> list[api.Presence]:
+    there = _there(db, users)
+    return [
+        api.Presence(user, online=user in there, last_seen=0 if user in there else last_seen)
+        for ids in _chunks(users)
+        for user, last_seen in db.execute(select(User.id, User.last_seen).where(User.id.in_(ids)))
+    ]
+
+
+def _overdue(db: Connection, now: int) -> list[str]:
+    return list(db.scalars(select(Gateway.name).where(Gateway.expires_at < now)))
+
+
+def _sweep(db: Connection, now: int) -> int:
+    log.take(db, 0)
+    gateways = _overdue(db, now)
+    for gateway in gateways:
+        _move(db, gateway, (), _held(db, gateway), now)
+        db.execute(delete(Gateway).where(Gateway.name == gateway))
+    return len(gateways)
+
+
+def _held(db: Connection, gateway: str) -> set[int]:
+    return set(db.scalars(select(Attendee.user_id).where(Attendee.gateway == gateway)))
+
+
+def _there(db: Connection, users: Collection[int]) -> set[int]:
+    """Those of some users who are at a gateway, whichever."""
+    return _of(db, users, lambda ids: select(Attendee.user_id).where(Attendee.user_id.in_(ids)))
+
+
+def _of(
+    db: Connection, users: Collection[int], question: Callable[[list[int]], Select[int]]
+) -> set[int]:
+    return {user for ids in _chunks(users) for user in db.scalars(question(ids))}
+
+
+def _chunks(users: Collection[int]) -> Iterator[list[int]]:
+    ids = list(users)
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
