@@ -274,7 +274,8 @@ def _insert(db: Connection, kind: str, name: str, title: str, now: int) -> int:
 def _enter(db: Connection, first: int, conversation: int, users: list[int], now: int) -> None:
     """Make users members who are none, and tell it at places from `first` on."""
     last = select(Conversation.last_number).where(Conversation.id == conversation).scalar_subquery()
-    names = dict(db.execute(select(User.id, User.display).where(User.id.in_(users))).tuples().all())
+    found = select(User.id, User.display).where(User.id.in_(users))
+    names = {user: name for user, name in db.execute(found)}  # noqa: C416 - a row is no pair
     if len(names) < len(users):
         raise NotFound("there is no such user")
     for user in users:
