@@ -1,0 +1,31 @@
+"""How fast somebody may be."""
+
+from __future__ import annotations
+
+
+class Rate:
+    """A bucket of `burst` tokens that fills again evenly (GCRA: one number, and no timer).
+
+    Args:
+        per_second: tokens that come back.
+        burst: tokens of a full bucket.
+    """
+
+    __slots__ = ("_ahead", "_interval", "_used_up")
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._interval = 1 / per_second
+        self._ahead = (burst - 1) * self._interval
+        self._used_up = 0.0
+
+    def take(self, now: float) -> float:
+        """Take a token at `now`, in seconds of a clock that does not go back.
+
+        Returns: 0.0 if there was one; otherwise the seconds until there will be.
+        """
+        begins = max(self._used_up, now)
+        wait = begins - now - self._ahead
+        if wait > 1e-9:  # sums of fractions are not exact  # noqa: PLR2004
+            return wait
+        self._used_up = begins + self._interval
+        return 0.0

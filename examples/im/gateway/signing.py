@@ -1,0 +1,59 @@
+"""Who somebody is: the token of a session, in a cookie for browsers, as a bearer for programs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from examples.im import api
+from examples.im.api import Logic
+from examples.im.gateway.session import SignedIn
+from mainstay import Call
+from mainstay.errors import Unauthenticated
+from mainstay.http import Request, delete_cookie, set_cookie
+
+COOKIE: Final = "im_session"
+
+
+def token_of(request: Request) -> str:
+    """The token that a request carries; empty without one. A bearer goes before the cookie."""
+    return _bearer(request.headers.get("authorization")) or request.cookies.get(COOKIE, "")
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def session_of(call: Call, logic: Logic) -> api.Session:
+    """The session by which a call of HTTP or gRPC is made: a resource for one call.
+
+    Raises: Unauthenticated.
+    """
+    if isinstance(call.request, Request):
+        token = token_of(call.request)
+    else:
+        token = _bearer(call.scope.metadata.get("authorization"))
+    if not token:
+        raise Unauthenticated("sign in first")
+    return await logic.who(api.Token(token))
+
+
+def signed_in_by(session: api.Session) -> SignedIn:
+    """The same without its secret."""
+    return SignedIn(api.session_id(session.token), session.account, session.expires_at)
+
+
+def keep(session: api.Session, request: Request, now: float) -> None:
+    """Let the browser keep the token until the session expires; `now` is in seconds since 1970."""
+    set_cookie(
+        request.reply_headers,
+        COOKIE,
+        session.token,
+        max_age=max(0, int(session.expires_at / 1000 - now)),
+        secure=request.scheme == "https",
+    )
+
+
+def forget(request: Request) -> None:
+    """Let the browser forget it."""
+    delete_cookie(request.reply_headers, COOKIE, secure=request.scheme == "https")

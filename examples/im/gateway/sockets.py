@@ -1,0 +1,57 @@
+"""Sessions by WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from examples.im import api
+from examples.im.api import Logic
+from examples.im.frames import ClientFrame
+from examples.im.gateway.hub import Hub
+from examples.im.gateway.outgoing import Outgoing
+from examples.im.gateway.session import Session
+from examples.im.gateway.signing import signed_in_by, token_of
+from mainstay.errors import Unauthenticated
+from mainstay.http import Routes, WebSocket, WebSocketOptions
+
+sockets = Routes()
+
+OPTIONS: Final = WebSocketOptions(
+    max_size=64 * 1024,  # of a frame: a message of 4,000 characters, however JSON writes them
+    compress=False,  # costs more memory for each client than all the rest
+)
+
+
+class SocketClient:
+    """See `session.Client`."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: WebSocket[ClientFrame, str]) -> None:
+        self._socket = socket
+
+    def receive(self) -> Coroutine[Any, Any, ClientFrame]:
+        """See `session.Client`."""
+        return self._socket.receive()
+
+    def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, None]:
+        """See `session.Client`."""
+        return self._socket.send(outgoing.text)
+
+    def close(self, code: int, reason: str) -> Coroutine[Any, Any, None]:
+        """See `session.Client`."""
+        return self._socket.close(code, reason)
+
+
+@sockets.websocket("/ws", socket=OPTIONS)
+async def talk(socket: WebSocket[ClientFrame, str], hub: Hub, logic: Logic) -> None:
+    """Frames of `frames`, as JSON. Who is not signed in is told so by a close code, since a page
+    does not learn why its WebSocket was not accepted."""
+    await socket.open()
+    try:
+        found = await logic.who(api.Token(token_of(socket.request)))
+    except Unauthenticated:
+        await socket.close(4001, "sign in first")
+        return
+    await Session(hub, logic, signed_in_by(found), SocketClient(socket)).run()
