@@ -128,7 +128,7 @@ class _Reader:
             text = _ANSWER + text
         # The digits after the point are a counter: as a number they would not be exact.
         seconds, _, rest = message["ts"].partition(".")
-        yield Entry(name, author, display, int(seconds) * 1000 + int(rest[:3] or 0), text)
+        yield Entry(name, author, display, int(seconds) * 1000 + int(rest[:3].ljust(3, "0")), text)
 
     def _author(self, message: dict[str, Any]) -> tuple[str, str]:
         user = message.get("user", "")
