@@ -191,7 +191,8 @@ def _rooms(db: Connection, text: str, user: int, limit: int) -> api.Conversation
 
 
 def _one(db: Connection, conversation: int, user: int) -> api.Conversation:
-    row = db.execute(_seen_by(user).where(Conversation.id == conversation)).one_or_none()
+    # A stranger to a direct conversation has two peers in it, and so two rows.
+    row = db.execute(_seen_by(user).where(Conversation.id == conversation).limit(1)).first()
     if row is None:
         raise _no_such(conversation)
     found = _conversation(row)

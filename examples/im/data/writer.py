@@ -288,5 +288,7 @@ class _Batch:
 
     def _stranger(self, key: _Key) -> Exception:
         if key.conversation in self.rooms:
-            return PermissionDenied("who is no member cannot talk here; join first")
+            return PermissionDenied(
+                "who is no member cannot talk here; join first", reason="NOT_A_MEMBER"
+            )
         return NotFound(f"there is no conversation {key.conversation}")
