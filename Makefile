@@ -1,6 +1,6 @@
 # Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench bench-http bench-grpc conformance faults soak restart-proof fuzz docs clean
+.PHONY: help demo test lint types bench bench-http bench-grpc conformance backends faults soak restart-proof fuzz docs clean
 
 help: ## print this list
 	@scripts/help
@@ -28,6 +28,9 @@ bench-grpc: ## measure gRPC, server and client, beside grpc-go, grpcio and other
 
 conformance: ## run the suites that others wrote
 	@scripts/conformance
+
+backends: ## run the tests of data access against a real PostgreSQL
+	@scripts/backends
 
 soak: ## call a gRPC server for ten minutes in all the ways that leave something half done
 	@scripts/soak-grpc
