@@ -1,12 +1,15 @@
 # Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench bench-http bench-grpc conformance backends faults soak restart-proof fuzz docs clean
+.PHONY: help demo demo-split test lint types bench bench-http bench-grpc conformance backends faults soak restart-proof fuzz docs clean
 
 help: ## print this list
 	@scripts/help
 
-demo: ## start the example service on PORT, or 8000; Ctrl-C stops it
+demo: ## start a chat on PORT, or 8000; Ctrl-C stops it
 	@scripts/demo
+
+demo-split: ## the same as two services, gateway and logic, each restarted on its own
+	@scripts/demo-split
 
 test: ## run the whole test suite on one interpreter, in .venv
 	@scripts/test
