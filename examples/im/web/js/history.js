@@ -11,12 +11,16 @@ const PAGE_LIMIT = 200;
 /** Milliseconds after which a gap is no longer a matter of two frames in the other order. */
 const PATIENCE = 1000;
 
+/** Milliseconds after a failure before a page is asked for again by scrolling alone. */
+const REST = 3000;
+
 export class History {
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
     /** @type {Map<number, Promise<void>>} */
     this.loading = new Map();
+    this.failedAt = -Infinity;
     store.on("gap", (id) => setTimeout(() => this.#fill(id), PATIENCE));
   }
 
@@ -36,7 +40,10 @@ export class History {
     const running = this.loading.get(id);
     if (running) return running;
     const started = load()
-      .catch(notice)
+      .catch((error) => {
+        this.failedAt = performance.now();
+        notice(error);
+      })
       .finally(() => {
         this.loading.delete(id);
         this.store.tell("timeline", id);
@@ -70,7 +77,7 @@ export class History {
   /** @param {number} id */
   older(id) {
     const timeline = this.store.timeline(id);
-    if (!timeline.loaded || timeline.complete || this.loading.has(id)) return Promise.resolve();
+    if (!timeline.loaded || timeline.complete || this.#busy(id)) return Promise.resolve();
     return this.#once(id, async () => {
       timeline.prepend(await this.#page(id, { before: timeline.first }));
       timeline.trim("first");
@@ -80,11 +87,16 @@ export class History {
   /** @param {number} id */
   newer(id) {
     const timeline = this.store.timeline(id);
-    if (!timeline.loaded || timeline.follows || this.loading.has(id)) return Promise.resolve();
+    if (!timeline.loaded || timeline.follows || this.#busy(id)) return Promise.resolve();
     return this.#once(id, async () => {
       await this.#newer(id);
       timeline.trim("last");
     });
+  }
+
+  /** @param {number} id */
+  #busy(id) {
+    return this.loading.has(id) || performance.now() - this.failedAt < REST;
   }
 
   /** @param {number} id @returns {Promise<boolean>} whether there was something */

@@ -35,10 +35,10 @@ export class Outbox extends EventTarget {
     return this.waiting.get(conversation) ?? [];
   }
 
-  /** How many messages are not stored. */
+  /** How many messages wait to be stored, without those that were refused. */
   get size() {
     let size = 0;
-    for (const queue of this.waiting.values()) size += queue.length;
+    for (const queue of this.waiting.values()) size += queue.filter((unsent) => unsent.state === "sending").length;
     return size;
   }
 

@@ -1,6 +1,6 @@
 /** Times as people say them, in the place and language of the browser. */
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "long" });
 const DATE = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
 const FULL_DATE = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric" });

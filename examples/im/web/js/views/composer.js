@@ -40,6 +40,7 @@ export class Composer {
     const { store } = this.app;
     const conversation = store.conversations.get(store.open);
     const imported = conversation?.peer?.imported ?? false;
+    this.writing.hidden = !conversation?.member;
     this.form.hidden = !conversation?.member || imported;
     this.joining.hidden = !conversation || conversation.member;
     if (!conversation) {
@@ -111,10 +112,9 @@ export class Composer {
   #drawWriters() {
     clearTimeout(this.timer);
     const names = this.app.store.writers();
-    this.writing.hidden = !names.length;
-    if (!names.length) return;
     const who = names.length > 2 ? "Several people" : names.join(" and ");
-    this.writing.textContent = `${who} ${names.length > 1 ? "are" : "is"} writing…`;
+    this.writing.textContent = names.length ? `${who} ${names.length > 1 ? "are" : "is"} writing…` : "";
+    if (!names.length) return;
     this.timer = window.setTimeout(() => this.#drawWriters(), 1000);
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { announce, batched, find, icon, reconcile } from "../dom.js";
+import { place } from "../place.js";
 import { counted } from "../text.js";
 import { itemsOf, keyOf, lookOf, make } from "./rows.js";
 
@@ -31,12 +32,15 @@ export class Messages {
     this.atEnd = true;
     /** Number of the first message that is new since this conversation was opened; 0 for none. */
     this.newFrom = 0;
+    /** While a conversation opens, nothing is read yet, and no further page is wanted. */
+    this.opening = false;
     /** Number of a message that is pointed at. */
     this.target = 0;
     this.draw = batched(() => this.#draw());
     app.store.on("open", (number) => void this.#open(number));
     app.store.on("timeline", (id) => id === this.shown && this.draw());
     app.store.on("conversations", this.draw);
+    app.store.on("welcome", () => this.#welcome());
     app.store.on("said", ({ message, fresh }) => this.#said(message, fresh));
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.pill.addEventListener("click", () => this.toNewest());
@@ -53,13 +57,14 @@ export class Messages {
     const anew = id !== this.shown;
     this.shown = id;
     this.target = 0;
+    this.opening = anew;
     if (anew) {
       this.atEnd = true;
       this.newFrom = conversation && store.unread(conversation) ? conversation.read + 1 : 0;
       this.list.replaceChildren();
     }
     this.stage.hidden = !id;
-    if (!id || (!conversation && !(await this.#stranger(id)))) {
+    if (!id || !conversation) {
       this.stage.hidden = true;
       return;
     }
@@ -68,19 +73,18 @@ export class Messages {
       return;
     }
     const timeline = store.timeline(id);
-    const unread = conversation ? store.unread(conversation) : 0;
+    const unread = store.unread(conversation);
     if (!timeline.loaded || (anew && !timeline.follows)) await history.newest(id, unread <= FEW ? unread : 0);
     if (this.shown !== id) return;
     this.#draw();
     if (anew) this.#settle(unread);
   }
 
-  /** A room that is only looked at, and that no list has told of. @param {number} id */
-  async #stranger(id) {
-    const { store, history } = this.app;
-    if (!store.welcomed) return false;
-    await history.newest(id);
-    return store.conversations.has(id);
+  /** What could not be loaded before can be now. */
+  #welcome() {
+    if (!this.shown || this.app.store.timeline(this.shown).loaded) return;
+    this.shown = 0;
+    void this.#open(place().number);
   }
 
   /** Where one begins to read. @param {number} unread */
@@ -91,6 +95,7 @@ export class Messages {
     } else {
       this.#toEnd();
     }
+    this.opening = false;
     this.#scrolled();
   }
 
@@ -106,6 +111,7 @@ export class Messages {
     this.#draw();
     const row = this.list.querySelector(`[data-number="${number}"]`);
     row?.scrollIntoView({ block: "center" });
+    this.opening = false;
     this.#scrolled();
   }
 
@@ -129,7 +135,12 @@ export class Messages {
   /** @param {Message} message @param {boolean} fresh */
   #said(message, fresh) {
     const mine = message.sender === this.app.store.account.id;
-    if (message.conversation !== this.shown || mine || !fresh) return;
+    if (message.conversation !== this.shown || !fresh) return;
+    if (mine) {
+      // Who answers has seen what was new.
+      this.newFrom = 0;
+      return;
+    }
     announce(`${message.sender_name}: ${message.text}`);
     const read = this.app.store.conversations.get(this.shown)?.read ?? 0;
     if ((!looking() || !this.atEnd) && (!this.newFrom || this.newFrom <= read)) this.newFrom = message.number;
@@ -178,6 +189,7 @@ export class Messages {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     const timeline = this.app.store.timeline(this.shown);
+    if (this.opening) return;
     this.atEnd = timeline.follows && scrollHeight - scrollTop - clientHeight < AT_END;
     this.#drawPills();
     this.#fill();
@@ -187,7 +199,7 @@ export class Messages {
   /** Load what is about to be seen. */
   #fill() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (!this.shown || !clientHeight) return;
+    if (this.opening || !clientHeight) return;
     if (scrollTop < NEAR) void this.app.history.older(this.shown);
     else if (scrollHeight - scrollTop - clientHeight < NEAR) void this.app.history.newer(this.shown);
   }
@@ -215,7 +227,7 @@ export class Messages {
   /** Everything up to the last message on the screen is read, if somebody looks. */
   #read() {
     const conversation = this.app.store.conversations.get(this.shown);
-    if (!conversation || !looking() || !this.scroller.clientHeight) return;
+    if (!conversation || this.opening || !looking() || !this.scroller.clientHeight) return;
     const last = conversation.last?.number ?? 0;
     if (this.app.store.unread(conversation) === 0) return;
     if (this.atEnd) {

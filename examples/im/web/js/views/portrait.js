@@ -13,7 +13,7 @@ const CUTS = 5;
  * @param {boolean} [online] whether a dot says that they are there; none when unknown
  */
 export function flag({ id, name }, online) {
-  const kinds = `portrait flag tone-${id % TONES} cut-${Math.floor(id / TONES) % CUTS}`;
+  const kinds = `portrait flag tone-${id % TONES} cut-${(id + Math.floor(id / TONES)) % CUTS}`;
   return el(
     "span",
     { class: kinds, "aria-hidden": "true" },
