@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mainstay.core.scope import Scope
 from mainstay.errors import ClosedError, InvalidRequest, PeerGone, UsageError
 from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_options import WebSocketOptions
@@ -506,6 +507,43 @@ async def test_a_drain_lets_the_handler_finish_what_it_has() -> None:
         peer.scope.drain()
         await asyncio.sleep(21)
         assert [await peer.hears(), await peer.hears()] == ["a", "b"]
+        assert (await peer.hears_goodbye())[0] == 1001
+        await peer.done()
+
+
+async def test_a_farewell_leaves_time_for_a_goodbye_of_ones_own() -> None:
+    """A handler that waits for messages goes on in it, and says where to go; nobody says 1001."""
+
+    async def redirect(socket: Text) -> None:
+        hearing = asyncio.create_task(listen(socket))
+        await Scope.current().wait_draining()
+        await socket.send("over there")
+        await socket.close(1012, "restart")
+        await hearing
+
+    async with talking(redirect, options=WebSocketOptions(farewell=3)) as peer:
+        await asyncio.sleep(SOON)
+        peer.scope.drain()
+        assert await peer.hears() == "over there"
+        assert await peer.hears_goodbye() == (1012, "restart")
+        peer.goodbye()
+        await peer.done()
+
+
+async def test_a_farewell_ends() -> None:
+    """Messages are taken until it is over; then the peer is told as ever."""
+
+    async def echo(socket: Text) -> None:
+        async for message in socket:
+            await socket.send(message)
+
+    async with talking(echo, options=WebSocketOptions(farewell=3)) as peer:
+        await asyncio.sleep(SOON)
+        peer.scope.drain()
+        await asyncio.sleep(2.9)
+        peer.say("still here")
+        assert await peer.hears() == "still here"
+        await asyncio.sleep(0.2)
         assert (await peer.hears_goodbye())[0] == 1001
         await peer.done()
 

@@ -30,6 +30,9 @@ class WebSocketOptions:
         compress: agree to permessage-deflate (RFC 7692) when the client offers it.
         close_timeout: seconds that the peer has to answer our goodbye, and a handler that asks for
             nothing to end by itself once the peer has gone.
+        farewell: seconds from the beginning of a drain in which a handler may go on, to say where
+            the peer should go; then the peer is told to leave. 0: as soon as the handler waits for
+            a message. One that never receives has a second at least.
     """
 
     subprotocols: Sequence[str] = ()
@@ -37,6 +40,7 @@ class WebSocketOptions:
     max_size: int | None = 1024 * 1024
     compress: bool = True
     close_timeout: float = 5.0
+    farewell: float = 0.0
 
     def verify_origin(self, origins: Sequence[str], authority: str) -> None:
         """Check the ``origin`` fields of a request to `authority`.

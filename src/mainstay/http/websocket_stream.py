@@ -16,7 +16,8 @@ Rules this file keeps:
 * **Silence is tested.** After `Limits.ping_interval` without a byte the peer is pinged, and given up
   after `Limits.ping_timeout`; not while we do not listen to it.
 * **A drain says 1001** when the handler has done what it had: as soon as it waits for a message and
-  there is none. One that never receives is given `FAREWELL` seconds.
+  there is none, though not before `WebSocketOptions.farewell`. One that never receives is given
+  `FAREWELL` seconds.
 * **Nobody waits for a goodbye.** After the handler the close frame is sent and the call is over;
   the answer, or the end of the patience with it, closes the connection.
 """
@@ -90,6 +91,7 @@ class WebSocketStream:
         "_idle",
         "_idle_since",
         "_inbox",
+        "_leaving",
         "_limits",
         "_loop",
         "_lost",
@@ -129,6 +131,7 @@ class WebSocketStream:
         granted, extension = agree_on_deflate(fields) if options.compress else (None, None)
         self._granted = granted
         self.draining = False
+        self._leaving = False  # whether the peer is told to leave once the handler waits for it
         self.closed: Closed | None = None
         self._call = call
         self._options = options
@@ -208,7 +211,7 @@ class WebSocketStream:
         while not self._inbox:
             if self.closed is not None:
                 self._tell()
-            if self.draining:
+            if self._leaving:
                 self._goodbye(GOING_AWAY, "the service is stopping")
             if self._waiter is not None:
                 raise UsageError("two tasks receive from one WebSocket; let one do it")
@@ -497,12 +500,17 @@ class WebSocketStream:
 
     def _drained(self) -> None:
         self.draining = True
-        if self._asked:
-            self._leave()
+        farewell = self._options.farewell
+        self._leaving = not farewell
+        if not self._asked:
+            farewell = max(farewell, FAREWELL)
+        if farewell:
+            self._loop.call_later(farewell, self._leave)
         else:
-            self._loop.call_later(FAREWELL, self._leave)
+            self._leave()
 
     def _leave(self) -> None:
+        self._leaving = True
         if self._finished or (self._asked and (self._waiter is None or self._inbox)):
             return  # it has ended, or is at work, and will ask
         self._goodbye(GOING_AWAY, "the service is stopping")
