@@ -163,7 +163,9 @@ class _Sqlite:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._reading = _sqlite_engine(url, connections, "BEGIN")
-        self._writing = _sqlite_engine(url, 1, "BEGIN IMMEDIATE")
+        # Its one connection opens when it is its turn to write: the file takes to WAL only while
+        # nobody else has it open, and is in that mode ever after.
+        self._writing = _sqlite_engine(url, 1, "BEGIN IMMEDIATE", "PRAGMA journal_mode=WAL")
         self._readers = ThreadPoolExecutor(connections, "reader")
         self._writer = ThreadPoolExecutor(1, "writer")
 
@@ -201,8 +203,9 @@ class _Sqlite:
         os.close(self._lock)
 
 
-def _sqlite_engine(url: URL, connections: int, begin: str) -> Engine:
+def _sqlite_engine(url: URL, connections: int, begin: str, *pragmas: str) -> Engine:
     """An engine whose transactions begin with `begin`, and not when the driver thinks it is time."""
+    pragmas += ("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-16000")
     engine = create_engine(
         url,
         pool_size=connections,
@@ -214,9 +217,8 @@ def _sqlite_engine(url: URL, connections: int, begin: str) -> Engine:
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA cache_size=-16000")  # KiB, up to
+        for pragma in pragmas:
+            cursor.execute(pragma)
         cursor.close()
 
     @event.listens_for(engine, "begin")

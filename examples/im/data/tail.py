@@ -72,12 +72,18 @@ class Tail:
         """
         while self._place == NOW:
             await self._moved.wait()
-        place = self._place if since.after == NOW else since.after
+        place = await self._beginning(since.after)
         page = await self._after(place, since.limit) or api.Events([], place)
         while True:
             yield page
             place = page.seq
             page = await self._next(place, since.limit, silence)
+
+    async def _beginning(self, after: int) -> int:
+        """Where to begin. A place that is not yet, as after a database was put back, is the end."""
+        if after > self._place:  # this process may be behind another
+            after = min(after, await self._database.read(log.place))
+        return self._place if after == NOW else after
 
     async def _next(self, place: int, limit: int, silence: float) -> api.Events:
         """The page after a place, waited for."""
