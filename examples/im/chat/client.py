@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from random import SystemRandom
 from typing import Any
@@ -26,6 +28,14 @@ PATIENCE = 10.0
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WRITTEN_SLOWLY = 2.0
 """Seconds after which a message that is not stored is said to be waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A line, None at the end, and whether the user stays, once it has been dealt with."""
+
+    line: str | None
+    handled: asyncio.Future[bool]
 
 
 class Client:
@@ -61,15 +71,13 @@ class Client:
         link = self._loop.create_task(self._link.run(), name="link")
         link.add_done_callback(self._inbox.put_nowait)
         try:
-            await self._until_welcome()
-            self._terminal.start(
-                lambda line: self._loop.call_soon_threadsafe(self._inbox.put_nowait, (line,))
-            )
-            await self._until_quit()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    while self._state.unsent:
-                        await self._on(await self._inbox.get())
+            while not self._connected:
+                await self._on(await self._inbox.get())
+            await self._ask(self._enter(self._room))
+            self._terminal.start(self._typed)
+            while await self._on(await self._inbox.get()):
+                pass
+            await self._until_complete()
         except Refused as error:
             self._show(f"signed out: {error}")
             return 1
@@ -80,23 +88,39 @@ class Client:
             self._show(f"not sent: {each.text}")
         return 1 if self._state.unsent else 0
 
-    async def _until_welcome(self) -> None:
-        while not self._connected:
-            await self._on(await self._inbox.get())
-        await self._ask(self._enter(self._room))
-
-    async def _until_quit(self) -> None:
-        while True:
-            each = await self._inbox.get()
-            if isinstance(each, tuple):
-                (line,) = each
-                if line is None or line.strip() == "/quit":
-                    return
-                await self._entered(line.strip())
-            else:
-                await self._on(each)
+    async def _until_complete(self) -> None:
+        """Until all that was said is stored and shown, or patience ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not self._state.is_complete:
+                    await self._on(await self._inbox.get())
 
     # --- what is typed --------------------------------------------------------------------------
+
+    def _typed(self, line: str | None) -> bool:
+        """Called in the terminal's thread, which waits until the line has been dealt with."""
+        with suppress(CancelledError):
+            return asyncio.run_coroutine_threadsafe(self._pass_on(line), self._loop).result()
+        return False
+
+    async def _pass_on(self, line: str | None) -> bool:
+        typed = _Typed(line, self._loop.create_future())
+        self._inbox.put_nowait(typed)
+        return await typed.handled
+
+    async def _take(self, typed: _Typed) -> bool:
+        """Whether the user stays."""
+        line = None if typed.line is None else typed.line.strip()
+        stays = line is not None and line != "/quit"
+        try:
+            if line and stays:
+                await self._entered(line)
+                if not self._terminal.interactive:
+                    # A program's next line may ask for what this one has said.
+                    await self._until_complete()
+        finally:
+            typed.handled.set_result(stays)
+        return stays
 
     async def _entered(self, line: str) -> None:
         if line.startswith("/") and not line.startswith("//"):
@@ -106,9 +130,9 @@ class Client:
                 self._show(f"there is no /{name}; /help says what there is")
             else:
                 await self._ask(command(rest.strip()))
-        elif line and not self._state.here:
+        elif not self._state.here:
             self._show("join a room first: /rooms, /join NAME")
-        elif line:
+        else:
             self._state.say(line.removeprefix("/"))
             said = self._state.unsent[-1]
             self._loop.call_later(_WRITTEN_SLOWLY, self._inbox.put_nowait, said)
@@ -153,8 +177,9 @@ class Client:
 
     async def _who(self, rest: str) -> None:
         """/who: who is a member here; with a dot, who is there"""
+        there = self._state.online | {self._state.account.id}
         for each in await self._members():
-            self._show(f"{'●' if each.id in self._state.online else '○'} {each.display}")
+            self._show(f"{'●' if each.id in there else '○'} {each.display}")
 
     async def _search(self, rest: str) -> None:
         """/search WORDS: messages with these words, wherever you may read"""
@@ -224,9 +249,12 @@ class Client:
 
     # --- what comes -----------------------------------------------------------------------------
 
-    async def _on(self, each: Any) -> None:
+    async def _on(self, each: Any) -> bool:
+        """Deal with whatever happened; whether the user stays."""
         state = self._state
         match each:
+            case _Typed():
+                return await self._take(each)
             case frames.Welcome():
                 returned = bool(state.here)
                 state.welcomed(each)
@@ -241,7 +269,7 @@ class Client:
                     self._show("no connection; it is tried again")
                 self._connected = False
             case frames.Acknowledged():
-                state.settled(each.client_id)
+                state.settled(each.client_id, each.seq)
             case frames.Refused():
                 self._refused(each)
             case frames.Said():
@@ -258,6 +286,7 @@ class Client:
             case asyncio.Task():
                 each.result()
         await self._push()
+        return True
 
     async def _push(self) -> None:
         if self._connected and (say := self._state.next_to_send()):
@@ -316,8 +345,8 @@ class Client:
 
 
 def _title(conversation: api.Conversation) -> str:
-    name = conversation.title or conversation.name
-    return f"#{name}" if conversation.kind == "room" else f"@{name}"
+    """By the name that is typed to get there."""
+    return f"{'#' if conversation.kind == 'room' else '@'}{conversation.name}"
 
 
 def _line(message: api.Message) -> str:

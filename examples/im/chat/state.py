@@ -39,6 +39,7 @@ class State:
         online: who is there, of those whom the screen shows.
         unsent: what is not stored yet, oldest first.
         sending: whether the first of them is on its way.
+        stored: the place of what was stored last of what was said here.
     """
 
     new_id: Callable[[], str]
@@ -49,6 +50,7 @@ class State:
     online: set[int] = field(default_factory=set)
     unsent: deque[Say] = field(default_factory=deque)
     sending: bool = False
+    stored: int = 0
     _places: dict[int, Place] = field(default_factory=dict)
 
     # --- what goes ------------------------------------------------------------------------------
@@ -68,12 +70,19 @@ class State:
         self.sending = True
         return self.unsent[0]
 
-    def settled(self, client_id: str) -> Say | None:
-        """It is stored, or will never be: the message, if it was that on its way."""
+    def settled(self, client_id: str, seq: int = 0) -> Say | None:
+        """It is stored at a place, or, without one, will never be: the message, if it was that on its
+        way."""
         if not self.unsent or self.unsent[0].client_id != client_id:
             return None
         self.sending = False
+        self.stored = max(self.stored, seq)
         return self.unsent.popleft()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was said is stored, and came back."""
+        return not self.unsent and self.cursor >= self.stored
 
     def look(self, users: Iterable[int] = ()) -> Look:
         """What the screen shows."""

@@ -49,8 +49,9 @@ class Terminal:
             if self._editing:
                 print()
 
-    def start(self, entered: Callable[[str | None], object]) -> None:
-        """Call `entered`, in another thread, with each line, and with None at the end."""
+    def start(self, entered: Callable[[str | None], bool]) -> None:
+        """Call `entered`, in another thread, with each line, and with None at the end, until it
+        answers False."""
         Thread(target=self._read, args=(entered,), name="keyboard", daemon=True).start()
 
     def show(self, text: str) -> None:
@@ -70,27 +71,30 @@ class Terminal:
         sys.stdout.write(f"{up}\r\x1b[J{text}\n{PROMPT}{line}{back}\r{right}")
         sys.stdout.flush()
 
-    def _read(self, entered: Callable[[str | None], object]) -> None:
+    def _read(self, entered: Callable[[str | None], bool]) -> None:
         if not self.interactive:
             for line in sys.stdin:
-                entered(line.rstrip("\n"))
+                if not entered(line):
+                    return
             entered(None)
             return
         readline.set_pre_input_hook(self._begin)
-        while True:
-            try:
-                line = input(PROMPT)
-            except EOFError:
-                break
-            finally:
-                self._editing = False
-            if line and not line.startswith("/"):
-                # What is said is shown when it is stored.
-                rows = width(PROMPT + line) // get_terminal_size().columns + 1
-                sys.stdout.write(f"\x1b[{rows}A\x1b[J")
-                sys.stdout.flush()
-            entered(line)
-        entered(None)
+        while entered(self._edited()):
+            pass
+
+    def _edited(self) -> str | None:
+        try:
+            line = input(PROMPT)
+        except EOFError:
+            return None
+        finally:
+            self._editing = False
+        if line and not line.startswith("/"):
+            # What is said is shown when it is stored.
+            rows = width(PROMPT + line) // get_terminal_size().columns + 1
+            sys.stdout.write(f"\x1b[{rows}A\x1b[J")
+            sys.stdout.flush()
+        return line
 
     def _begin(self) -> None:
         self._editing = True

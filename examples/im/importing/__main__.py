@@ -48,26 +48,22 @@ def _common(function: F) -> F:
     )(function)
 
 
+def _zone(context: click.Context, option: click.Parameter, name: str | None) -> ZoneInfo | None:
+    """A time zone by its name."""
+    try:
+        return None if name is None else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise click.BadParameter(f"{name!r} is no time zone") from None
+
+
 def _logs(function: F) -> F:
     """The options of logs of IRC."""
     function = click.option(
         "--room", default="", help="The room of all files, whatever their name."
     )(function)
     return click.option(
-        "--zone", type=_Zone(), help="Of the times in the logs, as Europe/Berlin; this machine's."
+        "--zone", callback=_zone, help="Of the times in the logs, as Europe/Berlin; this machine's."
     )(function)
-
-
-class _Zone(click.ParamType[ZoneInfo]):
-    """A time zone by its name."""
-
-    name = "zone"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> ZoneInfo:
-        try:
-            return ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            self.fail(f"{value!r} is no time zone", param, ctx)
 
 
 @main.command("debian")

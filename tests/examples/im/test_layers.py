@@ -25,6 +25,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
 PUT_TOGETHER: Final[dict[str, set[str]]] = {
     # The one module of the gateway's layer that knows who answers: by RPC, and not how.
     "examples.im.gateway.service": {"examples.im.logic.rpc"},
+    # The one module of the terminal client that knows the gateway's definition.
+    "examples.im.chat.__main__": {"examples.im.gateway.talk"},
 }
 
 
