@@ -34,7 +34,7 @@ def add_logic(service: Service) -> None:
     service.resource(store)
     service.resource(logic)
     # A database that is away for a while ends nothing: it is looked for again.
-    service.worker(give_up_after=None)(follow)
+    service.worker(give_up_after=None)(read_log)
     service.worker(give_up_after=None)(index)
     service.every(1)(end_leases)
     service.every(30, jitter=10)(forget)
@@ -77,7 +77,7 @@ async def logic(store: Store, settings: LogicSettings, effects: Effects) -> Logi
     return Chat(store, signing, lobby, settings.lease, lambda: milliseconds(effects))
 
 
-async def follow(store: Store) -> None:
+async def read_log(store: Store) -> None:
     """Read the log, for all who follow it."""
     await store.tail.run()
 

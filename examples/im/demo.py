@@ -1,0 +1,143 @@
+"""``make demo`` and ``make demo-split``: something to read, a welcome, and the chat itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from time import time
+from typing import Final
+
+from examples.im.data.bulk import Bulk, Old
+from examples.im.data.database import Database, DatabaseSettings
+from examples.im.importing.debian import CHANGELOGS, debian
+from examples.im.importing.entries import Work
+from examples.im.importing.loading import Summary, load
+from examples.im.together import Together
+
+ONE: Final = "examples.im.one:service"
+GATEWAY: Final = "examples.im.gateway.service:service"
+LOGIC: Final = "examples.im.logic.service:service"
+LOGIC_PORT: Final = "8101"
+
+# fmt: off
+PACKAGES: Final = (
+    "apt", "bash", "ca-certificates", "coreutils", "curl", "debianutils", "git", "gzip",
+    "hostname", "libc6", "make", "openssl", "passwd", "perl", "python3", "python3.11",
+    "python3.12", "python3.13", "sed", "sqlite3", "sudo", "systemd", "tar", "tzdata",
+    "util-linux", "vim",
+)
+# fmt: on
+"""Whose changelogs the demo opens with, where a machine has them."""
+
+GREETING: Final = Old(
+    room="lobby",
+    title="Lobby",
+    author="mainstay",
+    display="mainstay",
+    text=(
+        "Welcome! Everybody who makes an account is in this room.\n"
+        "Open a second window, make another account there, and talk to yourself. Other rooms are in "
+        "the directory: some were made of the changelogs of this machine.\n"
+        "While you talk, restart the service from a terminal, or kill one of its processes: nothing "
+        "that was acknowledged is lost, and nothing comes twice."
+    ),
+    at=int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp() * 1000),
+)
+
+WELCOME: Final = """
+A chat on mainstay: rooms, direct messages, presence, receipts, history, search. Open
+
+    http://127.0.0.1:{port}
+
+in two windows, one of them private, make an account in each, and talk. Ctrl-K searches.
+In a second terminal, type
+
+    .venv/bin/python -m examples.im.chat 127.0.0.1:{port}
+        a third one to talk to, over gRPC
+{restarts}
+    .venv/bin/python -m examples.im.importing debian
+        all changelogs of this machine, while people talk; also: irssi, weechat, slack
+    .venv/bin/mainstay status {target}
+        who serves; `kill -9` any of its processes, and go on talking
+
+What was said is in .im/chat.db; `rm -r .im` forgets it. How it is made: examples/im/README.md.
+Ctrl-C stops it.
+"""
+
+ONE_RESTART: Final = """\
+    .venv/bin/mainstay restart examples.im.one:service
+        new processes, below the conversation
+"""
+
+SPLIT_RESTARTS: Final = """\
+    .venv/bin/mainstay restart examples.im.logic.service:service
+    .venv/bin/mainstay restart examples.im.gateway.service:service
+        new processes for one layer, below the conversation; the other one stays
+"""
+
+
+def is_free(port: str) -> bool:
+    """Whether nobody listens there, so that the welcome promises nothing that somebody else has."""
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except OSError:
+        return False
+    except (ValueError, OverflowError):
+        return True  # no port at all: the service says what is wrong with it
+    return True
+
+
+async def prepare(url: str) -> Summary:
+    """Make the database, and bring in something to read; what is there already stays as it is."""
+    database = Database(DatabaseSettings(url))
+    try:
+        await database.create()
+        bulk, now = Bulk(database), int(time() * 1000)
+        await bulk.add([GREETING], now)
+        paths = [path for name in PACKAGES if (path := CHANGELOGS / name).is_dir()]
+        return await load(debian(paths, Work()), bulk, now=now)
+    finally:
+        await database.aclose()
+
+
+def serve(target: str, port: str, *settings: str) -> tuple[str, ...]:
+    """The command that serves a service on a port of this machine, with two workers where they are
+    to be had, and logs for people."""
+    workers = ("--workers", "2") if sys.platform == "linux" else ()
+    options = [word for each in ("mainstay.log.format=text", *settings) for word in ("--set", each)]
+    return (sys.executable, "-m", "mainstay", "run", target, "-l", port, *workers, *options)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo, in one service, or with the argument ``split`` in two; returns an exit code."""
+    split = "split" in arguments
+    port = os.environ.get("PORT", "8000")
+    for each in (port, LOGIC_PORT) if split else (port,):
+        if not is_free(each):
+            hint = "choose another one: PORT=8001 make demo" if each == port else "free it"
+            sys.exit(f"port {each} is taken; {hint}")
+    url = os.environ.get("IM__DATABASE__URL", DatabaseSettings().url)
+    summary = asyncio.run(prepare(url))
+    print(_to_read(summary))
+    target, restarts = (GATEWAY, SPLIT_RESTARTS) if split else (ONE, ONE_RESTART)
+    print(WELCOME.format(port=port, restarts=restarts, target=target), flush=True)
+    stored = f"database.url={url}"
+    if not split:
+        command = serve(ONE, port, stored)
+        # So that Ctrl-C and signals reach the service itself.
+        os.execv(command[0], command)  # noqa: S606 - without a shell, on purpose
+    parts = {"logic": serve(LOGIC, LOGIC_PORT, stored), "gateway": serve(GATEWAY, port)}
+    return asyncio.run(Together(parts).run())
+
+
+def _to_read(summary: Summary) -> str:
+    if not summary.messages:
+        return "This machine has no changelogs of Debian: the chat begins with an empty lobby."
+    return (
+        f"{summary.messages:,} messages to read in {len(summary.rooms)} rooms: changelogs of "
+        "Debian, by who wrote them."
+    )
