@@ -16,9 +16,11 @@ def test_the_page_works(page: Path, tmp_path: Path) -> None:
     """With the files of the pages before it, each command prints what the page shows."""
     reader = Reader(tmp_path)
     for earlier in PAGES[: PAGES.index(page)]:
-        reader.write(earlier.read_text("utf-8"))
+        reader.skim(earlier.read_text("utf-8"))
     try:
-        for command, shown, printed in reader.work_through(page.read_text("utf-8")):
-            assert matches(shown, printed), f"$ {command}\n{printed}\n--- the page shows\n{shown}"
+        for command, shown, printed in reader.read(page.read_text("utf-8")):
+            assert matches(shown, printed), (
+                f"$ {command}\n{printed}\n--- the page shows\n{shown}\n--- logged\n{reader.rest()}"
+            )
     finally:
         reader.stop()

@@ -1,6 +1,7 @@
 """Does the tutorial, as its reader would: writes its files and types its commands.
 
-A block of code below a line that is nothing but a path in backticks and a colon is that file, whole.
+A block of code below a line that is nothing but a path in backticks and a colon is that file, whole;
+"`path`, at its end:" and "`path`, below its docstring:", which is one line, say where it is added.
 A block marked ``console`` is what a terminal shows. A line that begins with ``$`` is typed, the
 lines below are what it prints. ``mainstay run`` goes on in a terminal of its own until the end of the
 page, or until it is typed again for the same service; all else runs to its end.
@@ -19,11 +20,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from queue import Queue
+from threading import Thread
 
 from tests.docs.examples import ROOT, Block, blocks
 
@@ -32,7 +33,7 @@ PORTS = ("8000", "8101")
 PATIENCE = 60.0
 """Seconds for a command, or for a line of a service."""
 
-_FILE = re.compile(r"`(?P<path>[\w./-]+)`:")
+_FILE = re.compile(r"`(?P<path>[\w./-]+)`(?:, (?P<where>[a-z ]+))?:")
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? s\b"), "SECONDS"),
@@ -43,12 +44,9 @@ _VARYING = (
 )
 
 
-def files(text: str) -> Iterator[tuple[str, str]]:
-    """The files of a page, each with its path, in order."""
-    for block in blocks(text):
-        named = _FILE.fullmatch(block.above)
-        if named and block.info not in ("console", "text"):
-            yield named["path"], block.text
+def file_of(block: Block) -> re.Match[str] | None:
+    """What the page says of the file that a block is: its ``path``, and ``where`` in it."""
+    return None if block.info in ("console", "text") else _FILE.fullmatch(block.above)
 
 
 def typed(block: Block) -> Iterator[tuple[str, str]]:
@@ -71,6 +69,49 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch(".*?".join(parts), steady(printed).strip(), re.DOTALL) is not None
 
 
+class Terminal:
+    """In which a service runs until Ctrl-C."""
+
+    def __init__(self, command: str, folder: Path, environ: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            shlex.split(command),
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+        self._lines: Queue[str] = Queue()
+        self._reading = Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as printed:
+            for line in printed:
+                self._lines.put(line)
+
+    def read(self, count: int) -> str:
+        """The next lines. Raises: Empty when they do not come."""
+        return "".join(self._lines.get(timeout=PATIENCE) for _ in range(count))
+
+    def rest(self) -> str:
+        """What it has printed that was not read."""
+        return "".join(self._lines.get() for _ in range(self._lines.qsize()))
+
+    def close(self) -> None:
+        """Ctrl-C; and whoever is left of it then is killed."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._reading.join()
+
+
 class Reader:
     """Somebody who works through a page in a folder.
 
@@ -81,7 +122,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
-        self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+        self._running: dict[str, Terminal] = {}
         self._environ = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -92,29 +133,46 @@ class Reader:
             "MAINSTAY__HTTP__LISTEN": f'["tcp://127.0.0.1:{self.ports["8000"]}"]',
         }
 
-    def write(self, text: str) -> None:
-        """Save the files of a page."""
-        for path, content in files(text):
-            target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(self._elsewhere(content), "utf-8")
-
-    def work_through(self, text: str) -> Iterator[tuple[str, str, str]]:
+    def read(self, text: str) -> Iterator[tuple[str, str, str]]:
         """Do the page, in its order; each command, what the page shows, and what it printed."""
         for block in blocks(text):
-            named = _FILE.fullmatch(block.above)
-            if named and block.info not in ("console", "text"):
-                target = self.folder / named["path"]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(self._elsewhere(block.text), "utf-8")
+            if file_of(block):
+                self._write(block)
             elif block.info == "console":
                 for command, shown in typed(block):
                     yield command, shown, self._type(command, shown)
 
+    def skim(self, text: str) -> None:
+        """Write the files of a page."""
+        for block in blocks(text):
+            self._write(block)
+
+    def rest(self) -> str:
+        """What the services have printed that no page shows."""
+        return "".join(terminal.rest() for terminal in self._running.values())
+
     def stop(self) -> None:
         """Ctrl-C in every terminal."""
-        for command in list(self._running):
-            self._interrupt(command)
+        for terminal in reversed(self._running.values()):
+            terminal.close()
+
+    def _write(self, block: Block) -> None:
+        if named := file_of(block):
+            target = self.folder / named["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = self._elsewhere(block.text)
+            match named["where"]:
+                case None:
+                    pass
+                case "at its end":
+                    text = f"{target.read_text('utf-8')}\n\n{text}"
+                case "below its docstring":
+                    docstring, _, rest = target.read_text("utf-8").partition("\n")
+                    text = f"{docstring}\n\n{text}{rest}"
+                case other:
+                    message = f"line {block.line}: {other!r} is no place in a file"
+                    raise ValueError(message)
+            target.write_text(text, "utf-8")
 
     def _type(self, command: str, shown: str) -> str:
         command = self._elsewhere(command)
@@ -139,38 +197,9 @@ class Reader:
         """Start it anew, and read as many lines as the page shows."""
         target = shlex.split(command)[2]
         if target in self._running:
-            self._interrupt(target)
-        log = (self.folder / f"{target.replace(':', '-')}.log").open("w+b")
-        process = subprocess.Popen(
-            shlex.split(command),
-            cwd=self.folder,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        self._running[target] = process, log
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            log.seek(0)
-            printed = log.read().decode()
-            if printed.count("\n") >= lines or process.poll() is not None:
-                return "".join(printed.splitlines(keepends=True)[:lines])
-            time.sleep(0.02)
-        message = f"{command} printed too little in {PATIENCE:g} s: {printed}"
-        raise AssertionError(message)
-
-    def _interrupt(self, target: str) -> None:
-        process, log = self._running.pop(target)
-        try:
-            process.send_signal(signal.SIGINT)
-            process.wait(PATIENCE)
-        finally:
-            # Its workers and successors, too, if it left any behind.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            log.close()
+            self._running.pop(target).close()
+        self._running[target] = Terminal(command, self.folder, self._environ)
+        return self._running[target].read(lines)
 
     def _elsewhere(self, text: str) -> str:
         for port, other in self.ports.items():
