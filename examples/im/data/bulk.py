@@ -143,7 +143,8 @@ def _add(
     authors, new_authors = _authors(db, {each.author: each.display for each in given}, now)
     rooms, new_rooms = _rooms(db, {each.room: each.title for each in given}, now)
     keys = [(authors[each.author], client_id(each)) for each in given]
-    stored = set(db.execute(_STORED, {"client_ids": [key for _, key in keys]}).tuples())
+    found = db.execute(_STORED, {"client_ids": [key for _, key in keys]})
+    stored = {(author, key) for author, key in found}
     rows: list[dict[str, object]] = []
     for (author, key), each in zip(keys, given, strict=True):
         if (author, key) in stored:
