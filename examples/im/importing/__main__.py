@@ -134,13 +134,16 @@ async def _load(source: Source, progress: Progress, limit: int, url: str) -> Sum
 
 def _told(summary: Summary, seconds: float) -> str:
     rate = summary.messages / seconds if seconds else 0.0
-    added = summary.added
-    known = summary.messages - added.messages
+    added = summary.added.messages
     return (
-        f"{summary.messages:,} messages of {len(summary.authors):,} people in "
-        f"{len(summary.rooms):,} rooms in {seconds:.1f} s, {rate:,.0f}/s: "
-        f"{added.messages:,} added, {known:,} known already, {summary.problems:,} problems"
+        f"{_count(summary.messages, 'message')} by {_count(len(summary.authors), 'author')} in "
+        f"{_count(len(summary.rooms), 'room')} in {seconds:.1f} s, {rate:,.0f}/s: {added:,} added, "
+        f"{summary.messages - added:,} known already, {_count(summary.problems, 'problem')}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":
