@@ -8,6 +8,7 @@ import { get, HttpError, post } from "./http.js";
 import { Outbox } from "./outbox.js";
 import { place, visit } from "./place.js";
 import { Store } from "./store.js";
+import { Blank } from "./views/blank.js";
 import { Composer } from "./views/composer.js";
 import { Heading } from "./views/heading.js";
 import { Members } from "./views/members.js";
@@ -38,6 +39,7 @@ export class App {
     this.palette = new Palette(this);
     this.members = new Members(this);
     this.sidebar = new Sidebar(this);
+    this.blank = new Blank(this);
     this.heading = new Heading(this);
     this.messages = new Messages(this);
     this.composer = new Composer(this);

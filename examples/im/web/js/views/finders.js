@@ -66,14 +66,31 @@ export async function messages(app, text, conversation, signal, limit = 50) {
     title: message.sender_name,
     said: marked(message.text, text),
     aside: `${title} · ${brief(message.at)}`,
-    choose: () => app.visit(placeOf(app, message.conversation, title), message.number),
+    choose: () => void lookInto(app, message, title),
   }));
   return { title: "Messages", hits };
 }
 
-/** The conversation of a message; one that is not ours is a room to look into. @param {App} app @param {number} id @param {string} title @returns {Conversation} */
-function placeOf(app, id, title) {
-  return app.store.conversations.get(id) ?? {
+/**
+ * Show a message where it was said. A conversation that is not ours is a room to look into, of which
+ * the directory tells the rest.
+ *
+ * @param {App} app @param {import("../types.js").Message} message @param {string} title
+ */
+async function lookInto(app, message, title) {
+  const id = message.conversation;
+  const known = app.store.conversations.get(id);
+  app.visit(known ?? stranger(id, title), message.number);
+  if (known) return;
+  /** @type {{items: Conversation[]}} */
+  const { items } = await get("/api/rooms", { text: title.toLowerCase() });
+  const room = items.find((one) => one.id === id);
+  if (room) app.store.know(room);
+}
+
+/** @param {number} id @param {string} title @returns {Conversation} a room of which nothing more is known */
+function stranger(id, title) {
+  return {
     id, title, kind: "room", name: title, members: 0, peer: null, member: false, last: null,
     delivered: 0, read: 0, others_delivered: 0, others_read: 0,
   };

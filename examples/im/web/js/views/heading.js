@@ -1,7 +1,6 @@
 /** What stands above the messages: whose conversation it is, and what can be done with it. */
 
-import { batched, el, find, icon } from "../dom.js";
-import { notice } from "../dom.js";
+import { batched, el, find, icon, notice } from "../dom.js";
 import { post } from "../http.js";
 import { visit } from "../place.js";
 import { counted } from "../text.js";
@@ -12,7 +11,6 @@ export class Heading {
   constructor(app) {
     this.app = app;
     this.root = find(".heading");
-    this.blank = find(".blank");
     const draw = batched(() => this.#draw());
     for (const topic of ["conversations", "presence", "open", "welcome"]) app.store.on(topic, draw);
     find(".back", this.root).append(icon("back"));
@@ -33,11 +31,7 @@ export class Heading {
     const { store } = this.app;
     const conversation = store.conversations.get(store.open);
     this.root.hidden = !conversation;
-    this.blank.hidden = Boolean(conversation) || !store.welcomed;
-    if (!conversation) {
-      this.#drawBlank();
-      return;
-    }
+    if (!conversation) return;
     find("h1", this.root).textContent = conversation.title;
     find(".names p", this.root).replaceChildren(...this.#about(conversation));
     find("[data-action=members]", this.root).hidden = conversation.kind === "direct";
@@ -46,29 +40,11 @@ export class Heading {
 
   /** @param {import("../types.js").Conversation} conversation @returns {(Node | string)[]} */
   #about(conversation) {
-    if (!conversation.peer) return [counted(conversation.members, "member")];
+    if (!conversation.peer) return [conversation.members ? counted(conversation.members, "member") : "Room"];
     const presence = this.app.store.presence.get(conversation.peer.id);
     if (conversation.peer.imported) return [`@${conversation.peer.name} · came with old messages and cannot answer`];
     if (presence?.online) return [el("i", { class: "dot online" }), "here now"];
     return [presence ? lastSeen(presence.last_seen) : `@${conversation.peer.name}`];
-  }
-
-  #drawBlank() {
-    const { store, palette } = this.app;
-    const lost = store.open > 0;
-    const rooms = store.listed().length;
-    const title = lost ? "There is nothing at this address" : rooms ? "Pick a conversation" : "It is quiet here";
-    const text = lost
-      ? "The conversation does not exist, or you are not in it."
-      : rooms
-        ? "Choose one from the list, or press Ctrl K and type where you want to go."
-        : "Join a room and listen, or begin a conversation with somebody.";
-    find("h2", this.blank).textContent = title;
-    find("p", this.blank).textContent = text;
-    find(".actions", this.blank).replaceChildren(
-      el("button", { type: "button", class: "primary", click: () => palette.show("rooms") }, "Browse rooms"),
-      el("button", { type: "button", click: () => palette.show("people") }, "Find people"),
-    );
   }
 
   async #leave() {

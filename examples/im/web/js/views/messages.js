@@ -111,6 +111,7 @@ export class Messages {
     this.#draw();
     const row = this.list.querySelector(`[data-number="${number}"]`);
     row?.scrollIntoView({ block: "center" });
+    this.scroller.focus({ preventScroll: true });
     this.opening = false;
     this.#scrolled();
   }
