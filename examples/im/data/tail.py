@@ -24,6 +24,9 @@ NOW = -1
 _KEPT = 256
 """Pages that are kept."""
 
+_LIMIT = 2000
+"""Events of a page of the past, about, at most."""
+
 
 class Tail:
     """Follows the log. `run` has to run for it; it is told of commits by the database.
@@ -59,7 +62,7 @@ class Tail:
             self._moved_to(await self._database.read(log.place))
         while True:
             await self._waited()
-            while await self._read_on():
+            while await self._read_on() >= self._page:
                 pass
 
     async def feed(self, since: api.Since, *, silence: float = 1.0) -> AsyncIterator[api.Events]:
@@ -72,12 +75,13 @@ class Tail:
         """
         while self._place == NOW:
             await self._moved.wait()
+        limit = max(1, min(since.limit, _LIMIT))
         place = await self._beginning(since.after)
-        page = await self._after(place, since.limit) or api.Events([], place)
+        page = await self._after(place, limit) or api.Events([], place)
         while True:
             yield page
             place = page.seq
-            page = await self._next(place, since.limit, silence)
+            page = await self._next(place, limit, silence)
 
     async def _beginning(self, after: int) -> int:
         """Where to begin. A place that is not yet, as after a database was put back, is the end."""
@@ -113,17 +117,17 @@ class Tail:
             pass
         self._woken.clear()
 
-    async def _read_on(self) -> bool:
-        """Read a page; whether there was one."""
+    async def _read_on(self) -> int:
+        """Read a page; how many events there were, about `self._page` if there are more."""
         self.reads += 1
         page = await self._database.read(log.read, self._place, None, self._page)
         if page.seq == self._place:
-            return False
+            return 0
         self._pages[self._place] = page
         if len(self._pages) > _KEPT:
             self._pages.popitem(last=False)
         self._moved_to(page.seq)
-        return True
+        return len(page.items)
 
     def _moved_to(self, place: int) -> None:
         self._place = place

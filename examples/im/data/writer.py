@@ -1,8 +1,8 @@
 """The group commit: what many users say at once is stored in one transaction.
 
-A commit waits for the disk, and costs as much for a hundred messages as for one. So whoever has
-something to store leaves it here; while one transaction runs, the next one's worth gathers. Each
-caller is answered when theirs is on the disk, and not before.
+A commit waits for the disk, and a transaction of one message takes half the work of one of sixty. So
+whoever has something to store leaves it here; while one transaction runs, and for a moment after it,
+the next one's worth gathers. Each caller is answered when theirs is on the disk, and not before.
 
 In a transaction, one after the other: messages get the places and numbers that follow those before,
 marks grow, and what a mark or a signal tells takes its place among the messages.
@@ -10,7 +10,7 @@ marks grow, and what a mark or a signal tells takes its place among the messages
 
 from __future__ import annotations
 
-from asyncio import Future, Task, get_running_loop
+from asyncio import Future, Task, get_running_loop, sleep
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +33,12 @@ Outcome = api.Posted | Exception | None
 
 TOGETHER = 256
 """Entries of one transaction, at most: the last one of them waits for all."""
+
+ENOUGH = 64
+"""Entries of a transaction after which no more is gained by gathering longer."""
+
+MOMENT = 0.004
+"""Seconds to gather after a transaction of fewer, when others wait already."""
 
 WAITING = 20_000
 """Entries that may wait; more are refused."""
@@ -111,6 +117,8 @@ class Writer:
                 for (_, waiting), outcome in zip(batch, outcomes, strict=True):
                     if not waiting.done():  # who asked may have left
                         waiting.set_result(outcome)
+                if 0 < len(self._waiting) < ENOUGH and not self._closed:
+                    await sleep(MOMENT)
         finally:
             self._task = None
 
