@@ -1,7 +1,7 @@
 """Does the tutorial, as its reader would: writes its files and types its commands.
 
 A block of code below a line that is nothing but a path in backticks and a colon is that file, whole;
-"`path`, at its end:" and "`path`, below its docstring:", which is one line, say where it is added.
+"`path`, at its end:" and the like are in `tests.docs.editing`.
 A block marked ``console`` is what a terminal shows. A line that begins with ``$`` is typed, the
 lines below are what it prints. ``mainstay run`` goes on in a terminal of its own until the end of the
 page, or until it is typed again for the same service; all else runs to its end.
@@ -26,6 +26,7 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 
+from tests.docs.editing import edited
 from tests.docs.examples import ROOT, Block, blocks
 
 PAGES = sorted((ROOT / "docs/tutorial").glob("[0-9]*.md"))
@@ -33,7 +34,7 @@ PORTS = ("8000", "8101")
 PATIENCE = 60.0
 """Seconds for a command, or for a line of a service."""
 
-_FILE = re.compile(r"`(?P<path>[\w./-]+)`(?:, (?P<where>[a-z ]+))?:")
+_FILE = re.compile(r"`(?P<path>[\w./-]+)`(?:, (?P<where>[^:]+))?:")
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? s\b"), "SECONDS"),
@@ -160,19 +161,9 @@ class Reader:
         if named := file_of(block):
             target = self.folder / named["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            text = self._elsewhere(block.text)
-            match named["where"]:
-                case None:
-                    pass
-                case "at its end":
-                    text = f"{target.read_text('utf-8')}\n\n{text}"
-                case "below its docstring":
-                    docstring, _, rest = target.read_text("utf-8").partition("\n")
-                    text = f"{docstring}\n\n{text}{rest}"
-                case other:
-                    message = f"line {block.line}: {other!r} is no place in a file"
-                    raise ValueError(message)
-            target.write_text(text, "utf-8")
+            before = target.read_text("utf-8") if target.exists() else ""
+            after = edited(before, named["where"], self._elsewhere(block.text))
+            target.write_text(after, "utf-8")
 
     def _type(self, command: str, shown: str) -> str:
         command = self._elsewhere(command)

@@ -1,0 +1,70 @@
+"""Changes that a page of the tutorial makes to a file, in the words of the page.
+
+=========================  =====================================================================
+nothing                    the file is this, whole
+at its end                 this is added behind all
+its imports                this stands in the place of all imports
+in the place of ``name``   this stands in the place of a function or class; a method is
+                           ``Class.method``
+behind ``name``            this is added behind it, in the same class
+=========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from textwrap import indent
+
+_NAMED = re.compile(r"(?P<how>in the place of|behind) `(?P<name>[\w.]+)`")
+
+
+def edited(source: str, where: str | None, text: str) -> str:
+    """The source after a change.
+
+    Args:
+        source: of the file, before; empty for a new one.
+        where: as in the table.
+        text: what the page shows, which ends with a line feed.
+
+    Raises: ValueError for words that are not in the table, and names that are not in the source.
+    """
+    if where is None:
+        return text
+    if where == "at its end":
+        return f"{source}\n\n{text}"
+    lines = source.splitlines(keepends=True)
+    if where == "its imports":
+        imports = [
+            node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        first, last = imports[0].lineno, imports[-1].end_lineno
+        return "".join([*lines[: first - 1], text, *lines[last:]])
+    named = _NAMED.fullmatch(where)
+    if named is None:
+        message = f"{where!r} is no place in a file"
+        raise ValueError(message)
+    node = _find(ast.parse(source), named["name"])
+    shown = indent(text, " " * node.col_offset)
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    if named["how"] == "behind":
+        between = "\n" if node.col_offset else "\n\n"
+        return "".join([*lines[: node.end_lineno], between, shown, *lines[node.end_lineno :]])
+    return "".join([*lines[: first - 1], shown, *lines[node.end_lineno :]])
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _find(tree: ast.Module, name: str) -> _Definition:
+    found: ast.Module | _Definition = tree
+    for part in name.split("."):
+        for node in found.body:
+            if isinstance(node, _Definition) and node.name == part:
+                found = node
+                break
+        else:
+            message = f"there is no {name}"
+            raise ValueError(message)
+    assert not isinstance(found, ast.Module)
+    return found
