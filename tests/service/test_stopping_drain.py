@@ -49,6 +49,23 @@ class TestDrain:
         assert report.exit_code == 0
         assert now() <= 6
 
+    async def test_a_task_of_a_worker_with_a_scope_of_its_own_ends_without_a_word(self) -> None:
+        """It ends with the cause of its cancellation, as a stream of a channel does: no failure."""
+        service = Service("s")
+
+        async def follow() -> None:
+            with Scope("stream"):
+                await asyncio.sleep(FOR_EVER)
+
+        @service.worker
+        async def reader() -> None:
+            await asyncio.create_task(follow(), name="stream")
+
+        life = await begun(service)
+        await asyncio.sleep(1)
+        report = await life.finish()
+        assert (report.exit_code, report.failure, notes(report)) == (0, None, "")
+
     async def test_a_call_that_is_cut_says_why(self) -> None:
         """`ShuttingDown` to a caller in process: never a bare ``CancelledError``."""
         service = Service("s")

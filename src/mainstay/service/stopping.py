@@ -182,15 +182,17 @@ class Shutdown:
         waits += [("calls", self._begin("calls", parts.dispatcher.wait_idle))]
         await self._wait([task for _, task in waits], until)
         await self._wait_out(parts.background.tasks, until)
+        drained = ShuttingDown("the service has drained")
         for task in parts.workers.tasks():
             if task.get_name() not in parts.draining_workers:
                 # It has no end of its own, and nobody needs it any more: not a cut.
-                _scope_of(parts.workers, task).cancel(ShuttingDown("the service has drained"))
+                _scope_of(parts.workers, task).cancel(drained)
         await self._wait_out(parts.work.tasks, until)
         await self._settle(waits, partial(self._end, Phase.DRAIN), "not drained in time", chance)
         for task in workers:
             error = task.exception() if task.done() and not task.cancelled() else None
-            if error is not None:
+            # A task of a scope of its own, as a stream of a client has one, ends with the cause.
+            if error is not None and error is not drained:
                 self._failed(f"worker {task.get_name()!r}", error)
         left = list(parts.work.tasks())
         if left:
