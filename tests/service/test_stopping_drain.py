@@ -59,7 +59,7 @@ class TestDrain:
 
         @service.worker
         async def reader() -> None:
-            await asyncio.create_task(follow(), name="stream")
+            await asyncio.wait([asyncio.create_task(follow(), name="stream")])
 
         life = await begun(service)
         await asyncio.sleep(1)
