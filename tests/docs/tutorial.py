@@ -23,7 +23,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Thread
 
 from tests.docs.editing import edited
@@ -74,29 +74,36 @@ class Terminal:
     """In which a service runs until Ctrl-C."""
 
     def __init__(self, command: str, folder: Path, environ: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            shlex.split(command),
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            text=True,
-        )
+        self._screen, inside = os.openpty()
+        try:
+            self._process = subprocess.Popen(
+                shlex.split(command),
+                cwd=folder,
+                env=environ,
+                stdin=inside,
+                stdout=inside,
+                stderr=inside,
+                start_new_session=True,
+            )
+        finally:
+            os.close(inside)
         self._lines: Queue[str] = Queue()
         self._reading = Thread(target=self._read)
         self._reading.start()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as printed:
-            for line in printed:
+        with os.fdopen(self._screen, encoding="utf-8") as screen, suppress(OSError):
+            for line in screen:  # ends by EIO, when nobody has the terminal any more
                 self._lines.put(line)
+        self._lines.put("")
 
-    def read(self, count: int) -> str:
-        """The next lines. Raises: Empty when they do not come."""
-        return "".join(self._lines.get(timeout=PATIENCE) for _ in range(count))
+    def read(self, shown: str) -> str:
+        """The next lines, until they are what the page shows, or there are no more."""
+        printed = ""
+        with suppress(Empty):
+            while not matches(shown, printed) and (line := self._lines.get(timeout=PATIENCE)):
+                printed += line
+        return printed
 
     def rest(self) -> str:
         """What it has printed that was not read."""
@@ -129,8 +136,7 @@ class Reader:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT / "src"),
             "XDG_RUNTIME_DIR": str(folder),
-            # What a terminal gets, to which nothing is connected here.
-            "MAINSTAY__LOG__FORMAT": "text",
+            "NO_COLOR": "1",
             "MAINSTAY__HTTP__LISTEN": f'["tcp://127.0.0.1:{self.ports["8000"]}"]',
         }
 
@@ -168,7 +174,7 @@ class Reader:
     def _type(self, command: str, shown: str) -> str:
         command = self._elsewhere(command)
         if command.startswith("mainstay run "):
-            printed = self._serve(command, lines=len(shown.splitlines()))
+            printed = self._serve(command, self._elsewhere(shown))
         else:
             ran = subprocess.run(
                 ["bash", "-c", command.replace("curl ", "curl -sS --max-time 30 ")],
@@ -184,13 +190,12 @@ class Reader:
             printed = printed.replace(other, port)
         return printed.replace(str(self.folder), "")
 
-    def _serve(self, command: str, lines: int) -> str:
-        """Start it anew, and read as many lines as the page shows."""
+    def _serve(self, command: str, shown: str) -> str:
         target = shlex.split(command)[2]
         if target in self._running:
             self._running.pop(target).close()
         self._running[target] = Terminal(command, self.folder, self._environ)
-        return self._running[target].read(lines)
+        return self._running[target].read(shown)
 
     def _elsewhere(self, text: str) -> str:
         for port, other in self.ports.items():
