@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Integer, Select, bindparam, select
 
 from examples.im import api
 from examples.im.data.database import Database
@@ -19,7 +19,7 @@ _OF_CONVERSATION = (
     select(*MESSAGE)
     .join(User, User.id == Message.sender_id)
     .where(Message.conversation_id == bindparam("conversation"))
-    .limit(bindparam("limit"))
+    .limit(bindparam("limit", type_=Integer))
 )
 NEWEST = _OF_CONVERSATION.order_by(Message.number.desc())
 """A page before the end."""
@@ -36,7 +36,7 @@ _MISSED = (
     .join(Member, Member.conversation_id == Message.conversation_id)
     .where(Member.user_id == bindparam("user"), Message.seq > bindparam("after"))
     .order_by(Message.seq)
-    .limit(bindparam("limit"))
+    .limit(bindparam("limit", type_=Integer))
 )
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Integer,
     Select,
     and_,
     bindparam,
@@ -196,7 +197,7 @@ def _finding(seq: str, matching: str) -> Select[*tuple[Any, ...]]:
         )
         .where(text(matching), or_(Conversation.kind == "room", mine.user_id.is_not(None)))
         .order_by(index.c[seq].desc())
-        .limit(bindparam("limit"))
+        .limit(bindparam("limit", type_=Integer))
     )
 
 

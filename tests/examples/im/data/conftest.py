@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import ClauseElement, Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from examples.im import api
@@ -21,6 +22,9 @@ from examples.im.data.writer import Writer
 
 POSTGRES = os.environ.get("IM_POSTGRES", "")
 
+# A file in memory, where there is such a place: hundreds of commits wait for no disk.
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+
 # What is true of one of them alone.
 collect_ignore = ["test_sqlite.py"] if POSTGRES else ["test_postgres.py"]
 
@@ -31,7 +35,8 @@ _numbers = count(1)
 async def settings(tmp_path: Path) -> AsyncIterator[DatabaseSettings]:
     """An empty database."""
     if not POSTGRES:
-        yield DatabaseSettings(f"sqlite:///{tmp_path / 'chat.db'}")
+        with TemporaryDirectory(dir=MEMORY or tmp_path) as folder:
+            yield DatabaseSettings(f"sqlite:///{folder}/chat.db")
         return
     name = f"chat_{os.getpid()}_{next(_numbers)}"
     server = make_url(POSTGRES).set(drivername="postgresql+asyncpg")
@@ -104,3 +109,15 @@ async def house(database: Database) -> AsyncIterator[House]:
     house = House(database)
     yield house
     await house.writer.aclose()
+
+
+async def explain(database: Database, statement: ClauseElement) -> str:
+    """How the database would answer a statement, with its values in it."""
+
+    def ask(db: Connection) -> str:
+        asked = statement.compile(dialect=db.dialect, compile_kwargs={"literal_binds": True})
+        how = "EXPLAIN QUERY PLAN" if db.dialect.name == "sqlite" else "EXPLAIN"
+        return "\n".join(str(tuple(row)) for row in db.exec_driver_sql(f"{how} {asked}"))
+
+    await database.write(lambda db: db.exec_driver_sql("ANALYZE"))
+    return await database.read(ask)

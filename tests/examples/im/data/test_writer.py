@@ -49,10 +49,8 @@ async def gate(database: Gate) -> Gate:
 
 
 async def test_messages_of_a_room_are_numbered_from_one_without_gaps(house: House) -> None:
-    """
-    Of fifty messages left at once, each gets the next number and a higher place, in the order in
-    which they were left.
-    """
+    """Of fifty messages left at once, each gets the next number and a higher place, in the order in
+    which they were left."""
     room = await house.room("tea", "ada")
     posted = await asyncio.gather(*(house.say(room, "ada", f"{n}") for n in range(50)))
     assert [each.number for each in posted] == list(range(1, 51))
@@ -62,9 +60,7 @@ async def test_messages_of_a_room_are_numbered_from_one_without_gaps(house: Hous
 async def test_what_is_left_during_a_transaction_shares_the_next_one(
     house: House, gate: Gate
 ) -> None:
-    """
-    A hundred messages that arrive while one is being stored take one transaction more.
-    """
+    """A hundred messages that arrive while one is being stored take one transaction more."""
     room = await house.room("tea", "ada")
     before = gate.commits
     gate.opened.clear()
@@ -79,9 +75,7 @@ async def test_what_is_left_during_a_transaction_shares_the_next_one(
 
 
 async def test_nobody_is_answered_before_the_commit(house: House, gate: Gate) -> None:
-    """
-    A message whose transaction has not ended is not acknowledged.
-    """
+    """A message whose transaction has not ended is not acknowledged."""
     room = await house.room("tea", "ada")
     gate.opened.clear()
     saying = asyncio.create_task(house.say(room, "ada", "hello"))
@@ -92,10 +86,8 @@ async def test_nobody_is_answered_before_the_commit(house: House, gate: Gate) ->
 
 
 async def test_a_message_that_is_said_again_is_stored_once(house: House, gate: Gate) -> None:
-    """
-    The same client id of the same user is answered as the first time: in the same transaction, in a
-    later one, and after the user has left the room; of another user it is another message.
-    """
+    """The same client id of the same user is answered as the first time: in the same transaction,
+    in a later one, and after the user has left the room; of another user it is another message."""
     room = await house.room("tea", "ada", "bob")
     once, twice = await asyncio.gather(
         house.say(room, "ada", "hello", "client-a"), house.say(room, "ada", "hello", "client-a")
@@ -110,10 +102,8 @@ async def test_a_message_that_is_said_again_is_stored_once(house: House, gate: G
 
 
 async def test_who_is_no_member_can_neither_talk_nor_mark(house: House, gate: Gate) -> None:
-    """
-    A stranger is refused with PermissionDenied, a room that does not exist is NotFound, and both
-    leave the others of the same transaction alone.
-    """
+    """A stranger is refused with PermissionDenied, a room that does not exist is NotFound, and both
+    leave the others of the same transaction alone."""
     room = await house.room("tea", "ada")
     (bob,) = await house.add("bob")
     outcomes = await asyncio.gather(
@@ -134,10 +124,8 @@ async def test_who_is_no_member_can_neither_talk_nor_mark(house: House, gate: Ga
 
 
 async def test_marks_only_grow_and_end_at_the_last_message(house: House, gate: Gate) -> None:
-    """
-    A mark back or beyond what there is moves nothing too far; reading is delivery; and each move is
-    told once.
-    """
+    """A mark back or beyond what there is moves nothing too far; reading is delivery; and each move
+    is told once."""
     room = await house.room("tea", "ada", "bob")
     ada, bob = house.users["ada"], house.users["bob"]
     for n in range(3):
@@ -155,9 +143,7 @@ async def test_marks_only_grow_and_end_at_the_last_message(house: House, gate: G
 
 
 async def test_a_crowd_does_not_hear_who_has_read(house: House, gate: Gate) -> None:
-    """
-    In a conversation of more than twenty a mark is kept and not told.
-    """
+    """In a conversation of more than twenty a mark is kept and not told."""
     room = await house.room("hall", *(f"user{n}" for n in range(21)))
     await house.say(room, "user0", "welcome")
     place = await gate.read(log.place)
@@ -168,9 +154,7 @@ async def test_a_crowd_does_not_hear_who_has_read(house: House, gate: Gate) -> N
 
 
 async def test_who_talks_has_read(house: House, gate: Gate) -> None:
-    """
-    The marks of who posts are at their message.
-    """
+    """The marks of who posts are at their message."""
     room = await house.room("tea", "ada", "bob")
     await house.say(room, "ada", "hello")
     await house.say(room, "bob", "hello yourself")
@@ -181,9 +165,7 @@ async def test_who_talks_has_read(house: House, gate: Gate) -> None:
 
 
 async def test_signals_take_their_places_among_the_messages(house: House, gate: Gate) -> None:
-    """
-    What is told between two messages is read between them, and comes back as it was.
-    """
+    """What is told between two messages is read between them, and comes back as it was."""
     room = await house.room("tea", "ada")
     place = await gate.read(log.place)
     typing = api.Typing(room, house.users["ada"], "Ada")
@@ -195,10 +177,8 @@ async def test_signals_take_their_places_among_the_messages(house: House, gate: 
 
 
 async def test_an_entry_that_no_database_takes_fails_alone(house: House, gate: Gate) -> None:
-    """
-    Half a surrogate pair is no text to any database; who posted it is told, and what was left beside
-    it is stored.
-    """
+    """Half a surrogate pair is no text to any database; who posted it is told, and what was left
+    beside it is stored."""
     room = await house.room("tea", "ada")
     good, bad, better = await asyncio.gather(
         house.say(room, "ada", "good"),
@@ -215,9 +195,7 @@ async def test_an_entry_that_no_database_takes_fails_alone(house: House, gate: G
 async def test_a_database_that_is_away_fails_those_who_waited_for_it_and_no_later_one(
     house: House, gate: Gate
 ) -> None:
-    """
-    Each caller hears of a broken database; when it is back, the writer goes on.
-    """
+    """Each caller hears of a broken database; when it is back, the writer goes on."""
     room = await house.room("tea", "ada")
     gate.broken = True
     lost = await asyncio.gather(
@@ -231,9 +209,7 @@ async def test_a_database_that_is_away_fails_those_who_waited_for_it_and_no_late
 async def test_too_many_that_wait_are_refused(
     house: House, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    When as many wait as may, the next one is told at once that it is too much.
-    """
+    """When as many wait as may, the next one is told at once that it is too much."""
     monkeypatch.setattr(writer, "WAITING", 2)
     room = await house.room("tea", "ada")
     gate.opened.clear()
@@ -248,9 +224,7 @@ async def test_too_many_that_wait_are_refused(
 
 
 async def test_closing_stores_what_was_left(house: House, gate: Gate) -> None:
-    """
-    A writer that closes answers those who wait, and takes nothing more.
-    """
+    """A writer that closes answers those who wait, and takes nothing more."""
     room = await house.room("tea", "ada")
     closing = Writer(gate, house.now)
     post = api.Post(house.users["ada"], room, "client-z", "last words")
@@ -263,9 +237,7 @@ async def test_closing_stores_what_was_left(house: House, gate: Gate) -> None:
 
 
 async def test_who_leaves_before_the_answer_stops_nobody(house: House, gate: Gate) -> None:
-    """
-    A caller that is cancelled while its message is stored harms no other of the transaction.
-    """
+    """A caller that is cancelled while its message is stored harms no other of the transaction."""
     room = await house.room("tea", "ada")
     gate.opened.clear()
     leaving = asyncio.create_task(house.say(room, "ada", "bye"))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from examples.im import api
+from examples.im.data.bulk import Bulk, Old
+from examples.im.data.messages import AFTER, BEFORE, NEWEST
+from tests.examples.im.data.conftest import House, explain
+
+pytestmark = pytest.mark.real_loop
+
+
+async def texts(house: House, **of: int) -> tuple[list[str], bool]:
+    """A page, as its texts, and whether there are more."""
+    page = await house.messages.page(api.HistoryOf(**of))
+    return [message.text for message in page.items], page.more
+
+
+async def test_history_is_walked_in_both_directions(house: House) -> None:
+    """Pages come in the order of numbers, whichever way they are asked for, and say whether there
+    are more that way; the first and the last page meet without a gap."""
+    room = await house.room("tea", "ada")
+    for n in range(1, 8):
+        await house.say(room, "ada", f"{n}")
+    assert await texts(house, conversation=room, limit=3) == (["5", "6", "7"], True)
+    assert await texts(house, conversation=room, before=5, limit=3) == (["2", "3", "4"], True)
+    assert await texts(house, conversation=room, before=2, limit=3) == (["1"], False)
+    assert await texts(house, conversation=room, after=1, limit=3) == (["2", "3", "4"], True)
+    assert await texts(house, conversation=room, after=4, limit=3) == (["5", "6", "7"], False)
+    assert await texts(house, conversation=room + 1, limit=3) == ([], False)
+
+
+async def test_a_page_has_a_limit_whatever_is_asked_for(house: House) -> None:
+    """A page has one message at least and `PAGE_LIMIT` at most."""
+    room = await house.room("tea", "ada")
+    for n in range(api.PAGE_LIMIT + 1):
+        await house.say(room, "ada", f"{n}")
+    page, more = await texts(house, conversation=room, limit=10_000)
+    assert (len(page), more) == (api.PAGE_LIMIT, True)
+    page, more = await texts(house, conversation=room, limit=-1)
+    assert (page, more) == ([f"{api.PAGE_LIMIT}"], True)
+
+
+async def test_a_page_is_found_in_the_index(house: House) -> None:
+    """The plan of every kind of page looks up its conversation and number in the index; none reads
+    the table from its beginning or sorts."""
+    lines = [Old("tea", "Tea", "ada@old", "Ada", f"{n}", n) for n in range(3000)]
+    await Bulk(house.database).add(lines, house.now())
+    for statement in (NEWEST, BEFORE, AFTER):
+        plan = await explain(
+            house.database, statement.params(conversation=1, before=2000, after=2000, limit=50)
+        )
+        assert "message_by_number" in plan
+        assert "SCAN message" not in plan
+        assert "Seq Scan on message" not in plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan
+
+
+async def test_who_comes_back_is_told_what_was_said_in_their_conversations(house: House) -> None:
+    """What was said after a place, in the order of places, of all conversations of a user and of no
+    other; and whether there is more than the limit."""
+    tea = await house.room("tea", "ada", "bob")
+    coffee = await house.room("coffee", "ada", "bob")
+    other = await house.room("other", "bob")
+    seen = await house.say(tea, "bob", "seen")
+    await house.say(tea, "bob", "one")
+    await house.say(other, "bob", "not hers")
+    await house.say(coffee, "bob", "two")
+    await house.say(tea, "bob", "three")
+    missed = await house.messages.missed(api.Since(seen.seq, house.users["ada"]))
+    assert [each.text for each in missed.items] == ["one", "two", "three"]
+    assert not missed.more
+    missed = await house.messages.missed(api.Since(seen.seq, house.users["ada"], 2))
+    assert ([each.text for each in missed.items], missed.more) == (["one", "two"], True)
