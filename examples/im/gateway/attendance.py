@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from logging import DEBUG, WARNING
 from typing import Final
 
 from examples.im import api
@@ -31,17 +32,23 @@ RETRY: Final = 1.0
 async def attend(hub: Hub, logic: Logic, scope: Scope, effects: Effects) -> None:
     """Keep the logic informed, until the drain."""
     name = f"gateway-{effects.random.getrandbits(64):016x}"
-    whole = True
+    told = whole = True
     async with Group("attendance") as group:
         draining = group.start(scope.wait_draining())
         while not scope.draining:
             try:
                 lease = await logic.attend(_take(hub, name, whole=whole))
             except Error as error:
-                log.warning("the logic does not know who is here: %r", error)
-                whole, pause = True, RETRY
+                log.log(
+                    WARNING if told else DEBUG, "the logic does not know who is here: %r", error
+                )
+                told, whole, pause = False, True, RETRY
             else:
-                whole, pause = not lease.known, lease.seconds / 3 if lease.known else 0.0
+                told, whole, pause = (
+                    True,
+                    not lease.known,
+                    lease.seconds / 3 if lease.known else 0.0,
+                )
             await _wait_moved(hub, draining, pause)
         with suppress(Error):
             await logic.attend(_take(hub, name, whole=True))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from logging import DEBUG, WARNING
 from typing import Final
 
 from examples.im import api
@@ -45,12 +46,12 @@ async def follow(hub: Hub, logic: Logic, effects: Effects) -> None:
                     limit.reschedule(heard + SILENCE)
                     hub.dispatch(page)
         except (Error, TimeoutError) as error:
-            log.warning("the feed is lost: %r", error)
+            log.log(WARNING if not failures else DEBUG, "the feed is lost: %r", error)
         failures += 1
         if failures > 1:
             await asyncio.sleep(_PAUSES.delay(failures - 1, effects.random))
         if loop.time() - heard > FORGOTTEN and hub.place != NOWHERE:
-            hub.place = NOWHERE
+            hub.forget_place()
             send_away(hub, effects, SPREAD)
 
 

@@ -73,7 +73,7 @@ class Hub:
         place: up to which the feed was handed on; `NOWHERE` until it has begun.
         arrived, departed: users who came and went since somebody took these sets.
         moved: is set when one of the two has got a user.
-        followed: is set when the feed has begun.
+        followed: is set while the feed has a place.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -164,6 +164,11 @@ class Hub:
                 self._tell(event.seq, event.what)
         self.place = max(self.place, page.seq)
         self.followed.set()
+
+    def forget_place(self) -> None:
+        """The feed has to begin anew, and what happened before is not known."""
+        self.place = NOWHERE
+        self.followed.clear()
 
     def _tell(
         self,

@@ -275,8 +275,8 @@ class Session:
                 await self._leave(self._ending)
         except (PeerGone, EndOfStream, ClosedError):
             pass  # `run` hears of it as well
-        except Error as error:
-            log.warning("a client was sent away, as a question for it failed: %s", error)
+        except (Error, TimeoutError) as error:
+            log.info("a client was sent away, as a question for it failed: %r", error)
             await self._client.close(1013, "not now")
         except Exception:
             log.exception("a client was sent away")
@@ -321,7 +321,8 @@ class Session:
         whatever it hands on from now on comes after this, and what it did before is found here."""
         hub, user = self._hub, self.signed_in.account
         assert self.attendee is not None
-        await hub.followed.wait()
+        async with asyncio.timeout(hub.settings.patience):
+            await hub.followed.wait()
         found = await self._conversations()
         hub.settle(self.attendee, found)
         resumed = 0 < cursor <= found.seq

@@ -10,7 +10,7 @@ from examples.im.api import Logic
 from examples.im.frames import ClientFrame
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
-from examples.im.gateway.session import Session
+from examples.im.gateway.session import PARTING, Session
 from examples.im.gateway.signing import signed_in_by, token_of
 from mainstay.errors import Unauthenticated
 from mainstay.http import Routes, WebSocket, WebSocketOptions
@@ -20,6 +20,7 @@ sockets = Routes()
 OPTIONS: Final = WebSocketOptions(
     max_size=64 * 1024,  # of a frame: a message of 4,000 characters, however JSON writes them
     compress=False,  # costs more memory for each client than all the rest
+    farewell=PARTING + 1,
 )
 
 
