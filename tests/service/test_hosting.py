@@ -15,8 +15,10 @@ import pytest
 from mainstay import Background, Effects, Running, Scope, Service
 from mainstay.errors import BrokenError, UsageError
 from mainstay.process.launch import Launch
+from mainstay.service import running
 from mainstay.service.hosting import CUT, Guard, host
 from mainstay.service.signals import SIGNALS
+from mainstay.service.wiring import Wiring
 from mainstay.testing import FakeProcess
 from tests.service.parts import FOR_EVER, Database
 
@@ -171,6 +173,29 @@ class TestWhatItLeavesBehind:
         assert "mainstay-watchdog" not in names
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
+
+    def test_the_watchdog_says_nothing_of_the_wiring(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It imports, in one piece, before anybody waits; a start hook that blocks is told."""
+        service = stopping_at_once()
+
+        class Slow(Wiring):
+            def __init__(self, *args: Any, **more: Any) -> None:
+                threading.Event().wait(0.2)  # that nothing is said takes real time to prove
+                super().__init__(*args, **more)
+
+        monkeypatch.setattr(running, "Wiring", Slow)
+        flags = ("mainstay.watchdog.threshold=0.05",)
+        assert hosted(service, *flags) == 0
+        assert not [line for line in logged(capsys) if "is blocked" in line["message"]]
+
+        @service.on_start
+        async def block() -> None:
+            threading.Event().wait(0.2)
+
+        assert hosted(service, *flags) == 0
+        assert [line for line in logged(capsys) if line["message"].endswith(".block")]
 
     def test_a_service_may_be_hosted_again(self) -> None:
         """In the same process."""

@@ -209,6 +209,7 @@ class Host:
         self._alone = False
         self._restart_wish = ""
         self._door: ControlDoor | None = None
+        self._watchdog: Watchdog | None = None
         self._wish: tuple[str, bool] | None = None
 
     def run(self) -> int:
@@ -255,9 +256,8 @@ class Host:
         watchdog = self._settings.watchdog
         with contextlib.ExitStack() as stack:
             if watchdog.enabled:
-                dog = Watchdog(watchdog.threshold)
-                dog.start()
-                stack.callback(dog.stop)
+                self._watchdog = Watchdog(watchdog.threshold)
+                stack.callback(self._watchdog.stop)
             stack.callback(asyncio.ensure_future(self._levels.follow()).cancel)
             stack.callback(SignalTap(self._effects.process, self._heard).stop)
             door = self._door = self._controlled()
@@ -372,6 +372,9 @@ class Host:
             lifeline=None if tether is None else tether.lifeline,
             upstream=self._notifier.upstream if tether is None else tether.lifeline.listen,
         )
+        if self._watchdog is not None:
+            # Not before: wiring imports what is needed, in one piece, and nobody waits for it.
+            self._watchdog.start()
         if self._wish is not None:
             running.stop(self._wish[0], force=self._wish[1])
         starting = asyncio.ensure_future(running.start())
