@@ -40,7 +40,7 @@ _VARYING = (
     (re.compile(r"\b\d+(\.\d+)? s\b"), "SECONDS"),
     (re.compile(r"\b\d+\.\d+s\b"), "SECONDS"),
     (re.compile(r"(?<=process )\d+"), "PID"),
-    (re.compile(r'(?<="at":)\d+'), "MILLISECONDS"),
+    (re.compile(r'(?<="at":)( ?"?)\d+'), "MILLISECONDS"),
     (re.compile(r" {2,}"), "  "),
 )
 
