@@ -1,6 +1,6 @@
 # Thin on purpose: each target calls one file in scripts/, and CI calls the same files.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-split test lint types bench bench-http bench-grpc conformance backends faults soak restart-proof fuzz docs clean
+.PHONY: help demo demo-split test lint types bench bench-http bench-grpc bench-im conformance e2e backends faults soak restart-proof fuzz docs clean
 
 help: ## print this list
 	@scripts/help
@@ -28,6 +28,12 @@ bench-http: ## measure the HTTP server beside gin, FastAPI and others
 
 bench-grpc: ## measure gRPC, server and client, beside grpc-go, grpcio and others
 	@scripts/bench-grpc
+
+bench-im: ## measure the chat: idle clients, messages in a second, latency
+	@scripts/bench-im
+
+e2e: ## two users talk in Chromium while everything is killed and restarted
+	@scripts/e2e
 
 conformance: ## run the suites that others wrote
 	@scripts/conformance

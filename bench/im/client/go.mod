@@ -1,0 +1,3 @@
+module mainstay.example/bench/im
+
+go 1.23
