@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -10,10 +11,13 @@ from examples.im.api import Logic
 from examples.im.frames import ClientFrame
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
+from examples.im.gateway.patience import patiently
 from examples.im.gateway.session import PARTING, Session
 from examples.im.gateway.signing import signed_in_by, token_of
-from mainstay.errors import Unauthenticated
+from mainstay.errors import Error, Unauthenticated
 from mainstay.http import Routes, WebSocket, WebSocketOptions
+
+log = logging.getLogger(__name__)
 
 sockets = Routes()
 
@@ -50,9 +54,13 @@ async def talk(socket: WebSocket[ClientFrame, str], hub: Hub, logic: Logic) -> N
     """Frames of `frames`, as JSON. Who is not signed in is told so by a close code, since a page
     does not learn why its WebSocket was not accepted."""
     await socket.open()
+    token = api.Token(token_of(socket.request))
     try:
-        found = await logic.who(api.Token(token_of(socket.request)))
+        found = await patiently(lambda: logic.who(token), hub.settings.patience)
     except Unauthenticated:
         await socket.close(4001, "sign in first")
-        return
-    await Session(hub, logic, signed_in_by(found), SocketClient(socket)).run()
+    except Error as error:
+        log.info("a client was sent away, as nobody knows whose token it has: %r", error)
+        await socket.close(1013, "not now")
+    else:
+        await Session(hub, logic, signed_in_by(found), SocketClient(socket)).run()

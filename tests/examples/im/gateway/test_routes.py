@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from examples.im import api
-from examples.im.gateway import PAGE
+from examples.im.gateway import PAGE, GatewaySettings
+from mainstay.testing import http_server
 from mainstay.testing.http import ServiceClient
-from tests.examples.im.gateway.house import House, at_home
+from tests.examples.im.gateway.house import House, at_home, gateway_of
 
 ADA = {"name": "ada", "password": "secret"}
 
@@ -147,12 +148,14 @@ async def test_errors_of_the_logic_keep_their_status() -> None:
         assert long.status == 422
 
 
+@pytest.mark.real_loop  # peers in memory have no address
 async def test_passwords_are_not_for_trying() -> None:
     """Beyond the limit of an address the answer is 429, and the logic is not asked."""
-    async with at_home(House(), sign_ins_per_minute=3) as home:
-        statuses = [(await home.client.post("/api/sign-in", json=ADA)).status for _ in range(4)]
-    # In memory no peer has an address, and nobody is counted.
-    assert statuses == [401] * 4
+    house, settings = House(), GatewaySettings(sign_ins_per_minute=3)
+    async with http_server(gateway_of(house, settings)) as client:
+        statuses = [(await client.post("/api/sign-in", json=ADA)).status for _ in range(4)]
+        assert statuses == [401, 401, 401, 429]
+        assert house.calls.count("sign_in") == 3
 
 
 async def test_the_page_comes_with_a_policy() -> None:
