@@ -16,7 +16,7 @@ from examples.im.data.database import Database, DatabaseSettings
 from examples.im.importing.debian import CHANGELOGS, debian
 from examples.im.importing.entries import Work
 from examples.im.importing.loading import Summary, load
-from examples.im.together import Together
+from examples.im.together import Part, Together
 
 ONE: Final = "examples.im.one:service"
 GATEWAY: Final = "examples.im.gateway.service:service"
@@ -130,8 +130,9 @@ def main(arguments: Sequence[str]) -> int:
         command = serve(ONE, port, stored)
         # So that Ctrl-C and signals reach the service itself.
         os.execv(command[0], command)  # noqa: S606 - without a shell, on purpose
-    parts = {"logic": serve(LOGIC, LOGIC_PORT, stored), "gateway": serve(GATEWAY, port)}
-    return asyncio.run(Together(parts).run())
+    logic = Part("logic", serve(LOGIC, LOGIC_PORT, stored), "im-logic runs on")
+    gateway = Part("gateway", serve(GATEWAY, port), "im-gateway runs on")
+    return asyncio.run(Together(logic, gateway).run())
 
 
 def _to_read(summary: Summary) -> str:

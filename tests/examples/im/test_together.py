@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -40,10 +39,10 @@ while True:
 
 RUN = """
 import asyncio, sys
-from examples.im.together import Together
-texts = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-commands = {name: (sys.executable, "-c", text) for name, text in texts.items()}
-sys.exit(asyncio.run(Together(commands).run()))
+from examples.im.together import Part, Together
+texts = zip(sys.argv[1::2], sys.argv[2::2])
+parts = [Part(name, (sys.executable, "-c", text), "hello") for name, text in texts]
+sys.exit(asyncio.run(Together(*parts).run()))
 """
 
 
@@ -68,30 +67,33 @@ def lines(process: subprocess.Popen[str], count: int) -> list[str]:
 
 
 def test_lines_have_names_and_ctrl_c_ends_the_last_started_first() -> None:
-    """What each says has its name before it; one says goodbye after the other."""
+    """What each says has its name before it; they come and leave one after the other."""
     with together(logic=POLITE, gateway=POLITE) as process:
-        assert sorted(lines(process, 2)) == ["  logic | hello", "gateway | hello"]
+        assert lines(process, 2) == ["  logic | hello", "gateway | hello"]
         process.send_signal(signal.SIGINT)
         assert lines(process, 2) == ["gateway | goodbye", "  logic | goodbye"]
         assert process.wait(20) == 0
 
 
-def test_when_one_ends_the_others_are_ended_and_its_exit_code_is_told(tmp_path: Path) -> None:
+def test_when_one_ends_the_others_are_ended_and_its_exit_code_is_told() -> None:
     """Half a system is none."""
-    met = str(tmp_path / "met")
-    os.mkfifo(met)
-    polite = POLITE.replace("while", f"open({met!r}, 'w').close()\nwhile")
-    failing = f"import sys; open({met!r}).read(); sys.exit('it broke')"
-    with together(polite=polite, failing=failing) as process:
+    with together(polite=POLITE, failing="import sys; sys.exit('it broke')") as process:
         said = lines(process, 3)
-        assert sorted(said) == [" polite | goodbye", " polite | hello", "failing | it broke"]
+        assert said == [" polite | hello", "failing | it broke", " polite | goodbye"]
         assert process.wait(20) == 1
+
+
+def test_what_comes_after_one_that_does_not_start_is_not_started() -> None:
+    """The second waits until the first one is ready, and that is never."""
+    with together(failing="import sys; sys.exit('it broke')", polite=POLITE) as process:
+        assert process.communicate(timeout=20)[0] == "failing | it broke\n"
+        assert process.returncode == 1
 
 
 def test_ctrl_c_again_hurries_the_one_that_is_being_ended() -> None:
     """It is asked a second time, and the other still once, afterwards."""
     with together(first=POLITE, second=STUBBORN) as process:
-        assert sorted(lines(process, 2)) == [" first | hello", "second | hello"]
+        assert lines(process, 2) == [" first | hello", "second | hello"]
         process.send_signal(signal.SIGINT)
         assert lines(process, 1) == ["second | asked 1"]
         process.send_signal(signal.SIGINT)
