@@ -22,6 +22,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    String,
     and_,
     bindparam,
     column,
@@ -131,9 +132,9 @@ class Index:
 
 def words(of: str) -> list[str]:
     """The words of a text, as they are indexed and looked for."""
-    letters = unicodedata.normalize("NFKD", of.casefold())
+    letters = unicodedata.normalize("NFKD", of)
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return [word[:_LONGEST] for word in _WORD.findall(bare)]
+    return [word[:_LONGEST] for word in _WORD.findall(bare.casefold())]
 
 
 def place_word(conversation: int) -> str:
@@ -195,7 +196,10 @@ def _finding(seq: str, matching: str) -> Select[*tuple[Any, ...]]:
             mine,
             and_(mine.conversation_id == Conversation.id, mine.user_id == bindparam("user")),
         )
-        .where(text(matching), or_(Conversation.kind == "room", mine.user_id.is_not(None)))
+        .where(
+            text(matching).bindparams(bindparam("question", type_=String)),
+            or_(Conversation.kind == "room", mine.user_id.is_not(None)),
+        )
         .order_by(index.c[seq].desc())
         .limit(bindparam("limit", type_=Integer))
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import Connection
 
 from examples.im import api
 from examples.im.data import log
@@ -22,7 +23,7 @@ EVERYTHING: list[log.Told] = [
 async def tell(house: House, *what: log.Told, now: int = 1) -> int:
     """Tell, and say at which place it begins."""
 
-    def change(db):  # type: ignore[no-untyped-def]
+    def change(db: Connection) -> int:
         first = log.take(db, len(what))
         log.tell(db, list(enumerate(what, first)), now)
         return first
@@ -69,7 +70,7 @@ async def test_a_transaction_that_fails_leaves_no_event_and_gives_its_places_bac
 ) -> None:
     """What raises has told nothing; the next one begins where it would have."""
 
-    def change(db):  # type: ignore[no-untyped-def]
+    def change(db: Connection) -> None:
         log.tell(db, [(log.take(db, 1), EVERYTHING[0])], 1)
         raise RuntimeError("changed my mind")
 

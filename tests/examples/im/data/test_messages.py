@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from examples.im import api
 from examples.im.data.bulk import Bulk, Old
 from examples.im.data.messages import AFTER, BEFORE, NEWEST

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from examples.im import api
 from examples.im.data import log, writer
@@ -13,6 +14,9 @@ from examples.im.data.tables import Member, Message
 from examples.im.data.writer import Writer
 from mainstay.errors import BrokenError, ClosedError, NotFound, Overloaded, PermissionDenied
 from tests.examples.im.data.conftest import House
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 pytestmark = pytest.mark.real_loop
 
@@ -26,7 +30,9 @@ class Gate(Database):
         self.opened.set()
         self.broken = False
 
-    async def write(self, change, *args, **kwargs):  # type: ignore[no-untyped-def]
+    async def write(
+        self, change: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         await self.opened.wait()
         if self.broken:
             raise BrokenError("the disk is on fire")
