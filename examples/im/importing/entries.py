@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from heapq import merge
 from pathlib import Path
 
@@ -82,6 +83,7 @@ class Work:
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
 
+@lru_cache(maxsize=4096)  # a log says the same few names again and again
 def name_of(text: str, *, marks: str = "._-", limit: int = NAME_LIMIT) -> str:
     """The name of who or what is called `text`, as the logic would allow it: from 2 to `limit` small
     letters, digits and `marks`, no mark first. Other characters become ``-``, once for each run."""

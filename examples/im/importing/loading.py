@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -94,13 +93,13 @@ class _Repeated:
     twice in one. Of each room only the moment is remembered that it is at."""
 
     def __init__(self) -> None:
-        self._moments: dict[str, tuple[int, Counter[tuple[str, str]]]] = {}
+        self._moments: dict[str, tuple[int, dict[tuple[str, str], int]]] = {}
 
     def count(self, room: str, author: str, at: int, text: str) -> int:
         """How often it was there before at this moment."""
-        moment, counts = self._moments.get(room, (-1, Counter[tuple[str, str]]()))
-        if moment != at:
-            counts = Counter()
-            self._moments[room] = at, counts
-        counts[author, text] += 1
-        return counts[author, text] - 1
+        found = self._moments.get(room)
+        if found is None or found[0] != at:
+            self._moments[room] = found = (at, {})
+        nth = found[1].get((author, text), 0)
+        found[1][author, text] = nth + 1
+        return nth
