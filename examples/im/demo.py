@@ -21,7 +21,6 @@ from examples.im.together import Part, Together
 ONE: Final = "examples.im.one:service"
 GATEWAY: Final = "examples.im.gateway.service:service"
 LOGIC: Final = "examples.im.logic.service:service"
-LOGIC_PORT: Final = "8101"
 
 # fmt: off
 PACKAGES: Final = (
@@ -70,14 +69,12 @@ Ctrl-C stops it.
 
 ONE_RESTART: Final = """\
     .venv/bin/mainstay restart examples.im.one:service
-        new processes, below the conversation
-"""
+        new processes, below the conversation"""
 
 SPLIT_RESTARTS: Final = """\
     .venv/bin/mainstay restart examples.im.logic.service:service
     .venv/bin/mainstay restart examples.im.gateway.service:service
-        new processes for one layer, below the conversation; the other one stays
-"""
+        new processes for one layer, below the conversation; the other one stays"""
 
 
 def is_free(port: str) -> bool:
@@ -115,14 +112,13 @@ def serve(target: str, port: str, *settings: str) -> tuple[str, ...]:
 def main(arguments: Sequence[str]) -> int:
     """Run the demo, in one service, or with the argument ``split`` in two; returns an exit code."""
     split = "split" in arguments
-    port = os.environ.get("PORT", "8000")
-    for each in (port, LOGIC_PORT) if split else (port,):
-        if not is_free(each):
-            hint = "choose another one: PORT=8001 make demo" if each == port else "free it"
-            sys.exit(f"port {each} is taken; {hint}")
+    port, logic_port = os.environ.get("PORT", "8000"), os.environ.get("LOGIC_PORT", "8101")
+    for name, each in {"PORT": port, "LOGIC_PORT": logic_port}.items():
+        if (split or name == "PORT") and not is_free(each):
+            again = "make demo-split" if split else "make demo"
+            sys.exit(f"port {each} is taken; choose another one: {name}={int(each) + 1} {again}")
     url = os.environ.get("IM__DATABASE__URL", DatabaseSettings().url)
-    summary = asyncio.run(prepare(url))
-    print(_to_read(summary))
+    print(_to_read(asyncio.run(prepare(url))))
     target, restarts = (GATEWAY, SPLIT_RESTARTS) if split else (ONE, ONE_RESTART)
     print(WELCOME.format(port=port, restarts=restarts, target=target), flush=True)
     stored = f"database.url={url}"
@@ -130,8 +126,9 @@ def main(arguments: Sequence[str]) -> int:
         command = serve(ONE, port, stored)
         # So that Ctrl-C and signals reach the service itself.
         os.execv(command[0], command)  # noqa: S606 - without a shell, on purpose
-    logic = Part("logic", serve(LOGIC, LOGIC_PORT, stored), "im-logic runs on")
-    gateway = Part("gateway", serve(GATEWAY, port), "im-gateway runs on")
+    there = f"logic=tcp://127.0.0.1:{logic_port}"
+    logic = Part("logic", serve(LOGIC, logic_port, stored), "im-logic runs on")
+    gateway = Part("gateway", serve(GATEWAY, port, there), "im-gateway runs on")
     return asyncio.run(Together(logic, gateway).run())
 
 
