@@ -4,8 +4,8 @@
 nothing                    the file is this, whole
 at its end                 this is added behind all
 its imports                this stands in the place of all imports
-in the place of ``name``   this stands in the place of a function or class; a method is
-                           ``Class.method``
+in the place of ``name``   this stands in the place of a function, a class or an assignment; a
+                           method is ``Class.method``
 behind ``name``            this is added behind it, in the same class
 =========================  =====================================================================
 """
@@ -46,25 +46,33 @@ def edited(source: str, where: str | None, text: str) -> str:
         raise ValueError(message)
     node = _find(ast.parse(source), named["name"])
     shown = indent(text, " " * node.col_offset)
-    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    decorators = [] if isinstance(node, ast.Assign) else node.decorator_list
+    first = min([node.lineno, *(each.lineno for each in decorators)])
     if named["how"] == "behind":
         between = "\n" if node.col_offset else "\n\n"
         return "".join([*lines[: node.end_lineno], between, shown, *lines[node.end_lineno :]])
     return "".join([*lines[: first - 1], shown, *lines[node.end_lineno :]])
 
 
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign
 
 
 def _find(tree: ast.Module, name: str) -> _Definition:
-    found: ast.Module | _Definition = tree
-    for part in name.split("."):
-        for node in found.body:
-            if isinstance(node, _Definition) and node.name == part:
-                found = node
-                break
-        else:
-            message = f"there is no {name}"
-            raise ValueError(message)
-    assert not isinstance(found, ast.Module)
-    return found
+    outer: ast.Module | ast.ClassDef = tree
+    *classes, last = name.split(".")
+    for part in classes:
+        outer = next(
+            (each for each in outer.body if isinstance(each, ast.ClassDef) and each.name == part),
+            outer,
+        )
+    for node in outer.body:
+        if isinstance(node, _Definition) and last in _names(node):
+            return node
+    message = f"there is no {name}"
+    raise ValueError(message)
+
+
+def _names(node: _Definition) -> list[str]:
+    if isinstance(node, ast.Assign):
+        return [each.id for each in node.targets if isinstance(each, ast.Name)]
+    return [node.name]

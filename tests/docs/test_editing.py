@@ -18,6 +18,11 @@ def f():
     return 1
 
 
+X = (
+    1
+)
+
+
 class A:
     def g(self):
         return 2
@@ -47,6 +52,12 @@ def test_a_function_is_replaced_with_its_decorators() -> None:
     """And what stands around it is left."""
     changed = edited(SOURCE, "in the place of `f`", "def f(): ...\n")
     assert changed == SOURCE.replace("@wrapped\ndef f():\n    return 1\n", "def f(): ...\n")
+
+
+def test_an_assignment_is_replaced() -> None:
+    """However many lines it has."""
+    changed = edited(SOURCE, "in the place of `X`", "X = 2\n")
+    assert changed == SOURCE.replace("X = (\n    1\n)\n", "X = 2\n")
 
 
 def test_a_method_is_replaced_and_added_with_its_indent() -> None:

@@ -29,9 +29,11 @@ from threading import Thread
 from tests.docs.editing import edited
 from tests.docs.examples import ROOT, Block, blocks
 
-PAGES = sorted((ROOT / "docs/tutorial").glob("[0-9]*.md"))
+PAGES = sorted(
+    (ROOT / "docs/tutorial").glob("[0-9]*.md"), key=lambda page: int(page.stem.partition("-")[0])
+)
 PORTS = ("8000", "8101")
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for a command, or for a line of a service."""
 
 _FILE = re.compile(r"`(?P<path>[\w./-]+)`(?:, (?P<where>[^:]+))?:")
@@ -131,6 +133,7 @@ class Reader:
         self.folder = folder
         self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self._running: dict[str, Terminal] = {}
+        self._shells: list[subprocess.Popen[str]] = []
         self._environ = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -159,9 +162,13 @@ class Reader:
         return "".join(terminal.rest() for terminal in self._running.values())
 
     def stop(self) -> None:
-        """Ctrl-C in every terminal."""
+        """Ctrl-C in every terminal, and an end to what still runs beside them."""
         for terminal in reversed(self._running.values()):
             terminal.close()
+        for shell in self._shells:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.communicate()
 
     def _write(self, block: Block) -> None:
         if named := file_of(block):
@@ -176,16 +183,17 @@ class Reader:
         if command.startswith("mainstay run "):
             printed = self._serve(command, self._elsewhere(shown))
         else:
-            ran = subprocess.run(
+            shell = subprocess.Popen(
                 ["bash", "-c", command.replace("curl ", "curl -sS --max-time 30 ")],
                 cwd=self.folder,
                 env=self._environ,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=PATIENCE,
-                check=False,
+                start_new_session=True,
+                text=True,
             )
-            printed = ran.stdout.decode()
+            self._shells.append(shell)
+            printed, _ = shell.communicate(timeout=PATIENCE)
         for port, other in self.ports.items():
             printed = printed.replace(other, port)
         return printed.replace(str(self.folder), "")
