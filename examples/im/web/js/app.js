@@ -82,7 +82,7 @@ export class App {
     }
     const first = frame.type === "welcome" && !this.store.welcomed;
     this.store.take(frame);
-    if (frame.type === "welcome" && !frame.resumed && !first) this.history.catchUp();
+    if (frame.type === "welcome" && !frame.resumed) for (const id of this.store.timelines.keys()) this.history.complete(id);
     if (first) void this.go();
   }
 

@@ -21,7 +21,7 @@ export class History {
     /** @type {Map<number, Promise<void>>} */
     this.loading = new Map();
     this.failedAt = -Infinity;
-    store.on("gap", (id) => setTimeout(() => this.#fill(id), PATIENCE));
+    store.on("gap", (id) => setTimeout(() => this.complete(id), PATIENCE));
   }
 
   /** @param {number} id @param {Record<string, number>} where @returns {Promise<import("./types.js").Message[]>} */
@@ -108,24 +108,24 @@ export class History {
   }
 
   /**
-   * The connection is back and not everything is told: the windows that followed may lack something.
-   * That on the screen is completed, or begun anew when too much was said; the others are forgotten.
+   * Complete a window that should end with the newest message. One that is not on the screen is
+   * forgotten; where too much was said meanwhile, `behind` tells so, and the window stays as it is.
+   *
+   * @param {number} id
    */
-  catchUp() {
-    const { open, timelines } = this.store;
-    for (const id of timelines.keys()) if (id !== open) timelines.delete(id);
-    const timeline = timelines.get(open);
-    if (!timeline?.loaded || timeline.follows) return;
-    if (timeline.newest - timeline.last > PAGE_LIMIT) void this.newest(open);
-    else void this.#fill(open);
-  }
-
-  /** @param {number} id */
-  #fill(id) {
-    const timeline = this.store.timelines.get(id);
-    if (!timeline?.loaded || (timeline.follows && !timeline.ahead.size)) return;
-    void this.#after(id, async () => {
-      while ((!timeline.follows || timeline.ahead.size) && (await this.#newer(id)));
-    });
+  complete(id) {
+    const { store } = this;
+    const timeline = store.timelines.get(id);
+    if (!timeline?.follows || timeline.last >= timeline.newest) return;
+    if (id !== store.open) {
+      store.timelines.delete(id);
+    } else if (timeline.newest - timeline.last > PAGE_LIMIT) {
+      timeline.abandon();
+      store.tell("behind", id);
+    } else {
+      void this.#after(id, async () => {
+        while (timeline.last < timeline.newest && (await this.#newer(id)));
+      });
+    }
   }
 }

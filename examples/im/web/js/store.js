@@ -113,7 +113,7 @@ export class Store extends EventTarget {
     const timeline = this.timelines.get(conversation.id);
     if (timeline) {
       timeline.newest = Math.max(timeline.newest, conversation.last?.number ?? 0);
-      timeline.follows &&= timeline.last + timeline.ahead.size >= timeline.newest;
+      if (timeline.follows && timeline.last < timeline.newest) this.tell("gap", conversation.id);
     }
     this.tell("conversations");
   }

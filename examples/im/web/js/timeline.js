@@ -81,9 +81,14 @@ export class Timeline {
       this.items.splice(0, this.items.length - WINDOW);
     } else {
       this.items.length = WINDOW;
-      this.ahead.clear();
-      this.follows = false;
+      this.abandon();
     }
+  }
+
+  /** The newest messages are no longer part of it. */
+  abandon() {
+    this.ahead.clear();
+    this.follows = false;
   }
 
   #reached() {

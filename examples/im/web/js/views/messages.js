@@ -41,6 +41,7 @@ export class Messages {
     app.store.on("timeline", (id) => id === this.shown && this.draw());
     app.store.on("conversations", this.draw);
     app.store.on("welcome", () => this.#welcome());
+    app.store.on("behind", () => (this.atEnd ? this.toNewest() : this.draw()));
     app.store.on("said", ({ message, fresh }) => this.#said(message, fresh));
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.pill.addEventListener("click", () => this.toNewest());

@@ -29,6 +29,8 @@ export class Palette {
     /** @type {Hit[]} */
     this.hits = [];
     this.chosen = 0;
+    /** Whether `hits` are those of what is written now. */
+    this.current = false;
     this.timer = 0;
     this.asking = new AbortController();
     find(".field", this.dialog).prepend(icon("search"));
@@ -69,6 +71,7 @@ export class Palette {
   /** @param {string} scope */
   #turn(scope) {
     this.scope = scope;
+    this.current = false;
     for (const button of this.#scopes()) button.setAttribute("aria-pressed", String(button.dataset.scope === scope));
     this.input.placeholder = LABELS[/** @type {keyof typeof LABELS} */ (scope)];
     this.here.hidden = !this.conversation || scope !== "messages";
@@ -78,7 +81,16 @@ export class Palette {
 
   #later() {
     clearTimeout(this.timer);
+    this.current = false;
+    if (this.scope === "all") this.#near();
     this.timer = window.setTimeout(() => void this.#ask(), PAUSE);
+  }
+
+  /** Show at once what this page knows itself. */
+  #near() {
+    const text = this.input.value.trim();
+    this.#draw([joined(this.app, text)], text !== "");
+    this.current = this.hits.length > 0;
   }
 
   async #ask() {
@@ -88,9 +100,11 @@ export class Palette {
     const { signal } = this.asking;
     const text = this.input.value.trim();
     try {
-      if (this.scope === "all") this.#draw([joined(this.app, text)], text !== "");
+      if (this.scope === "all") this.#near();
       const groups = await this.#groups(text, signal);
-      if (!signal.aborted) this.#draw(groups, false);
+      if (signal.aborted) return;
+      this.#draw(groups, false);
+      this.current = true;
     } catch (error) {
       if (!signal.aborted) notice(error);
     }
@@ -170,13 +184,19 @@ export class Palette {
     hit.choose();
   }
 
+  /** Take the chosen hit; who types faster than the server answers gets what they typed. */
+  async #enter() {
+    if (!this.current) await this.#ask();
+    if (this.current) this.#take(this.chosen);
+  }
+
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.target !== this.input) return;
     const last = this.hits.length - 1;
     if (event.key === "ArrowDown") this.#choose(this.chosen >= last ? 0 : this.chosen + 1);
     else if (event.key === "ArrowUp") this.#choose(this.chosen <= 0 ? Math.max(0, last) : this.chosen - 1);
-    else if (event.key === "Enter" && !event.isComposing) this.#take(this.chosen);
+    else if (event.key === "Enter" && !event.isComposing) void this.#enter();
     else return;
     event.preventDefault();
   }

@@ -1,0 +1,160 @@
+"""What the page does, and says, when its connection is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.e2e.page.conftest import sign_up
+from tests.e2e.page.steps import open_lobby, said, say
+
+
+class Line:
+    """The WebSocket of a page, with somebody who cuts it.
+
+    Attributes:
+        said: frames of the page, over all connections.
+        refusing: whether new connections are closed at once.
+        deaf: whether `acknowledged` and `said` are withheld.
+        opened: how many connections there were.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.refusing = self.deaf = False
+        self.opened = 0
+        self._socket: WebSocketRoute | None = None
+        page.route_web_socket("**/ws", self._connected)
+
+    def _connected(self, socket: WebSocketRoute) -> None:
+        self.opened += 1
+        if self.refusing:
+            socket.close(code=1012)
+            return
+        self._socket = socket
+        server = socket.connect_to_server()
+
+        def to_server(data: str | bytes) -> None:
+            self.said.append(json.loads(data))
+            server.send(data)
+
+        def to_page(data: str | bytes) -> None:
+            if not (self.deaf and json.loads(data)["type"] in ("acknowledged", "said")):
+                socket.send(data)
+
+        socket.on_message(to_server)
+        server.on_message(to_page)
+
+    def cut(self) -> None:
+        """Close the connection under the page."""
+        assert self._socket is not None
+        self._socket.close(code=1012)
+
+
+def connected(page: Page) -> None:
+    """Wait for the line to be well."""
+    expect(page.locator("html")).to_have_attribute("data-connection", "connected")
+
+
+def test_a_message_whose_acknowledgement_was_lost_is_shown_once(page: Page, name: str) -> None:
+    """It is said again with the same client id on the next connection, and stored once."""
+    line = Line(page)
+    open_lobby(sign_up(page, name))
+    connected(page)
+    line.deaf = True
+    say(page, "Once, please")
+    expect(said(page, "Once, please")).to_have_attribute("data-state", "sending")
+    page.wait_for_timeout(500)
+    line.deaf = False
+    line.cut()
+    expect(said(page, "Once, please")).to_have_attribute("data-state", "stored")
+    expect(said(page, "Once, please")).to_have_count(1)
+    says = [frame for frame in line.said if frame["type"] == "say"]
+    assert len(says) == 2
+    assert says[0] == says[1]
+    page.reload()
+    expect(said(page, "Once, please")).to_have_count(1)
+
+
+def test_the_page_says_when_it_comes_back_and_can_be_hurried(page: Page, name: str) -> None:
+    """While there is no connection it counts the seconds, tells what is not sent, and tries at once
+    when it is told to."""
+    line = Line(page)
+    open_lobby(sign_up(page, name))
+    connected(page)
+    line.refusing = True
+    line.cut()
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Connection lost.")
+    say(page, "Into the storm")
+    expect(status).to_contain_text("1 message is not sent yet.")
+    expect(status).to_contain_text(re.compile(r"Trying again in ([3-9]|1\d|20) s"))
+    line.refusing = False
+    page.get_by_role("button", name="Try now").click()
+    expect(said(page, "Into the storm")).to_have_attribute("data-state", "stored")
+    expect(status).to_be_hidden()
+
+
+def test_what_is_not_sent_survives_a_reload(page: Page, name: str) -> None:
+    """Messages written without a connection are there after a reload, and are sent in their order."""
+    line = Line(page)
+    open_lobby(sign_up(page, name))
+    connected(page)
+    line.refusing = True
+    line.cut()
+    for text in ("first of the log", "second of the log"):
+        say(page, text)
+    page.reload()
+    line.refusing = False
+    for text in ("first of the log", "second of the log"):
+        expect(said(page, text)).to_have_attribute("data-state", "stored")
+    rows = page.locator(".message .text").filter(has_text="of the log")
+    assert rows.all_inner_texts() == ["first of the log", "second of the log"]
+
+
+def test_what_was_missed_is_told(page: Page, another: Page, name: str) -> None:
+    """What others said meanwhile is there after the connection came back, each once."""
+    line = Line(page)
+    open_lobby(sign_up(page, name))
+    open_lobby(another)
+    connected(page)
+    say(another, "before the gap")
+    expect(said(page, "before the gap")).to_have_count(1)
+    line.refusing = True
+    line.cut()
+    for number in range(5):
+        say(another, f"in the gap {number}")
+        expect(said(another, f"in the gap {number}")).to_have_attribute("data-state", "stored")
+    line.refusing = False
+    for number in range(5):
+        expect(said(page, f"in the gap {number}")).to_have_count(1)
+    hellos = [frame["cursor"] for frame in line.said if frame["type"] == "hello"]
+    assert hellos[0] == 0
+    assert hellos[-1] > 0
+
+
+def test_a_silent_line_is_tested_and_given_up(page: Page, name: str) -> None:
+    """A connection on which nothing comes any more, not even the answer to a ping, is replaced."""
+    page.clock.install()
+    mute = [False]
+    opened = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        opened.append(socket)
+        server = socket.connect_to_server()
+        mine = len(opened)
+        server.on_message(lambda data: None if mute[0] and mine == 1 else socket.send(data))
+
+    page.route_web_socket("**/ws", connect)
+    open_lobby(sign_up(page, name))
+    connected(page)
+    mute[0] = True
+    for _ in range(100):
+        if len(opened) > 1:
+            break
+        page.clock.run_for(1000)
+    assert len(opened) == 2
+    connected(page)

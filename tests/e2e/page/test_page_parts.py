@@ -1,0 +1,95 @@
+"""The parts of the page that decide something, each by itself, in the browser they run in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+
+@pytest.fixture
+def parts(page: Page) -> Page:
+    """A page that can import the modules."""
+    page.goto("/")
+    return page
+
+
+def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
+    """Run a function body that has the names of a module in `m` and an argument in `a`."""
+    source = f"async (a) => {{ const m = await import('/js/{module}.js'); {body} }}"
+    return page.evaluate(source, argument)
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("see https://example.org.", ["https://example.org"]),
+        ("(http://a.example/b)", ["http://a.example/b"]),
+        ("https://a.example/wiki/X_(y)", ["https://a.example/wiki/X_(y)"]),
+        ("ftp://a.example javascript:alert(1) data:text/html,x", []),
+        ("https:// http://", []),
+        ("a https://x.example, https://y.example!", ["https://x.example", "https://y.example"]),
+    ],
+)
+def test_links_are_found_in_text(parts: Page, text: str, links: list[str]) -> None:
+    """Addresses of the web are links, without the stop or the bracket that follows; nothing else is,
+    and no letter of the text is lost."""
+    found = run(parts, "text", "return m.parts(a);", text)
+    assert [part["text"] for part in found if part["link"]] == links
+    assert "".join(part["text"] for part in found) == text
+
+
+def test_waits_grow_and_differ(parts: Page) -> None:
+    """The wait before an attempt is between half of a length and all of it, and the length doubles
+    up to 20 seconds."""
+    waits = run(
+        parts,
+        "backoff",
+        "return [0, 1, 2, 5, 6, 50].map(n => [m.waitBefore(n, () => 0), m.waitBefore(n, () => 1)]);",
+    )
+    assert waits == [[0.25, 0.5], [0.5, 1], [1, 2], [8, 16], [10, 20], [10, 20]]
+
+
+MESSAGES = "const of = (...ns) => ns.map(number => ({number}));"
+
+
+def test_what_comes_too_early_waits_for_what_is_missing(parts: Page) -> None:
+    """A message after a gap is told as one, and takes its place when the gap is filled."""
+    result = run(
+        parts,
+        "timeline",
+        MESSAGES
+        + """const t = new m.Timeline(); t.replace(of(1, 2));
+        const gaps = [5, 4, 3, 3].map(number => t.put({number}));
+        return [gaps, t.items.map(one => one.number), t.ahead.size, t.follows];""",
+    )
+    assert result == [[True, True, False, False], [1, 2, 3, 4, 5], 0, True]
+
+
+def test_a_window_that_does_not_follow_takes_nothing_new(parts: Page) -> None:
+    """Who reads old messages gets the new ones by loading them, so that there is no gap."""
+    result = run(
+        parts,
+        "timeline",
+        MESSAGES
+        + """const t = new m.Timeline(); t.newest = 9; t.replace(of(3, 4));
+        const before = [t.follows, t.put({number: 10}), t.last, t.newest];
+        t.append(of(4, 5, 6, 7, 8, 9, 10));
+        return [before, t.follows, t.items.map(one => one.number)];""",
+    )
+    assert result == [[False, False, 4, 10], True, [3, 4, 5, 6, 7, 8, 9, 10]]
+
+
+def test_a_window_lets_go_of_the_far_end(parts: Page) -> None:
+    """It holds 300 messages; cut at its newer end it follows no longer."""
+    result = run(
+        parts,
+        "timeline",
+        """const all = Array.from({length: 500}, (_, at) => ({number: at + 1}));
+        const t = new m.Timeline(); t.replace(all); t.trim("last");
+        const one = [t.first, t.last, t.follows];
+        t.replace(all); t.trim("first");
+        return [one, [t.first, t.last, t.follows]];""",
+    )
+    assert result == [[201, 500, True], [1, 300, False]]
