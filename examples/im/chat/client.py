@@ -79,7 +79,7 @@ class Client:
                 pass
             await self._until_complete()
         except Refused as error:
-            self._show(f"signed out: {error}")
+            self._show(f"the gateway has ended it: {error}")
             return 1
         finally:
             link.cancel()
@@ -266,7 +266,7 @@ class Client:
                         await self._ask(self._catch_up())
             case Lost():
                 if self._connected or not state.account.id:
-                    self._show("no connection; it is tried again")
+                    self._show(f"no connection, it is tried again{each.why and f': {each.why}'}")
                 self._connected = False
             case frames.Acknowledged():
                 state.settled(each.client_id, each.seq)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -18,12 +19,19 @@ BACKOFF = Backoff(initial=0.2, factor=2.0, maximum=5.0, jitter=0.5)
 """Between attempts: quick at first, since a gateway that is restarted is back within a second."""
 
 
+_IN_VAIN = frozenset({Code.UNAUTHENTICATED, Code.INVALID_ARGUMENT})
+"""Codes of an end after which it would be in vain to come back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
-    """The stream ended; it is being opened again."""
+    """The stream ended, and is being opened again; why, if the gateway or the way to it said so."""
+
+    why: str = ""
 
 
 class Refused(Exception):
-    """The gateway does not take this token: to try again would be in vain."""
+    """The gateway does not take this client, and will not later."""
 
 
 class Link:
@@ -58,14 +66,17 @@ class Link:
     async def run(self) -> None:
         """Raises: Refused."""
         while True:
-            self._pause = 0.0
+            self._pause, why = 0.0, ""
             try:
                 await self._once()
-            except (RpcFailed, TimeoutError) as error:
-                if isinstance(error, RpcFailed) and error.code is Code.UNAUTHENTICATED:
+            except RpcFailed as error:
+                if error.code in _IN_VAIN:
                     raise Refused(error.message) from None
+                why = error.message
+            except TimeoutError:
+                why = "the gateway is silent"
             self._stream = None
-            self._heard(Lost())
+            self._heard(Lost(why))
             self._failures += 1
             await asyncio.sleep(self._pause or BACKOFF.delay(self._failures, self._random))
 

@@ -25,7 +25,7 @@ from examples.im.frames import (
     Welcome,
 )
 from mainstay import Service
-from mainstay.errors import Code, RpcError, Unauthenticated
+from mainstay.errors import Code, RpcError
 from mainstay.rpc import Rpc
 from mainstay.testing import rpc_channel
 
@@ -150,11 +150,21 @@ async def test_failures_in_a_row_are_waited_for_longer() -> None:
     assert all(2.5 <= wait <= 7.6 for wait in waits[6:])
 
 
-async def test_a_token_that_is_not_known_ends_it() -> None:
-    """To try again would be in vain."""
-    async with linked(Gateway([Unauthenticated("sign in first")])) as running:
-        with pytest.raises(Refused, match="sign in first"):
+@pytest.mark.parametrize("code", [Code.UNAUTHENTICATED, Code.INVALID_ARGUMENT])
+async def test_a_gateway_that_will_never_take_it_ends_it(code: Code) -> None:
+    """Nobody's token, or frames that mean nothing: to try again would be in vain."""
+    async with linked(Gateway([WELCOME, RpcError(code, "go away")])) as running:
+        with pytest.raises(Refused, match="go away"):
             await running.task
+
+
+async def test_why_a_stream_ended_is_told() -> None:
+    """In the words of who ended it."""
+    why = "4009 close another one first"
+    full = Gateway([RpcError(Code.RESOURCE_EXHAUSTED, why)], WELCOMING)
+    async with linked(full) as running:
+        assert await running.said.get() == Lost(why)
+        assert await running.next(1) == [Welcome]
 
 
 async def test_a_silent_gateway_is_asked_and_then_not_believed() -> None:
