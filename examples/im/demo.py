@@ -55,8 +55,8 @@ A chat on mainstay: rooms, direct messages, presence, receipts, history, search.
 in two windows, one of them private, make an account in each, and talk. Ctrl-K searches.
 In a second terminal, type
 
-    .venv/bin/python -m examples.im.chat 127.0.0.1:{port}
-        a third one to talk to, over gRPC
+    .venv/bin/python -m examples.im.chat 127.0.0.1:{port} --create
+        a third one to talk to, over gRPC; without --create when you come back
 {restarts}
     .venv/bin/python -m examples.im.importing debian
         all changelogs of this machine, while people talk; also: irssi, weechat, slack
