@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mainstay.errors import BrokenError, ClosedError, UsageError
+from mainstay.net.client_http1 import CLOSE_TIMEOUT
 from mainstay.net.client_http2 import Http2Connection
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.outgoing import ClientConnection, Incoming, Lost, Outgoing, Shared
@@ -435,3 +436,59 @@ async def test_what_cannot_be_sent_leaves_the_connection_usable() -> None:
         assert owner.freed_count == 1
         await asked(connection)
         await connection.aclose()
+
+
+async def test_what_the_server_does_not_take_keeps_no_connection_open() -> None:
+    """When the last exchange ends after a GOAWAY: what is left has `CLOSE_TIMEOUT`."""
+    gone = asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        settings = Http2Settings(stream_window=1 << 24, connection_window=1 << 24)
+        engine = http2_engine(client=False, settings=settings)
+        engine.begin()
+        while not gone.is_set():
+            talk.say(engine.take())
+            data = await talk.reader.read(65536)
+            if any(isinstance(each, RequestHead) for each in engine.receive(data)):
+                engine.drain_now()
+                talk.say(engine.take())
+                # It takes nothing from here on.
+                talk.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                await gone.wait()
+
+    async with raw_server(script) as server:
+        connection, owner = await connected(server)
+        task = asyncio.create_task(asked(connection, asking("PUT", body=bytes(1 << 23))))
+        try:
+            async with asyncio.timeout(60):
+                await asyncio.sleep(1)
+                while connection.reserve():  # until the GOAWAY is there
+                    connection.release()
+                    await asyncio.sleep(0.1)
+            assert not connection._writable
+            task.cancel()
+            await asyncio.sleep(CLOSE_TIMEOUT + 0.1)
+            assert owner.gone_count == 1
+        finally:
+            gone.set()
+            await connection.aclose()
+
+
+async def test_a_fault_of_ours_ends_the_exchanges_and_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody waits for a reply that will not be read; the loop's handler gets the fault."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+
+    def broken(self: Http2Connection, stream: Any, event: Any) -> None:
+        raise LookupError("a fault of ours")
+
+    monkeypatch.setattr(Http2Connection, "_take_head", broken)
+    async with raw_server(http2(hello)) as server:
+        connection, owner = await connected(server)
+        with pytest.raises(BrokenError, match="could not be handled: LookupError"):
+            await asked(connection)
+        await connection.aclose()
+    assert owner.gone_count == 1
+    assert [str(each["exception"]) for each in faults] == ["a fault of ours"]

@@ -9,6 +9,7 @@ The engine (`wire/http2.py`) knows the protocol; here are its bytes and its time
   its next part when the one before has gone.
 * After GOAWAY the connection takes no more exchanges, finishes those that the server took, and
   closes. Those it did not take are `Lost` untouched, and so is a stream that was refused.
+* What is closed is gone within `CLOSE_TIMEOUT`, whether the server takes what is left or not.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Http2Connection(asyncio.Protocol):
         self._over = False
         self._corked = False
         self._writable = True
+        self._timer: asyncio.TimerHandle | None = None
         self._gone: asyncio.Future[None] = shared.loop.create_future()
 
     # --- for the pool ---------------------------------------------------------------------------
@@ -268,6 +270,12 @@ class Http2Connection(asyncio.Protocol):
         except Violation as error:
             self._engine.fail(error.code)
             self._take(Broken(error.code, error.message))
+        except Exception as error:  # a fault of ours: the exchanges have to hear of it
+            context = {"message": f"{self!r} failed", "exception": error, "protocol": self}
+            self._shared.loop.call_exception_handler(context)
+            self._engine.fail(ErrorCode.INTERNAL_ERROR)
+            message = f"what came could not be handled: {type(error).__name__}"
+            self._take(Broken(ErrorCode.INTERNAL_ERROR, message))
         finally:
             self._corked = False
         self._flush()
@@ -276,17 +284,19 @@ class Http2Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The server ends the connection."""
-        self._over = True
+        self._close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         self._over = True
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._gone.done():
+            self._gone.set_result(None)
         why = str(error or "") or "the connection was closed before the reply was whole"
         self._fail_all(BrokenError(f"{self._where}: {why}"))
         self._owner.gone(self)
-        if not self._gone.done():
-            self._gone.set_result(None)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Data | ResponseHead | Trailers | Reset):
@@ -403,8 +413,14 @@ class Http2Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._over = True
-        if self._transport is not None:
-            self._transport.close()
+        transport = self._transport
+        if transport is None or self._timer is not None:
+            return
+        # A server that takes nothing of what is left would keep the connection open.
+        self._timer = self._shared.loop.call_later(CLOSE_TIMEOUT, transport.abort)
+        while data := self._engine.take():
+            transport.write(data)
+        transport.close()
 
     def __repr__(self) -> str:
         state = "closing" if self._over else "open"
