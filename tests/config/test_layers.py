@@ -127,7 +127,10 @@ def test_text_for_a_container_is_json() -> None:
     for text in ("{", "", deep, '{"a": ' + "[" * 70 + "]" * 70 + "}"):
         problems.clear()
         assert isinstance(graft(shape_of(Inner, "x"), text, "x", source, problems), Broken)
-        assert str(problems[0]) == "environment X: x: expected a table as JSON"
+        assert (
+            str(problems[0])
+            == 'environment X: x: expected a table as JSON, such as {"name": "value"}'
+        )
 
 
 def test_text_for_a_leaf_that_may_be_a_list_is_json_when_it_looks_so() -> None:

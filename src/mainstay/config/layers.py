@@ -164,16 +164,28 @@ def graft(shape: Shape, value: Any, key: str, source: Source, problems: list[Pro
 
 def _graft_text(shape: Shape, text: str, key: str, source: Source, problems: list[Problem]) -> Node:
     strict = replace(source, text=False)
+    value: Any = None
     if not text and shape.nullable:
         return Given(None, strict)
-    wanted = "list" if isinstance(shape, Many) else "table"
     try:
         value = msgspec.json.decode(text)
         check_depth([value])
+        fits = isinstance(value, list if isinstance(shape, Many) else Mapping)
+        fits = fits or isinstance(shape, Leaf) or (value is None and shape.nullable)
     except (msgspec.DecodeError, RecursionError, Unreadable):
-        problems.append(Problem(key, f"expected a {wanted} as JSON", source.origin))
+        fits = False
+    if not fits:
+        problems.append(Problem(key, f"expected {_example(shape)}", source.origin))
         return Broken(source)
     return graft(shape, value, key, strict, problems)
+
+
+def _example(shape: Shape) -> str:
+    """What text of `shape` looks like; never the text that was given, which may be a secret."""
+    if not isinstance(shape, Many):
+        return 'a table as JSON, such as {"name": "value"}'
+    is_text = isinstance(shape.item, Leaf) and shape.item.takes_text
+    return "a list as JSON, such as " + ('["one", "two"]' if is_text else "[1, 2]")
 
 
 def _graft_table(
