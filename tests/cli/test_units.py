@@ -21,10 +21,43 @@ def test_systemd_finds_the_service_where_it_is(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert (
         f"ExecStart={sys.executable} -m mainstay run good --config {tmp_path}/mine.toml "
-        "--set mainstay.log.level=debug --workers 2 --listen tcp://127.0.0.1:8000\n"
+        "--set mainstay.log.level=debug --workers 2 --listen tcp://127.0.0.1:8000 "
+        "--control /run/good/control\n"
     ) in done.out
     assert f"WorkingDirectory={tmp_path}\n" in done.out
     assert "TimeoutStopSec=42\n" in done.out
+
+
+@pytest.mark.parametrize(
+    ("says", "options", "kind"),
+    [
+        ("systemd 252 (252.39-1~deb12u2)", (), "notify"),
+        ("systemd 257", (), "notify-reload"),
+        ("systemd 257", ("--systemd", "249"), "notify"),
+        ("something else", (), "notify-reload"),
+    ],
+)
+def test_the_unit_is_for_the_systemd_of_this_machine(
+    tmp_path: Path, says: str, options: tuple[str, ...], kind: str
+) -> None:
+    """Or for the version that is named; without any it is for one of today."""
+    write(tmp_path, good=GOOD)
+    here = tmp_path / "bin"
+    here.mkdir()
+    (here / "systemctl").write_text(f"#!/bin/sh\necho '{says}'\n")
+    (here / "systemctl").chmod(0o755)
+    done = mainstay("units", "systemd", "good", *options, cwd=tmp_path, env={"PATH": str(here)})
+    assert (done.code, done.err) == (0, "")
+    assert f"\nType={kind}\n" in done.out
+
+
+def test_a_control_socket_of_the_configuration_is_in_the_unit(tmp_path: Path) -> None:
+    """In full, since a supervisor reads no configuration and root is elsewhere."""
+    write(tmp_path, good=GOOD)
+    setting = ("--set", "mainstay.process.control=c/control")
+    done = mainstay("units", "systemd", "good", *setting, cwd=tmp_path)
+    assert f"--control {tmp_path}/c/control\n" in done.out
+    assert "RuntimeDirectory" not in done.out
 
 
 @pytest.mark.parametrize("kind", ["supervisor", "container"])

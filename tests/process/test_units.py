@@ -17,6 +17,7 @@ from mainstay.process.units import UnitFacts, container, supervisor, systemd
 FACTS = UnitFacts(
     "shop",
     (sys.executable, "-m", "mainstay", "run", "shop.app:service"),
+    (sys.executable, "-m", "mainstay"),
     "/tmp",
     ("tcp://127.0.0.1:8000",),
     user="root",
@@ -45,8 +46,33 @@ def test_systemd_is_told_the_times_of_the_service() -> None:
     assert service["KillMode"] == "mixed"
     assert service["User"] == "root"
     assert service["RestartPreventExitStatus"] == "2 4 78"
-    assert service["ExecStart"].endswith("run shop.app:service --listen tcp://127.0.0.1:8000")
+    assert service["ExecStart"].endswith(
+        "run shop.app:service --listen tcp://127.0.0.1:8000 --control /run/shop/control"
+    )
+    assert service["RuntimeDirectory"] == "shop"
+    assert "ExecReload" not in service
     assert "FileDescriptorStoreMax" not in service
+
+
+@pytest.mark.parametrize(
+    ("version", "control", "reload"),
+    [
+        (252, None, f"{sys.executable} -m mainstay restart --control /run/shop/control"),
+        (245, "/srv/c", f"{sys.executable} -m mainstay restart --control /srv/c"),
+        (252, "", "/bin/kill -HUP $MAINPID"),
+        (253, None, None),
+        (255, "/srv/c", None),
+    ],
+)
+def test_systemd_before_253_is_told_how_to_reload(
+    version: int, control: str | None, reload: str | None
+) -> None:
+    """By the command that waits for the outcome; without a control socket by a signal."""
+    service = sections(systemd(replace(FACTS, systemd=version, control=control)))["shop.service"]
+    assert service["Service"]["Type"] == ("notify-reload" if reload is None else "notify")
+    assert service["Service"].get("ExecReload") == reload
+    assert ("RuntimeDirectory" in service["Service"]) == (control is None)
+    assert ("--control" in service["Service"]["ExecStart"]) == (control != "")
 
 
 def test_sockets_have_units_and_names() -> None:
@@ -64,7 +90,7 @@ def test_sockets_have_units_and_names() -> None:
     ]
     service = units["shop.service"]["Service"]
     assert service["ExecStart"].endswith(
-        "--listen fd://shop --listen fd://shop-1 --listen fd://shop-2"
+        "--listen fd://shop --listen fd://shop-1 --listen fd://shop-2 --control /run/shop/control"
     )
     assert service["FileDescriptorStoreMax"] == "64"
 
@@ -73,7 +99,7 @@ def test_sockets_have_units_and_names() -> None:
 def test_systemd_understands_it(tmp_path: Path) -> None:
     """Its own checker has nothing to say about the files, strange arguments included."""
     command = (*FACTS.command, "--set", 'greeting=100% "sure"; $HOME')
-    text = systemd(replace(FACTS, command=command, sockets=True))
+    text = systemd(replace(FACTS, command=command, sockets=True, systemd=245))
     for part in text.split("# /etc/systemd/system/")[1:]:
         name, _, body = part.partition("\n")
         (tmp_path / name).write_text(body)
@@ -84,10 +110,7 @@ def test_systemd_understands_it(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    # Older than 253, which the file has a word on.
-    old = "Failed to parse service type, ignoring: notify-reload"
-    ours = [line for line in done.stderr.splitlines() if "shop" in line and old not in line]
-    assert ours == []
+    assert [line for line in done.stderr.splitlines() if "shop" in line] == []
 
 
 def test_arguments_of_systemd_are_quoted() -> None:

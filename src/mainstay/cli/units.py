@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,9 @@ __all__ = ["command"]
 
 _KINDS: Final = ("systemd", "supervisor", "container")
 
+_PATIENCE: Final = 5.0
+"""Seconds for systemd to say its version."""
+
 
 @click.command("units", cls=Command, exits=[Exit.NOT_IMPORTED, Exit.CONFIG])
 @click.argument("kind", type=click.Choice(_KINDS))
@@ -30,6 +35,14 @@ _KINDS: Final = ("systemd", "supervisor", "container")
 @click.option("--user", default="", metavar="NAME", help="Whom to run as.")
 @click.option("--sockets", is_flag=True, help="Let systemd hold the listeners, in socket units.")
 @click.option("--store", is_flag=True, help="Let systemd keep the listeners between two starts.")
+@click.option(
+    "--systemd",
+    "version",
+    type=click.IntRange(min=1),
+    metavar="VERSION",
+    help="The version of systemd that it is for; those before 253 cannot do all.  [default: that of "
+    "this machine]",
+)
 @click.option(
     "--grace",
     type=click.FloatRange(min=0, min_open=True),
@@ -47,6 +60,7 @@ def command(
     user: str,
     sockets: bool,
     store: bool,
+    version: int | None,
     grace: float | None,
 ) -> None:
     """Print how systemd, supervisord or a container is told to run a service.
@@ -76,6 +90,7 @@ def command(
     facts = UnitFacts(
         name=service.name,
         command=(*program, *arguments),
+        program=tuple(program),
         folder=str(working_directory()),
         addresses=listened,
         user=user,
@@ -84,9 +99,10 @@ def command(
         restart=process.child_timeout + process.probation + process.commit_timeout,
         sockets=sockets,
         store=store,
+        control=_control(process.control),
     )
     if kind == "systemd":
-        text = systemd(facts)
+        text = systemd(replace(facts, systemd=version or _version_here()))
     elif kind == "supervisor":
         text = supervisor(facts)
     else:
@@ -95,3 +111,24 @@ def command(
     known = settings.shutdown.grace if grace is None else grace
     if problem := grace_problem(settings.shutdown.timeout, known):
         click.echo(f"Warning: {problem}", err=True)
+
+
+def _control(setting: str | None) -> str | None:
+    """The path of the control socket as the configuration names it, in full."""
+    return str(working_directory() / setting) if setting else setting
+
+
+def _version_here() -> int | None:
+    """The version of systemd on this machine; None without one."""
+    try:
+        done = subprocess.run(
+            ["systemctl", "--version"],  # noqa: S607 - wherever it is
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = done.stdout.split()
+    return int(words[1]) if words[:1] == ["systemd"] and words[1].isdecimal() else None

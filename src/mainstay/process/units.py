@@ -20,6 +20,9 @@ __all__ = ["FAULTS", "UnitFacts", "container", "supervisor", "systemd"]
 FAULTS: Final = (2, 4, 78)
 """Exit codes that another start does not mend: usage, import, configuration."""
 
+NOTIFY_RELOAD: Final = 253
+"""The first version of systemd with ``Type=notify-reload``."""
+
 WATCHDOG: Final = 30
 """Seconds; the service says twice as often that its loop runs."""
 
@@ -31,6 +34,7 @@ class UnitFacts:
     Attributes:
         name: of the service.
         command: that runs it: absolute program and arguments, without addresses.
+        program: the part of it that is mainstay itself.
         folder: absolute; where it starts.
         addresses: to listen on, in the text of `mainstay.net.address`; none for the service's own.
         user: to run as; empty for whoever the unit's default is.
@@ -39,10 +43,14 @@ class UnitFacts:
         restart: seconds that a hot restart may take until it is confirmed.
         sockets: whether systemd is to hold the listeners.
         store: whether systemd is to keep the listeners between two starts.
+        control: path of the control socket; empty for none; None for one in the folder that systemd
+            makes for the service below ``/run``.
+        systemd: version of systemd that it is for; None for one that is not known.
     """
 
     name: str
     command: tuple[str, ...]
+    program: tuple[str, ...]
     folder: str
     addresses: tuple[str, ...] = ()
     user: str = ""
@@ -51,6 +59,8 @@ class UnitFacts:
     restart: float = 80.0
     sockets: bool = False
     store: bool = False
+    control: str | None = None
+    systemd: int | None = None
 
 
 def systemd(facts: UnitFacts) -> str:
@@ -58,6 +68,9 @@ def systemd(facts: UnitFacts) -> str:
     held = _sockets(facts) if facts.sockets else {}
     told = [f"fd://{name}" for name in held] or list(facts.addresses)
     command = [*facts.command, *_listen(told)]
+    control = f"/run/{facts.name}/control" if facts.control is None else facts.control
+    if control:
+        command += ["--control", control]
     text = [
         f"# /etc/systemd/system/{facts.name}.service",
         "[Unit]",
@@ -67,9 +80,9 @@ def systemd(facts: UnitFacts) -> str:
         *(f"Requires={name}.socket" for name in held),
         "",
         "[Service]",
-        "# Before systemd 253: Type=notify, and ExecReload=/bin/kill -HUP $MAINPID",
-        "Type=notify-reload",
+        *_reloads(facts, control),
         f"ExecStart={' '.join(_quoted(each) for each in command)}",
+        *(_runtime_directory(facts, control) if facts.control is None else ()),
         f"WorkingDirectory={_percent(facts.folder)}",
         *([f"User={facts.user}"] if facts.user else ["# User=", "# Group="]),
         "# A start, and a reload from SIGHUP to the end of its probation.",
@@ -100,6 +113,24 @@ def systemd(facts: UnitFacts) -> str:
             "WantedBy=sockets.target",
         ]
     return "\n".join(text) + "\n"
+
+
+def _reloads(facts: UnitFacts, control: str) -> list[str]:
+    """How it is reloaded; `systemctl reload` waits until the restart is over, if it can be asked."""
+    if facts.systemd is None or facts.systemd >= NOTIFY_RELOAD:
+        hint = "# Needs systemd 253; for one before, print the unit with --systemd VERSION."
+        return [hint, "Type=notify-reload"]
+    if not control:
+        return ["Type=notify", "ExecReload=/bin/kill -HUP $MAINPID"]
+    restart = [*facts.program, "restart", "--control", control]
+    return ["Type=notify", f"ExecReload={' '.join(_quoted(each) for each in restart)}"]
+
+
+def _runtime_directory(facts: UnitFacts, control: str) -> list[str]:
+    return [
+        f"# For `mainstay status --control {control}` and its like, as this user or root.",
+        f"RuntimeDirectory={_percent(facts.name)}",
+    ]
 
 
 def supervisor(facts: UnitFacts) -> str:
