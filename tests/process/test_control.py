@@ -339,6 +339,57 @@ async def test_several_requests_at_once_are_answered_in_order(place: Path) -> No
     assert board.asked == ["drain True", "drain False", "reopen_logs"]
 
 
+async def test_any_number_of_lines_at_once_is_answered(place: Path) -> None:
+    """However many come in one read, and however wrong: each by itself, in its turn."""
+    with served(place / "control"):
+        async with connected(place / "control") as wire:
+            wire.say(b"x\n" * 20_000)
+            answers = [await wire.hear() for _ in range(20_000)]
+            assert all(each is not None and "error" in each for each in answers)
+            assert await wire.ask("status") is not None
+
+
+async def test_who_takes_no_answers_is_not_read(place: Path) -> None:
+    """What waits to be done waits with the client; once it takes the answers, all are there."""
+    board = Board()
+    line = b'{"id": 1, "command": "drain"}\n'
+    with served(place / "control", board), socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        client.connect(str(place / "control"))
+        sent = rounds = 0
+        while rounds < 200:  # as often as the loop turns without anything being taken
+            await asyncio.sleep(0)
+            try:
+                sent += client.send(line * 1000)
+                rounds = 0
+            except BlockingIOError:
+                rounds += 1
+            assert sent < 64 << 20, "it reads on and on"
+        assert 0 < len(board.asked) < sent // len(line)
+        whole = sent // len(line)
+        loop, answers = asyncio.get_running_loop(), b""
+        async with asyncio.timeout(30):
+            while answers.count(b"\n") < whole:
+                answers += await loop.sock_recv(client, 1 << 20)
+    assert len(board.asked) == whole
+
+
+async def test_who_takes_no_answers_is_closed_in_the_end(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what was to be said: it would keep its place otherwise."""
+    monkeypatch.setattr(control, "_IDLE", 0.3)
+    with served(place / "control") as server, socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        client.connect(str(place / "control"))
+        loop = asyncio.get_running_loop()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            async with asyncio.timeout(30):
+                while True:
+                    await loop.sock_sendall(client, b'{"id": 1, "command": "status"}\n' * 1000)
+        await alone(server)
+
+
 # Listens as a control socket does, and leaves with a child that keeps a copy, unread.
 FORKED = """
 import os, socket, sys

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from mainstay.errors import BrokenError, DeadlineExceeded, InvalidRequest, PermissionDenied
 from mainstay.interfaces.controlled import Outcome
 from mainstay.process import control_client
+from mainstay.process.control import MOST_CLIENTS
 from mainstay.process.control_client import ControlClient, NotRunning, find_target, reachable
 from mainstay.process.control_place import PeerProcess, name_of
 from tests.process.controls import Board, place, served
@@ -75,6 +77,22 @@ def test_the_status_arrives_whole(place: Path, board: Board) -> None:
     with ControlClient(place / "control") as client:
         assert client.status() == board.status()
         assert client.peer == PeerProcess(os.getpid(), os.geteuid())
+
+
+def test_one_too_many_hears_so_however_late_it_asks(place: Path, board: Board) -> None:
+    """The service has hung up by then, and its refusal is still what the operator is told."""
+    with ExitStack() as stack:
+        path = place / "control"
+        others = [stack.enter_context(ControlClient(path)) for _ in range(MOST_CLIENTS)]
+        for each in others:
+            each.status()  # it has its place
+        late = stack.enter_context(ControlClient(path))
+        poll = select.poll()
+        poll.register(late._socket.fileno(), select.POLLHUP)
+        assert poll.poll(10_000)
+        with pytest.raises(BrokenError, match="16 others use the control socket") as caught:
+            late.status()
+        assert caught.value.reason == "OVERLOADED"
 
 
 def test_a_restart_tells_its_steps_and_its_end(place: Path, board: Board) -> None:

@@ -330,7 +330,8 @@ class ControlServer:
             request = decode_request(line)
         except InvalidRequest as error:
             client.send(Reply(error=Refusal(error.reason, error.message)))
-            client.done()
+            # Not at once: a thousand such lines would be a thousand calls deep.
+            self._loop.call_soon(client.done)
             return
         # Kept here and not with the client: a restart goes on when the operator hangs up.
         task = self._loop.create_task(self._answer(request, client), name=request.command)
@@ -387,7 +388,11 @@ class ControlServer:
 
 
 class _Client(asyncio.Protocol):
-    """One connection: lines in, one at a time, and lines out."""
+    """One connection: lines in, one at a time, and lines out.
+
+    What it asks ahead waits, in the kernel but for one read of it; who does not take its answers is
+    not read either.
+    """
 
     def __init__(self, server: ControlServer, pid: int) -> None:
         self.pid = pid
@@ -396,6 +401,7 @@ class _Client(asyncio.Protocol):
         self._read = bytearray()
         self._busy = False
         self._ending = False
+        self._writable = True
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -409,9 +415,19 @@ class _Client(asyncio.Protocol):
     def eof_received(self) -> bool:
         """It says no more, and may still wait for an answer."""
         self._ending = True
-        if not self._busy:
+        if not self._busy and self._writable:
             self.close()
         return True
+
+    def pause_writing(self) -> None:
+        """It does not take its answers as fast."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """It has taken them."""
+        self._writable = True
+        if not self._busy:
+            self._go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -433,9 +449,16 @@ class _Client(asyncio.Protocol):
         self._busy = False
         if self._transport is None or self._transport.is_closing():
             return
+        self._rest()
+        if self._writable:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Do the next thing, if there is one."""
+        if self._transport is None or self._transport.is_closing():
+            return
         if not self._ending:
             self._transport.resume_reading()
-        self._rest()
         self._next()
         if self._ending and not self._busy:
             self.close()
@@ -450,25 +473,32 @@ class _Client(asyncio.Protocol):
         """Ask for the next line, if there is a whole one."""
         if self._busy or self._transport is None:
             return
-        line, end, rest = self._read.partition(b"\n")
-        if len(line) > LINE:
+        end = self._read.find(b"\n")
+        if max(end, 0) > LINE or (end < 0 and len(self._read) > LINE):
             message = f"the request is longer than {LINE} bytes"
             self.send(Reply(error=Refusal("TOO_LARGE", message)))
             self.close()
             return
-        if not end:
+        if end < 0:
             return
-        self._read = rest
+        line = bytes(self._read[:end])
+        del self._read[: end + 1]
         self._busy = True
         self._stop_timer()
         if not self._ending:
             self._transport.pause_reading()
-        self._server.ask(bytes(line), self)
+        self._server.ask(line, self)
 
     def _rest(self) -> None:
         self._stop_timer()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_IDLE, self.close)
+        self._timer = loop.call_later(_IDLE, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._transport is not None:
+            # What it does not take would keep the connection open.
+            self._transport.abort()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -136,7 +136,13 @@ class ControlClient:
                 yield "progress", reply.progress
 
     def send(self, command: str, arguments: Mapping[str, Any] | None = None) -> int:
-        """Ask without waiting; the number of the request. Raises: BrokenError, DeadlineExceeded."""
+        """Ask without waiting; the number of the request.
+
+        A service that refuses more clients may have hung up by now; what it has said is still there
+        to be read.
+
+        Raises: BrokenError, DeadlineExceeded.
+        """
         self._number += 1
         request = Request(command, id=self._number, arguments=dict(arguments or {}))
         self._socket.settimeout(ANSWER)
@@ -144,6 +150,8 @@ class ControlClient:
             self._socket.sendall(encode_line(request))
         except TimeoutError:
             raise self._silent(ANSWER) from None
+        except (BrokenPipeError, ConnectionResetError):
+            pass
         except OSError:
             raise self._gone() from None
         return self._number
