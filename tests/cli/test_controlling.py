@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
+from mainstay.process.control_place import name_of
 from tests.cli.controls import service
 from tests.cli.world import GOOD, mainstay, running, write
 
@@ -55,11 +59,19 @@ def test_a_second_one_of_the_same_name_runs_without_a_socket(tmp_path: Path) -> 
     with running("run", "good:service", cwd=tmp_path, env=env) as first:
         first.wait_line("runs on")
         with running("run", "good:service", cwd=tmp_path, env=env) as second:
-            second.wait_line("has no control socket")
+            assert "--control PATH" in second.wait_line("has no control socket")
             second.wait_line("runs on")
             done = mainstay("stop", "good:service", cwd=tmp_path, env=env)
             assert f"process {first.process.pid} has stopped" in done.out
             assert second.process.poll() is None
+            done = mainstay("stop", "good:service", cwd=tmp_path, env=env)
+            assert done.code == 6
+            assert "without a control socket, as a second one of the same name is" in done.err
+            file = tmp_path / "second.pid"
+            file.write_text(f"{second.process.pid}\n", "ascii")
+            done = mainstay("stop", "--pidfile", str(file), cwd=tmp_path, env=env)
+            assert done.code == 6
+            assert f"otherwise stop it by kill -TERM {second.process.pid}" in done.err
 
 
 def test_a_path_that_was_named_and_is_taken_fails_the_start(tmp_path: Path) -> None:
@@ -125,3 +137,20 @@ def test_a_supervisor_has_the_socket_and_its_workers_have_none(tmp_path: Path) -
         assert own.ask("stop").code == 0
         assert own.process.end() == 0
     assert not own.control.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_root_is_told_where_the_service_of_another_user_is(tmp_path: Path) -> None:
+    """The default socket is in a folder of the user's, where the name alone does not lead root."""
+    name = name_of("good:service", tmp_path)
+    folder = Path("/tmp/mainstay-54321")
+    folder.mkdir(mode=0o700)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / name))
+            os.chown(folder / name, 54321, 54321)
+            done = mainstay("status", "good:service", cwd=tmp_path)
+    finally:
+        shutil.rmtree(folder)
+    assert done.code == 6
+    assert f"say --control {folder / name} (user 54321)" in done.err

@@ -19,7 +19,7 @@ import pytest
 from mainstay.errors import ResourceError
 from mainstay.process.identity import is_running
 from mainstay.process.pidfile import read_pid
-from tests.cli.world import MAINSTAY, Done, environment, mainstay, running, write
+from tests.cli.world import GOOD, MAINSTAY, Done, environment, mainstay, running, write
 from tests.process.manager import FakeManager
 from tests.process.waiting import wait_until
 
@@ -223,6 +223,25 @@ def test_the_pid_file_is_never_wrong_in_restarts(tmp_path: Path) -> None:
         assert read_pid(path) == last
         assert os.getsid(last) == session
         assert ask(port) == {"pid": last, "folder": "/", "beside": 7}
+
+
+def test_a_second_daemon_of_a_name_is_warned_of(tmp_path: Path) -> None:
+    """It runs, and whoever starts it learns at once how to reach it the next time."""
+    write(tmp_path, good=GOOD)
+    env = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    with daemon(tmp_path, "good", **env) as first:
+        assert first == Done(0, "", "")
+        second = mainstay(
+            "run", "--daemon", "--pidfile", "second.pid", "good", cwd=tmp_path, env=env
+        )
+        pid = read_pid(tmp_path / "second.pid")
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        assert (second.code, second.out) == (0, "")
+        (line,) = second.err.splitlines()
+        assert line.startswith("Warning: this process has no control socket: ")
+        assert line.endswith("start it with --control PATH")
+        wait_until(lambda: not is_running(pid))
 
 
 def test_workers_can_be_daemons_too(tmp_path: Path) -> None:

@@ -349,3 +349,15 @@ def test_options_of_other_servers_are_told_what_they_are_here(
     assert (done.code, done.out) == (2, "")
     assert told in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--daemon",)])
+def test_too_few_descriptors_are_one_line(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Said before anything has failed for it, with what to do."""
+    write(tmp_path, good=GOOD)
+    limited = ("/bin/sh", "-c", 'ulimit -n 12; exec "$@"', "sh", *MAINSTAY)
+    done = mainstay("run", "good", *options, cwd=tmp_path, program=limited)
+    assert (done.code, done.out) == (3, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith("Error: this process may have 12 open files")
+    assert "ulimit -n" in line

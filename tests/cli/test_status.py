@@ -37,16 +37,20 @@ def test_the_page_shows_all_of_it() -> None:
             Outcome(1000.0 + 93590, "restart", False, 0.4, "there is no module 'shop'", 2, 4700),
         ],
         "a worker does not start",
+        3,
+        2,
     )
-    assert page(snapshot, 1000.0 + 93600) == dedent(
+    assert page(snapshot, 1000.0 + 93600, "/run/shop/control") == dedent(
         """\
         shop
           state       restarting
           supervisor  4700
+          workers     2 of 3
           generation  3
           up          1 d 2 h
           listening   tcp://127.0.0.1:8000, unix:/run/shop.sock
           target      shop.app:service
+          control     /run/shop/control
           mainstay    1.2.3
           trouble     a worker does not start
 
@@ -59,6 +63,12 @@ def test_the_page_shows_all_of_it() -> None:
           1 h 0 min ago  reload, 2.2 s  generation 2 serves
           10 s ago  restart, 0.4 s  failed: there is no module 'shop'"""
     ).replace("  up       in flight", "         up  in flight")
+
+
+def test_workers_that_are_all_there_are_a_number() -> None:
+    """What is missing is what an operator looks for."""
+    snapshot = Snapshot("supervisor", "", "1", "", 7, 0, 50.0, "running", wanted=2, serving=2)
+    assert "  workers     2\n" in page(snapshot, 60.0)
 
 
 def test_a_page_of_little_is_short() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,19 @@ def test_the_supervisor_logs_as_its_workers_do(tmp_path: Path) -> None:
         last = process.lines[-1]
     assert "stopped, exit code 0" in last
     assert not last.startswith("{")
+
+
+@pytest.mark.parametrize("daemon", [(), ("--daemon",)])
+def test_a_port_in_use_is_one_line_at_once(tmp_path: Path, daemon: tuple[str, ...]) -> None:
+    """No other worker would find it free, so none is tried after it."""
+    write(tmp_path, served=SERVED)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = mainstay("run", "served", "-l", port, "--workers", "2", *daemon, cwd=tmp_path)
+    assert done.code == 3
+    lines = [line for line in done.err.splitlines() if line.startswith("Error: ")]
+    (line,) = lines
+    assert line.startswith(f"Error: cannot listen on tcp://127.0.0.1:{port}: somebody listens")
+    assert "starting another" not in done.err
+    assert '"critical"' not in done.err
+    assert not daemon or done.err.splitlines() == lines

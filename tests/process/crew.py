@@ -12,9 +12,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import Launch
 from mainstay.process.supervisor import Supervisor
 
@@ -107,11 +109,18 @@ class Crew:
         said: what the workers said about the settings.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
-        launch = Launch((*PROGRAM, "run", "tiny"), str(folder), environment())
+    def __init__(self, folder: Path, size: int, notifier: HostNotifier | None = None) -> None:
+        worker = Launch((*PROGRAM, "run", "tiny"), str(folder), environment())
+        own = replace(worker, command=(*worker.command, "--workers", str(size), "--control", ""))
         self.ready = asyncio.Event()
         self.supervisor = Supervisor(
-            launch, launch, size, target="tiny", version="1", ready=self.ready.set
+            own,
+            worker,
+            size,
+            target="tiny",
+            version="1",
+            notifier=notifier,
+            ready=self.ready.set,
         )
         self.ended = asyncio.ensure_future(self.supervisor.run())
 
@@ -191,11 +200,13 @@ def begun(folder: Path) -> int:
 
 
 @asynccontextmanager
-async def crew(folder: Path, size: int = 2, **settings: Any) -> AsyncIterator[Crew]:
+async def crew(
+    folder: Path, size: int = 2, notifier: HostNotifier | None = None, **settings: Any
+) -> AsyncIterator[Crew]:
     """A supervisor whose workers serve, and that is gone afterwards."""
     if not (folder / "tiny.py").exists():
         write_service(folder, **settings)
-    made = Crew(folder, size)
+    made = Crew(folder, size, notifier)
     try:
         yield made
     finally:

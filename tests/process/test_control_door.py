@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,13 @@ def there(path: Path) -> bool:
     return path.is_socket()
 
 
-def door(place: Path, setting: str | None, target: str = "a:b") -> ControlDoor:
-    return ControlDoor(Board(), setting=setting, target=target, folder=place, environ={})
+def door(
+    place: Path,
+    setting: str | None,
+    target: str = "a:b",
+    warn: Callable[[str], object] = lambda text: None,
+) -> ControlDoor:
+    return ControlDoor(Board(), setting=setting, target=target, folder=place, environ={}, warn=warn)
 
 
 async def test_the_default_follows_from_the_target(place: Path) -> None:
@@ -77,13 +83,16 @@ async def test_a_path_that_was_named_has_to_be_had(place: Path) -> None:
 async def test_the_default_that_is_taken_is_gone_without(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The same service may run twice; the log says who has the socket."""
-    caplog.set_level("INFO")
-    own, second = door(place, None), door(place, None)
+    """The same service may run twice; who starts it is told who has the socket, and what to do."""
+    told: list[str] = []
+    own, second = door(place, None), door(place, None, warn=told.append)
     own.open()
     second.open()
     assert where(second) is None
-    assert f"has no control socket: process {os.getpid()} has" in caplog.text
+    (text,) = told
+    assert f"has no control socket: process {os.getpid()} has" in text
+    assert text.endswith("start it with --control PATH")
+    assert [(each.levelname, each.message) for each in caplog.records] == [("WARNING", text)]
     second.close()
     assert where(own) is not None
     own.close()

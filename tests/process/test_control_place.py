@@ -18,6 +18,7 @@ from mainstay.process.control_place import (
     check_path,
     default_path,
     name_of,
+    of_others,
     peer_of,
 )
 from tests.process.controls import place
@@ -52,6 +53,21 @@ def test_a_name_is_one_plain_part_of_a_path(target: str, tmp_path: Path) -> None
     assert "/" not in name
     assert name.isprintable()
     assert len(os.fsencode(name)) <= 60
+
+
+def test_root_finds_the_sockets_of_others(tmp_path: Path) -> None:
+    """Those of the name, and sockets only; nobody else looks."""
+    for folder in ("run/user/1000/mainstay", "tmp/mainstay-1001", "tmp/mainstay-1002"):
+        (tmp_path / folder).mkdir(parents=True)
+    first = tmp_path / "run/user/1000/mainstay/a.sock"
+    second = tmp_path / "tmp/mainstay-1001/a.sock"
+    (tmp_path / "tmp/mainstay-1002/a.sock").write_text("no socket", "utf-8")
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as two:
+        one.bind(str(first))
+        two.bind(str(second))
+        assert of_others("a.sock", 0, tmp_path) == [(first, ME), (second, ME)]
+        assert of_others("b.sock", 0, tmp_path) == []
+        assert of_others("a.sock", 1000, tmp_path) == []
 
 
 def test_each_user_has_folders_of_the_own() -> None:

@@ -232,10 +232,11 @@ def test_one_word_is_said_once() -> None:
     """The first counts; nothing is left open after it."""
     read, write = os.pipe()
     report = StartReport(write)
+    report.warn("it is late")
     report.ready()
     report.failed("too late", 1)
     with os.fdopen(read) as said:
-        assert said.read() == f'{{"pid": {os.getpid()}}}\n'
+        assert json.loads(said.read()) == {"pid": os.getpid(), "warnings": ["it is late"]}
 
 
 def test_what_a_manager_has_passed_is_known() -> None:

@@ -28,6 +28,9 @@ class Waiting:
     def failed(self, reason: str, code: int) -> None:
         self.told.append((reason, code))
 
+    def warn(self, text: str) -> None:
+        self.told.append(text)
+
 
 async def test_a_service_from_its_start_to_its_end(tmp_path: Path) -> None:
     """READY, RELOADING, READY again and STOPPING, in order; the PID file and the launcher as well."""
@@ -151,8 +154,9 @@ async def test_a_start_that_fails_is_told(tmp_path: Path) -> None:
     waiting = Waiting()
     with FakeManager(tmp_path) as heard:
         notifier = HostNotifier({"NOTIFY_SOCKET": heard.address}, report=waiting)
+        notifier.warn("it is late")
         notifier.failed("the port is in use", 3)
-        assert waiting.told == [("the port is in use", 3)]
+        assert waiting.told == ["it is late", ("the port is in use", 3)]
         assert heard.next() == {"STATUS": "not started: the port is in use"}
 
 

@@ -45,6 +45,14 @@ class TestRespawn:
         delays = [respawn.died(0.1, float(now), SETTINGS).delay for now in range(5)]
         assert delays == [0.0, 1.0, GROWTH, GROWTH**2, 3.0]
 
+    def test_what_every_other_one_would_find_too_is_tried_once(self) -> None:
+        """Unless some have served: then they go on, and it may come back."""
+        respawn = Respawn()
+        assert respawn.failed(3, SETTINGS, hopeless=True).delay is None
+        assert respawn.gave_up
+        respawn.ready()
+        assert respawn.failed(3, SETTINGS, hopeless=True).delay == 1.0
+
     def test_who_die_together_count_once(self) -> None:
         """However many, and each is followed at once; a successor that dies young counts again."""
         respawn = Respawn()

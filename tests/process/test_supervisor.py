@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from mainstay.errors import ResourceError, UsageError
 from mainstay.interfaces.controlled import Controlled, Outcome
-from tests.process.crew import PATIENCE, alive, begun, children, crew, read_answer, write_service
+from mainstay.process.host_notifier import HostNotifier
+from tests.process.crew import (
+    PATIENCE,
+    alive,
+    begun,
+    children,
+    crew,
+    get,
+    read_answer,
+    until,
+    write_service,
+)
 
 pytestmark = pytest.mark.real_loop
 
@@ -102,6 +115,33 @@ class TestWorkers:
             assert len(running.pids()) == 1
             assert (await running.get("/who")).endswith(" 1")
 
+    async def test_no_more_workers_than_may_be(self, tmp_path: Path) -> None:
+        """A nought too many starts nothing; fewer than there are is always allowed."""
+        async with crew(tmp_path, 2, workers_most=1) as running:
+            await running.wait_ready()
+            before = running.pids()
+            with pytest.raises(UsageError, match=r"1000 workers are more than .* allows \(1\)"):
+                await running.supervisor.scale(1000)
+            assert running.pids() == before
+            assert running.supervisor.status().wanted == 2
+            assert await running.supervisor.scale(1) == 2
+
+    async def test_a_worker_that_is_missing_is_told(self, tmp_path: Path) -> None:
+        """From its death on, with the reason, until another one serves."""
+        async with crew(tmp_path, 2) as running:
+            await running.wait_ready()
+            status = running.supervisor.status()
+            assert (status.serving, status.wanted, status.trouble) == (2, 2, "")
+            (tmp_path / "fail at start").write_text("not yet")
+            os.kill(running.pids()[0], signal.SIGKILL)
+            await running.until(lambda: running.supervisor.status().serving == 1)
+            status = running.supervisor.status()
+            assert status.trouble.startswith("1 of 2 workers serve; ")
+            (tmp_path / "fail at start").unlink()
+            await running.supervisor.restart("reload", nothing)
+            await running.until(lambda: running.supervisor.status().serving == 2)
+            assert running.supervisor.status().trouble == ""
+
     async def test_drained_they_serve_on_and_accept_nothing(self, tmp_path: Path) -> None:
         """What connects meanwhile is answered afterwards."""
         async with crew(tmp_path, 1) as running:
@@ -135,16 +175,28 @@ class TestCrashLoop:
         async with crew(tmp_path, 1) as running, asyncio.timeout(PATIENCE):
             assert await running.ended == 4
 
+    async def test_an_address_that_cannot_be_had_is_tried_once(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It ends with what is wrong with the address, and not with five times that."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            write_service(tmp_path, f"127.0.0.1:{port}", give_up_after=100)
+            async with crew(tmp_path, 2) as running, asyncio.timeout(PATIENCE):
+                assert await running.ended == 3
+        assert running.supervisor.failure.startswith(f"cannot listen on tcp://127.0.0.1:{port}")
+        assert not [line for line in caplog.messages if "starting another" in line]
+
     async def test_the_others_serve_on_when_one_does_not_start(self, tmp_path: Path) -> None:
         """The status says so, until it is mended and they are scaled, reloaded or restarted."""
         async with crew(tmp_path) as running:
             await running.wait_ready()
             (tmp_path / "fail at start").write_text("no such database")
             os.kill(running.pids()[0], signal.SIGKILL)
-            await running.until(lambda: bool(running.supervisor.status().trouble))
+            await running.until(lambda: "no such data" in running.supervisor.status().trouble)
             status = running.supervisor.status()
             assert "no such database" in status.trouble
-            assert status.state == "running"
+            assert (status.state, status.serving, status.wanted) == ("running", 1, 2)
             assert len(running.pids()) == 1
             assert (await running.get("/who")).endswith(" 1")
             (tmp_path / "fail at start").unlink()
@@ -413,3 +465,35 @@ class TestRestart:
             await running.until(lambda: len(running.supervisor.status().workers) == 1)
             assert descriptors() == before
             assert children(os.getpid()) == running.pids()
+
+
+class Forgetful(HostNotifier):
+    """A notifier that cannot tell anybody, as there are no descriptors left."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    async def succeeded_by(self, pid: int, status: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+class TestReplacing:
+    async def test_after_the_verdict_there_is_one_supervisor_whatever_fails(
+        self, tmp_path: Path
+    ) -> None:
+        """The new one has proved itself, so the old one leaves, and takes its workers along."""
+        async with crew(tmp_path, 1, Forgetful()) as running:
+            await running.wait_ready()
+            address = running.supervisor.status().listeners[0]
+            old = running.pids()
+            outcome = await running.supervisor.restart("replace", nothing)
+            try:
+                assert outcome.ok, outcome
+                async with asyncio.timeout(PATIENCE):
+                    assert await running.ended == 0
+                assert not any(alive(pid) for pid in old)
+                answer = await get(address, "/who")
+                assert int(answer.split()[0]) in children(outcome.pid)
+            finally:
+                os.kill(outcome.pid, signal.SIGTERM)
+                await until(lambda: os.waitpid(outcome.pid, os.WNOHANG)[0] == outcome.pid)

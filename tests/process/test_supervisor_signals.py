@@ -255,6 +255,19 @@ class TestProbation:
             assert ask(address).endswith(" 1")
             wait_until(lambda: not any(alive(pid) for pid in below))
 
+    def test_a_new_supervisor_that_hangs_is_taken_back(self, tmp_path: Path) -> None:
+        """Its workers answer, but nobody would see to them: its silence is noticed."""
+        with supervised(tmp_path, "--workers", "1", probation=60.0) as process:
+            address = process.address()
+            (tmp_path / "version").write_text("2")
+            new = replaced(process, process.workers())
+            below = children(new)
+            os.kill(new, signal.SIGSTOP)
+            assert f"nothing was heard of process {new}" in process.wait_for("the replace failed")
+            assert not alive(new)
+            assert ask(address).endswith(" 1")
+            wait_until(lambda: not any(alive(pid) for pid in below))
+
     def test_an_old_supervisor_that_dies_leaves_the_new_one_in_charge(self, tmp_path: Path) -> None:
         """With the same sockets: nobody is refused."""
         with supervised(tmp_path, "--workers", "1", probation=60.0) as process:

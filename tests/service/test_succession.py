@@ -1,6 +1,8 @@
 """Facts about `mainstay.service.succession`; whole restarts are in `tests.process.test_handover`."""
 
 import asyncio
+import errno
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -142,6 +144,39 @@ async def test_a_restart_that_goes_well() -> None:
         ]
         assert "generation 4 serves as process" in made._running.reason
         assert (await made.restart()).reason.startswith("the service is")
+
+
+class Forgetful(HostNotifier):
+    """A notifier that cannot tell anybody, as there are no descriptors left."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    async def succeeded_by(self, pid: int, status: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+async def test_after_the_verdict_this_generation_leaves_whatever_fails() -> None:
+    """The new one has proved itself, so there must not be two of them."""
+    async with succession(*GOOD, notifier=Forgetful()) as made:
+        outcome = await made.restart()
+        assert outcome.ok
+        assert made._running.reason == f"generation 4 serves as process {outcome.pid}"
+
+
+async def test_logs_are_opened_anew_by_the_one_that_is_coming() -> None:
+    """In its start as well as on probation; else it would write to what was moved away."""
+    steps = (HELLO, "wait welcome", "wait reopen", PREPARED, "wait commit", '{"type":"serving"}')
+    async with succession(*steps, "wait reopen", "exit 7", probation=3600) as made:
+        made.reopen()  # there is nobody yet
+        running = asyncio.ensure_future(made.restart())
+        await until(lambda: made.handover and made.handover.child.welcome.version)
+        assert made.handover is not None
+        assert made.handover.state is HandoverState.STARTING
+        made.reopen()
+        await until(lambda: made.handover and made.handover.state is HandoverState.PROBATION)
+        made.reopen()
+        assert (await running).reason.endswith("ended with exit code 7")
 
 
 async def test_a_restart_that_fails() -> None:

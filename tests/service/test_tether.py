@@ -109,6 +109,16 @@ async def test_it_does_what_the_parent_says() -> None:
     world.close()
 
 
+async def test_logs_are_opened_anew_before_it_serves() -> None:
+    """What it logs in its start belongs in the new file, too."""
+    world = World("successor")
+    await world.hear(Hello)
+    world.say(Welcome(1, "successor", 1, heartbeat=0.01))
+    world.say(Reopen())
+    await until(lambda: world.called == ["reopen"])
+    world.close()
+
+
 @pytest.mark.parametrize(
     ("handover", "timeout", "budget"), [(True, 7.0, 7.0), (True, None, 60.0), (False, None, 25.0)]
 )

@@ -21,6 +21,8 @@ from mainstay.errors import (
     ResourceError,
 )
 from mainstay.process.control_client import ControlClient, NotRunning, find_target, reachable
+from mainstay.process.control_place import of_others
+from mainstay.process.identity import is_running
 
 __all__ = [
     "EXITS",
@@ -106,9 +108,12 @@ def _by_pidfile(file: Path) -> Place:
     for path, listens in reachable(os.environ).items():
         if listens == pid:
             return Place(path, f"process {pid}", False)
+    if not is_running(pid):
+        raise Failure(f"process {pid}, which {file} names, does not run", Exit.UNREACHABLE)
     message = (
-        f"process {pid}, which {file} names, does not run, or its control socket is elsewhere; "
-        "say --control PATH"
+        f"process {pid}, which {file} names, runs, and none of the control sockets in the default "
+        "folder is its own; say --control PATH if it was started with one, and otherwise stop it by "
+        f"kill -TERM {pid}"
     )
     raise Failure(message, Exit.UNREACHABLE)
 
@@ -137,11 +142,15 @@ def connected(place: Place) -> Iterator[ControlClient]:
 def _not_running(place: Place, error: NotRunning) -> str:
     if place.named:
         return error.message
-    others = [str(path) for path in reachable(os.environ) if path != place.path]
     message = (
-        f"{place.said} does not run, or was started by another name or in another folder: "
-        f"{error.message}"
+        f"{place.said} does not run, or was started by another name, in another folder, or without "
+        f"a control socket, as a second one of the same name is: {error.message}"
     )
+    found = of_others(place.path.name, os.geteuid())
+    if found:
+        shown = " or ".join(f"--control {path} (user {uid})" for path, uid in found)
+        return f"{message}; another user has one of that name: say {shown}"
+    others = [str(path) for path in reachable(os.environ) if path != place.path]
     if others:
         shown = ", ".join(others[:_OFFERED]) + (", …" if len(others) > _OFFERED else "")
         message += f"; these can be reached by --control: {shown}"

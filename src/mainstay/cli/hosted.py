@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,8 @@ def _daemonised(log_file: LogFile | None, addresses: Sequence[str]) -> StartRepo
     if isinstance(outcome, Started):
         if outcome.reason:
             click.echo(f"Error: {outcome.reason}", err=True)
+        for each in outcome.warnings:
+            click.echo(f"Warning: {each}", err=True)
         sys.exit(outcome.code)
     return outcome
 
@@ -180,10 +183,14 @@ class _Terminal:
 
     def failed(self, reason: str, code: int) -> None:
         """Say why."""
+        self._say(f"Error: {reason}\n")
+        self.ready()
+
+    def warn(self, text: str) -> None:
+        """Say it."""
+        self._say(f"Warning: {text}\n")
+
+    def _say(self, line: str) -> None:
         if self._descriptor >= 0:
-            try:
-                os.write(self._descriptor, f"Error: {reason}\n".encode(errors="replace"))
-            except OSError:
-                return
-            finally:
-                self.ready()
+            with suppress(OSError):
+                os.write(self._descriptor, line.encode(errors="replace"))

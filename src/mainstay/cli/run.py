@@ -14,8 +14,9 @@ from mainstay.cli.exits import Command, Exit, Failure, exit_of
 from mainstay.cli.hosted import Hosted, hosted_options
 from mainstay.cli.leaving import cut, leave, prepare, watch
 from mainstay.cli.target import find_service, target_options
-from mainstay.errors import Error, UsageError
+from mainstay.errors import Error, ResourceError, UsageError
 from mainstay.net.address import Address
+from mainstay.process.descriptors import check_descriptors
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import launched, start_folder
 from mainstay.process.lifeline import tell_parent
@@ -213,6 +214,10 @@ def _fail(error: BaseException, notifier: HostNotifier) -> None:
 def _begun(hosted: Hosted, addresses: tuple[str, ...]) -> HostNotifier:
     """What `Hosted.begin` gives; where it fails, a parent is told, and says it."""
     try:
+        try:
+            check_descriptors()
+        except ResourceError as error:
+            raise Failure(str(error), Exit.NOT_STARTED) from None
         return hosted.begin(addresses)
     except Failure as error:
         if tell_parent(os.environ, str(error), error.exit_code):

@@ -28,27 +28,31 @@ _KIB: Final = 1024
 @place_options
 def command(target: str | None, control: Path | None, pidfile: Path | None, in_json: bool) -> None:
     """Show how a running service is: its processes, what they do, and how restarts went."""
-    with connected(find_place(target, control, pidfile)) as client:
+    place = find_place(target, control, pidfile)
+    with connected(place) as client:
         snapshot = client.status()
-    click.echo(as_json(snapshot) if in_json else page(snapshot, time.time()))
+    click.echo(as_json(snapshot) if in_json else page(snapshot, time.time(), str(place.path)))
 
 
-def page(snapshot: Snapshot, now: float) -> str:
+def page(snapshot: Snapshot, now: float, control: str = "") -> str:
     """The status for people.
 
     Args:
         snapshot: of the service.
         now: seconds since the epoch.
+        control: path of the socket that it answered at.
     """
     role = "supervisor" if snapshot.role == "supervisor" else "process"
     title = snapshot.name or snapshot.target or "a service"
     facts = [
         ("state", snapshot.state),
         (role, str(snapshot.pid)),
+        ("workers", _workers(snapshot)),
         ("generation", str(snapshot.generation)),
         ("up", duration(max(now - snapshot.started, 0))),
         ("listening", ", ".join(snapshot.listeners) or "nowhere"),
         ("target", snapshot.target),
+        ("control", control),
         ("mainstay", snapshot.version),
         ("trouble", snapshot.trouble),
     ]
@@ -58,6 +62,13 @@ def page(snapshot: Snapshot, now: float) -> str:
     if snapshot.restarts:
         lines += ["", "restarts", *(_restart(each, now) for each in snapshot.restarts[-_SHOWN:])]
     return "\n".join(lines)
+
+
+def _workers(snapshot: Snapshot) -> str:
+    """How many there are, and how many there are to be if those are more; empty without any."""
+    if snapshot.serving < snapshot.wanted:
+        return f"{snapshot.serving} of {snapshot.wanted}"
+    return str(snapshot.wanted or "")
 
 
 def _table(workers: Iterable[WorkerSnapshot]) -> list[str]:

@@ -69,11 +69,10 @@ def command(
 
 
 def _cut(client: ControlClient, pid: int) -> None:
-    """End it, whatever it does. Raises: Failure."""
+    """End it, whatever it does. Raises: Failure, always: its work was cut, or it is still there."""
     client.send("stop", {"force": True})
     if client.wait_gone(_FORCED):
-        click.echo(f"process {pid} has stopped, and its work was cut")
-    elif client.kill() and client.wait_gone(_KILLED):
+        raise Failure(f"process {pid} has stopped, and its work was cut", Exit.CUT)
+    if client.kill() and client.wait_gone(_KILLED):
         raise Failure(f"process {pid} did not stop, and was killed", Exit.CUT)
-    else:
-        raise Failure(f"process {pid} cannot be ended from here", Exit.CUT)
+    raise Failure(f"process {pid} cannot be ended from here", Exit.CUT)

@@ -131,7 +131,12 @@ async def _supervise(
     )
     # The configuration is the workers' affair, so its path is not known here.
     door = ControlDoor(
-        supervisor, setting=control, target=target, folder=Path(own.folder), environ=os.environ
+        supervisor,
+        setting=control,
+        target=target,
+        folder=Path(own.folder),
+        environ=os.environ,
+        warn=notifier.warn,
     )
     if parent is None:
         door.open()

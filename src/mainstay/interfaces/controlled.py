@@ -89,6 +89,8 @@ class Snapshot:
         workers: every process that serves, the one that answers included if it does.
         restarts: the last ones, the newest last; of those that began, since a refused one has
             changed nothing, and only who asked for it need know.
+        wanted: workers that there are to be; 0 for a process that serves by itself.
+        serving: workers of those that serve.
         trouble: what an operator has to mend, such as a worker that does not start; or empty.
     """
 
@@ -104,6 +106,8 @@ class Snapshot:
     workers: list[WorkerSnapshot] = field(default_factory=list)
     restarts: list[Outcome] = field(default_factory=list)
     trouble: str = ""
+    wanted: int = 0
+    serving: int = 0
 
 
 class Controlled(Protocol):
@@ -127,8 +131,8 @@ class Controlled(Protocol):
     async def scale(self, workers: int) -> int:
         """Have so many workers, once they serve; how many there were.
 
-        Raises: UsageError where there are no workers; ResourceError when they do not start, and the
-            number stays.
+        Raises: UsageError where there are no workers, or when it is more than may be; ResourceError
+            when they do not start. The number stays then.
         """
 
     def drain(self, draining: bool) -> None:

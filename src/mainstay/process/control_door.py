@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mainstay.errors import Error, StartError
@@ -33,6 +33,7 @@ class ControlDoor:
         target: of the service, as named on the command line; without one there is no default.
         folder: that the process was started in, to which `setting` is relative.
         environ: says where the default is.
+        warn: told, in a line, why there is none and what to do; besides the log.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class ControlDoor:
         target: str,
         folder: Path,
         environ: Mapping[str, str],
+        warn: Callable[[str], object] = lambda text: None,
     ) -> None:
+        self._warn = warn
         self._controlled = controlled
         self._setting = setting
         self._target = target
@@ -71,7 +74,12 @@ class ControlDoor:
             if self._setting is not None:
                 raise StartError("the control socket", error) from error
             # An offer that cannot be kept: nobody has asked for it yet.
-            _log.info("this process has no control socket: %s", error)
+            text = (
+                f"this process has no control socket: {error}; to reach it by `mainstay status`, "
+                "`stop` and their like, start it with --control PATH"
+            )
+            _log.warning("%s", text)
+            self._warn(text)
 
     def take_over(self) -> None:
         """Be reachable as soon as the generation before lets go of the path."""

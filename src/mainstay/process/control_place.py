@@ -15,6 +15,7 @@ import socket
 import stat
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ __all__ = [
     "check_path",
     "default_path",
     "name_of",
+    "of_others",
     "peer_of",
 ]
 
@@ -84,6 +86,28 @@ def candidates(environ: Mapping[str, str], uid: int) -> list[Path]:
     if runtime.startswith("/"):
         folders.insert(0, Path(runtime, "mainstay"))
     return folders
+
+
+def of_others(name: str, uid: int, root: Path = Path("/")) -> list[tuple[Path, int]]:
+    """The sockets of that name in the default folders of all other users, and whose they are.
+
+    Nobody but root can look there, or would be answered.
+
+    Args:
+        name: see `name_of`.
+        uid: of this process.
+        root: of the file system.
+    """
+    if uid != 0:
+        return []
+    found = []
+    for pattern in (f"run/user/*/mainstay/{name}", f"tmp/mainstay-*/{name}"):
+        for path in sorted(root.glob(pattern)):
+            with suppress(OSError):
+                status = path.lstat()
+                if stat.S_ISSOCK(status.st_mode):
+                    found.append((path, status.st_uid))
+    return found
 
 
 def default_path(target: str, folder: Path, environ: Mapping[str, str], uid: int) -> Path:

@@ -66,6 +66,7 @@ _TERMINAL: Final = frozenset(
 _LOOK: Final = 0.05
 _LONGEST: Final = 1 << 16
 _LONGEST_REASON: Final = 8000
+_LONGEST_WARNING: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,13 @@ class Started:
         code: the exit code of the start; 0 when the service is ready.
         reason: why it is not; for the operator.
         pid: of the daemon, or 0.
+        warnings: what to know of a service that is ready.
     """
 
     code: int
     reason: str = ""
     pid: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class StartReport:
@@ -92,10 +95,15 @@ class StartReport:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._warnings: list[str] = []
 
     def ready(self) -> None:
         """The service is up."""
-        self._say({"pid": os.getpid()})
+        self._say({"pid": os.getpid(), "warnings": self._warnings})
+
+    def warn(self, text: str) -> None:
+        """Something to be said when it is up."""
+        self._warnings.append(text[:_LONGEST_WARNING])
 
     def failed(self, reason: str, code: int) -> None:
         """It cannot start: why, and its exit code."""
@@ -231,7 +239,12 @@ def _wait_started(minder: int, told: int, leash: int, log_file: LogFile | None) 
         code = os.waitstatus_to_exitcode(os.waitpid(minder, 0)[1])
     if word.endswith(b"\n"):
         said = json.loads(word)
-        return Started(int(said.get("code", 0)), said.get("reason", ""), said.get("pid", 0))
+        return Started(
+            int(said.get("code", 0)),
+            said.get("reason", ""),
+            said.get("pid", 0),
+            tuple(said.get("warnings", ())),
+        )
     where = "say --log-file to learn more" if log_file is None else f"see {log_file.path}"
     return Started(code or 1, f"the daemon ended in its start, without a word; {where}")
 

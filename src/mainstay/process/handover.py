@@ -27,7 +27,17 @@ from mainstay.process.messages import Stopping
 from mainstay.process.offspring import ChildFailed, Offspring
 from mainstay.process.settings import ProcessSettings
 
-__all__ = ["SILENCE", "TABLE", "Act", "Event", "Handover", "HandoverState", "Verdict", "judge"]
+__all__ = [
+    "SILENCE",
+    "TABLE",
+    "Act",
+    "Event",
+    "Handover",
+    "HandoverState",
+    "Verdict",
+    "judge",
+    "probation",
+]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -141,6 +151,32 @@ def judge(
     return Event.SETTLED if elapsed >= settings.probation else None
 
 
+async def probation(child: Offspring, settings: ProcessSettings) -> tuple[Event, str]:
+    """Watch a successor that has just begun to serve, until `judge` knows; the event, and why."""
+    now = asyncio.get_running_loop().time
+    began = now()
+    while True:
+        child.catch_up()
+        silent = now() - child.heard
+        event = judge(
+            elapsed=now() - began,
+            silent=silent,
+            settings=settings,
+            leaving=child.leaving,
+            ended=child.status is not None,
+        )
+        if event is Event.SETTLED:
+            return event, ""
+        if event is not None:
+            if child.leaving is None and child.status is None:
+                return event, f"nothing was heard of process {child.pid} for {silent:.1f} s"
+            return event, str(child.failure())
+        left = settings.probation - (now() - began)
+        began += await child.wait_news(
+            max(0.0, min(left, SILENCE * settings.heartbeat - silent)) + 0.01
+        )
+
+
 class _Aborted(Exception):
     """Somebody wants the restart to end."""
 
@@ -236,32 +272,7 @@ class Handover:
         await self._unless_aborted(child.wait_serving(settings.commit_timeout))
         await self._enter(Event.SERVING)
         self._progress(f"serving on {', '.join(child.addresses) or 'no address'}")
-        return await self._unless_aborted(self._probation())
-
-    async def _probation(self) -> tuple[Event, str]:
-        child, settings, now = self.child, self._settings, self._loop.time
-        began = now()
-        while True:
-            child.catch_up()
-            silent = now() - child.heard
-            event = judge(
-                elapsed=now() - began,
-                silent=silent,
-                settings=settings,
-                leaving=child.leaving,
-                ended=child.status is not None,
-            )
-            if event is Event.SETTLED:
-                return event, ""
-            if event is not None:
-                alive = child.leaving is None and child.status is None
-                if alive:
-                    return event, f"nothing was heard of process {child.pid} for {silent:.1f} s"
-                return event, str(child.failure())
-            left = settings.probation - (now() - began)
-            began += await child.wait_news(
-                max(0.0, min(left, SILENCE * settings.heartbeat - silent)) + 0.01
-            )
+        return await self._unless_aborted(probation(child, settings))
 
     async def _unless_aborted(self, waiting: Awaitable[T]) -> T:
         """The result of `waiting`. Raises: _Aborted."""

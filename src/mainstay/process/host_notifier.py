@@ -39,6 +39,9 @@ class Report(Protocol):
     def failed(self, reason: str, code: int) -> None:
         """It cannot start: why, and its exit code."""
 
+    def warn(self, text: str) -> None:
+        """It starts, and something about it is to be known."""
+
 
 class HostNotifier:
     """See the top of the file. Use it on one thread.
@@ -106,6 +109,11 @@ class HostNotifier:
             self._report.failed(reason, code)
         if self._manager is not None and not self._quiet:
             self._manager.status(f"not started: {reason}")
+
+    def warn(self, text: str) -> None:
+        """Something that whoever starts the service has to know."""
+        if self._report is not None:
+            self._report.warn(text)
 
     def keep(self, listeners: Iterable[tuple[str, int]]) -> None:
         """Let the manager keep listening sockets for the next start, if it does.

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mainstay.errors import Error
 from mainstay.interfaces.controlled import Progress, WorkerSnapshot
 from mainstay.process.launch import WORKER, Launch
 from mainstay.process.messages import FromChild, Heartbeat, Listen, Listener, Stopping, Welcome
@@ -103,6 +104,7 @@ class Pool:
         self._places: dict[int, Worker] = {}
         self._others: set[Worker] = set()
         self._supervised = False
+        self._unbound = ""
         self._paused = False
         self._due: dict[int, asyncio.TimerHandle] = {}
         self._watch: asyncio.TimerHandle | None = None
@@ -120,6 +122,13 @@ class Pool:
     def given_up(self) -> bool:
         """Whether no worker is started any more, because too many starts have failed."""
         return self._respawn.gave_up
+
+    @property
+    def trouble(self) -> str:
+        """Why fewer workers serve than there are to be; empty unless one has failed."""
+        if self.serving >= self.size or not self.lost[0]:
+            return ""
+        return f"{self.serving} of {self.size} workers serve; {self.lost[0]}"
 
     @property
     def processes(self) -> int:
@@ -332,7 +341,12 @@ class Pool:
 
     async def _answer(self, question: Listen) -> tuple[Listener, list[int]]:
         self.asked.add(question.address)
-        return await self._sockets.answer(question)
+        try:
+            return await self._sockets.answer(question)
+        except Error as error:
+            # Every other worker would be told the same.
+            self._unbound = str(error)
+            raise
 
     async def _start(self, worker: Worker) -> None:
         """Start it, watch over it, and wait until it could serve. Raises: ChildFailed."""
@@ -378,6 +392,8 @@ class Pool:
 
     def _ready(self, worker: Worker) -> None:
         self._respawn.ready()
+        if self.serving >= self.size:
+            self.lost = ("", 1)  # mended
         worker.limits = Limits.of(self.settings, self._chance)
         if self._paused:
             worker.offspring.pause()
@@ -457,7 +473,12 @@ class Pool:
         if not self._supervised:
             self._blame(f"{worker}: {why}")
             return
-        verdict = self._respawn.failed(code, self.settings)
+        if self._unbound:
+            why, self._unbound = self._unbound, ""
+            self._note(worker, why, code)
+            verdict = self._respawn.failed(code, self.settings, hopeless=True)
+        else:
+            verdict = self._respawn.failed(code, self.settings)
         if verdict.delay is not None:
             _log.error("%s did not start: %s%s", worker, why, _then(verdict))
         self._decide(worker.index, verdict)

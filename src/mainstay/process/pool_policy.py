@@ -77,10 +77,19 @@ class Respawn:
         self._counted = float("-inf")
         self.gave_up = False
 
-    def failed(self, code: int | None, settings: ProcessSettings) -> Verdict:
-        """A worker was never ready; `code` is its exit code, if it has one."""
+    def failed(
+        self, code: int | None, settings: ProcessSettings, *, hopeless: bool = False
+    ) -> Verdict:
+        """A worker was never ready.
+
+        Args:
+            code: its exit code, if it has one.
+            settings: of the process.
+            hopeless: whether it failed for something that no other one would find better, such as
+                an address that cannot be had.
+        """
         self.failures += 1
-        hopeless = code in PERMANENT and not self.served
+        hopeless = (hopeless or code in PERMANENT) and not self.served
         if hopeless or self.failures >= settings.give_up_after:
             self.gave_up = True
             return Verdict(None, self.failures)

@@ -30,6 +30,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         respawn_floor, respawn_most: seconds before a worker that died is started again, growing from
             the first to the second while it goes on dying.
         give_up_after: starts in a row that fail, after which the supervisor gives up.
+        workers_most: workers that a running service can be scaled to.
         requests: calls after which a worker is replaced. None: never.
         memory: bytes resident at which a worker is replaced. None: never.
         jitter: by how much of it each worker's `requests` and `memory` differ, so that they are not
@@ -48,6 +49,7 @@ class ProcessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     respawn_floor: Seconds = 1.0
     respawn_most: Seconds = 30.0
     give_up_after: Annotated[int, Meta(ge=1)] = 5
+    workers_most: Annotated[int, Meta(ge=1)] = 256
     requests: Annotated[int, Meta(ge=1)] | None = None
     memory: Annotated[int, Meta(ge=1)] | None = None
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1

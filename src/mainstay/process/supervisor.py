@@ -33,13 +33,16 @@ from typing import Any, Final
 
 from mainstay.errors import Error, ResourceError, ShuttingDown, UsageError
 from mainstay.interfaces.controlled import Outcome, Progress, RestartKind, Snapshot
+from mainstay.process.handover import Event, probation
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import SIZE, Launch
 from mainstay.process.lifeline import ParentLifeline
+from mainstay.process.memory import resident
 from mainstay.process.messages import (
     Confirmed,
     Failed,
     FromParent,
+    Heartbeat,
     Listen,
     Listener,
     Pause,
@@ -48,7 +51,7 @@ from mainstay.process.messages import (
     Stopping,
     Welcome,
 )
-from mainstay.process.offspring import ChildFailed, ChildState, Offspring
+from mainstay.process.offspring import ChildFailed, Offspring
 from mainstay.process.pool import SHUTDOWN, Pool
 from mainstay.process.pool_worker import MARGIN
 from mainstay.process.settings import ProcessSettings
@@ -147,6 +150,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._candidate: Offspring | None = None
         self._successor: Offspring | None = None
+        self._beating: asyncio.TimerHandle | None = None
 
     @property
     def stopping(self) -> bool:
@@ -195,6 +199,7 @@ class Supervisor:
             await pool.prepare(_log.info)
             await upstream.prepared(self._sockets.addresses)
             await pool.commit()
+            self._beat(upstream)
             upstream.serving()
             self._sockets.keep(pool.asked)
             pool.supervise()
@@ -205,6 +210,20 @@ class Supervisor:
             self._notifier.keep(self._sockets.descriptors)
         self._tell_ready()
         self._restart_again()
+
+    def _beat(self, upstream: ParentLifeline) -> None:
+        """Tell the supervisor before, until it has left, that the loop here runs."""
+        workers = [each for pool in self._pools() for each in pool.snapshot()]
+        upstream.beat(
+            Heartbeat(
+                sum(each.in_flight for each in workers),
+                sum(each.connections for each in workers),
+                sum(each.requests for each in workers),
+                resident(),
+                self.draining,
+            )
+        )
+        self._beating = self._loop.call_later(upstream.heartbeat, self._beat, upstream)
 
     def _not_started(self, error: BaseException) -> None:
         reason = str(error) or type(error).__name__
@@ -282,6 +301,7 @@ class Supervisor:
         self._sockets.close(unlink=not self._notifier.keeps_descriptors)
         if self._successor is not None:
             self._successor.leave()
+        self._stop_beating()
         if self._upstream is not None:
             self._upstream.close()
         if code == 0:
@@ -307,7 +327,9 @@ class Supervisor:
             self._sockets.addresses,
             workers,
             list(self._outcomes),
-            self._trouble if pool is not None and pool.given_up else "",
+            "" if pool is None else self._trouble if pool.given_up else pool.trouble,
+            self._size if pool is None else pool.size,
+            0 if pool is None else pool.serving,
         )
 
     def stop(self, reason: str, force: bool) -> None:
@@ -348,6 +370,7 @@ class Supervisor:
                 raise UsageError(f"the number of workers cannot change while it is {self._state()}")
             before = pool.size
             if workers > before:
+                _check_most(workers, pool.settings.workers_most)
                 try:
                     await pool.grow(workers)
                 except ChildFailed as error:
@@ -557,7 +580,8 @@ class Supervisor:
             asked.add(question.address)
             return await self._sockets.answer(question)
 
-        welcome = Welcome(0, "successor", self._generation + 1, 0, 1.0, self._started)
+        beat = settings.heartbeat
+        welcome = Welcome(0, "successor", self._generation + 1, 0, beat, self._started)
         own = replace(self._own, environ={**self._own.environ, SIZE: str(pool.size)})
         child = self._candidate = Offspring(own, welcome, answer)
         progress("starting another supervisor")
@@ -573,7 +597,7 @@ class Supervisor:
             self._standby = pool
             pool.pause()
             progress(f"process {child.pid} serves; standing by for {settings.probation:g} s")
-            await self._watch(child, settings.probation)
+            await self._watch(child, settings)
         except BaseException as error:
             self._standby = None
             if not self.draining:
@@ -584,36 +608,46 @@ class Supervisor:
             self._candidate = None
             raise
         self._successor = child
-        if self._again is not None:
-            # Whoever wants it has changed something since the new one was started.
-            child.kill(_WISHES[self._again])
         self._generation += 1
-        self._sockets.keep(asked)
-        await self._notifier.succeeded_by(child.pid, f"process {child.pid} serves")
-        self._sockets.handed_over = True
-        self._handover = True
-        self._finish(f"process {child.pid} serves")
-        self._tell_left()
+        why = f"process {child.pid} serves"
+        try:
+            if self._again is not None:
+                # Whoever wants it has changed something since the new one was started.
+                child.kill(_WISHES[self._again])
+            self._sockets.keep(asked)
+            await self._notifier.succeeded_by(child.pid, why)
+        except OSError as error:  # such as a full table of descriptors: it serves all the same
+            _log.warning("the new supervisor serves, and not all were told: %s", error)
+        finally:
+            # Whatever happens from here on, there must not be two of them.
+            if self.stopping and child.leaving is None:
+                child.kill(signal.SIGTERM)  # asked for in this very moment, of the service
+            self._sockets.handed_over = True
+            self._handover = True
+            self._finish(why)
+            self._tell_left()
 
-    async def _watch(self, child: Offspring, seconds: float) -> None:
-        """Raises: ChildFailed when the new supervisor ends of itself within so many seconds."""
-        until = self._loop.time() + seconds
-        while (left := until - self._loop.time()) > 0 and child.state is ChildState.SERVING:
-            await child.wait_news(left)
-        if child.state is ChildState.SERVING:
-            return
-        leaving = child.leaving
-        if leaving is None or leaving.failed:
-            raise ChildFailed(f"rolled back: {child.failure()}")
-        # Somebody has asked the new one to stop, and means the service.
-        self._finish(leaving.reason)
+    async def _watch(self, child: Offspring, settings: ProcessSettings) -> None:
+        """Raises: ChildFailed when the new supervisor ends of itself in its probation, or hangs."""
+        event, reason = await probation(child, settings)
+        if event is Event.FAILED:
+            raise ChildFailed(f"rolled back: {reason}")
+        if event is Event.LEFT and child.leaving is not None:
+            # Somebody has asked the new one to stop, and means the service.
+            self._finish(child.leaving.reason)
 
     def _orphaned(self, role: str) -> None:
         """The supervisor before this one has left."""
         _log.info("in charge alone, since the supervisor before has left")
+        self._stop_beating()
         self._alone = True
         self._notifier.freed(self._text())
         self._restart_again()
+
+    def _stop_beating(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
 
     def _given_up(self, reason: str) -> None:
         """The supervisor before this one wants it to end, or is gone too early."""
@@ -646,6 +680,15 @@ _WISHES: Final[Mapping[RestartKind, signal.Signals]] = {
 }
 """How a wish is passed on to the supervisor that follows, which hears a hang-up as this one does:
 with a terminal there is no wish to restart, but one to stop."""
+
+
+def _check_most(workers: int, most: int) -> None:
+    """Raises: UsageError for more workers than anybody means to have."""
+    if workers > most:
+        raise UsageError(
+            f"{workers} workers are more than mainstay.process.workers_most allows ({most}); ask for "
+            "fewer, or raise it and restart"
+        )
 
 
 def _code_of(codes: list[int]) -> int:

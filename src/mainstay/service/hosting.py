@@ -272,7 +272,10 @@ class Host:
                 # The message names the component. A cause of somebody else's has its own story; one
                 # of ours (a port in use) has said what to do, and a traceback would bury it.
                 cause = error.__cause__
-                _log.critical("%s", error, exc_info=None if isinstance(cause, Error) else cause)
+                ours = cause is None or isinstance(cause, Error)
+                # A parent is told, and says it; a story of somebody else's is told here.
+                level = logging.INFO if ours and self._tether is not None else logging.CRITICAL
+                _log.log(level, "%s", error, exc_info=None if ours else cause)
                 self._notifier.failed(str(error), NOT_STARTED)
                 return NOT_STARTED
 
@@ -331,6 +334,7 @@ class Host:
             target=self._target,
             folder=Path(launched().folder),
             environ=self._effects.environ,
+            warn=self._notifier.warn,
         )
 
     def _asked_to_stop(self, reason: str, force: bool) -> None:
@@ -342,6 +346,8 @@ class Host:
     def _reopen(self) -> None:
         """Open log files anew."""
         self._notifier.reopen()
+        if self._succession is not None:
+            self._succession.reopen()
 
     def _freed(self) -> None:
         """The generation before has left; it may have died while this one was starting."""

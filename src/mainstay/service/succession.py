@@ -145,6 +145,11 @@ class Succession:
         self._running.listeners.shared.clear()
         self._obey_pending()
 
+    def reopen(self) -> None:
+        """Let a generation that is coming open its log files anew as well."""
+        if self._handover is not None:
+            self._handover.child.reopen()
+
     def abort(self, reason: str) -> None:
         """End a restart that is under way, as the service ends; nothing without one."""
         if self._handover is not None and self._handover.state is not HandoverState.DONE:

@@ -120,7 +120,9 @@ class Tether:
 
     def _told(self, message: FromParent) -> None:
         running = self._running
-        if running is None:
+        if isinstance(message, Reopen):
+            self._reopen()  # needs no service that serves
+        elif running is None:
             self._early.append(functools.partial(self._told, message))
         elif isinstance(message, Pause):
             task = asyncio.get_running_loop().create_task(running.pause(), name="pause")
@@ -130,8 +132,6 @@ class Tether:
             running.resume()
         elif isinstance(message, Confirmed):
             self._confirmed(message.outcomes)
-        elif isinstance(message, Reopen):
-            self._reopen()
         elif isinstance(message, Stop):
             if message.handover:
                 timeout = message.timeout or running.settings.process.drain_timeout
