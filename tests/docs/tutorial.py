@@ -150,7 +150,7 @@ class Reader:
                 self._write(block)
             elif block.info == "console":
                 for command, shown in typed(block):
-                    yield command, shown, self._type(command, shown)
+                    yield command, shown, self.type(command, shown)
 
     def skim(self, text: str) -> None:
         """Write the files of a page."""
@@ -178,7 +178,8 @@ class Reader:
             after = edited(before, named["where"], self._elsewhere(block.text))
             target.write_text(after, "utf-8")
 
-    def _type(self, command: str, shown: str) -> str:
+    def type(self, command: str, shown: str) -> str:
+        """Type a command; what it prints, of a service until it is what the page shows."""
         command = self._elsewhere(command)
         if command.startswith("mainstay run "):
             printed = self._serve(command, self._elsewhere(shown))
