@@ -76,7 +76,7 @@ class Link:
             except TimeoutError:
                 why = "the gateway is silent"
             self._stream = None
-            self._heard(Lost(why))
+            self._heard(Lost("the gateway restarts" if self._pause else why))
             self._failures += 1
             await asyncio.sleep(self._pause or BACKOFF.delay(self._failures, self._random))
 
