@@ -55,7 +55,7 @@ def test_two_windows_talk(browser: Browser, reader: Reader, count: int) -> None:
         page = browser.new_page()
         page.on("dialog", partial(answer, name))
         page.goto(address)
-        page.wait_for_function("socket.readyState === 1 && socket.onmessage", timeout=PATIENCE)
+        page.wait_for_function("socket.readyState === 1 && !!socket.onmessage", timeout=PATIENCE)
         pages.append(page)
     ada, bob = pages
     say(ada, "hello")
