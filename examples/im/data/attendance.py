@@ -33,7 +33,7 @@ class Attendances:
         return await self._database.write(_attend, attendance, expires_at, now)
 
     async def present(self, users: Collection[int]) -> list[api.Presence]:
-        """Whether some users are there; who does not exist is left out."""
+        """Whether some users are there, by their ids; who does not exist is left out."""
         return await self._database.read(_present, users)
 
     async def sweep(self, now: int) -> int:
@@ -92,10 +92,11 @@ def _move(
 
 def _present(db: Connection, users: Collection[int]) -> list[api.Presence]:
     there = _there(db, users)
+    seen = select(User.id, User.last_seen).order_by(User.id)
     return [
         api.Presence(user, online=user in there, last_seen=0 if user in there else last_seen)
-        for ids in _chunks(users)
-        for user, last_seen in db.execute(select(User.id, User.last_seen).where(User.id.in_(ids)))
+        for ids in _chunks(sorted(users))
+        for user, last_seen in db.execute(seen.where(User.id.in_(ids)))
     ]
 
 

@@ -22,11 +22,13 @@ _WORDS = {
             words, content='', tokenize="unicode61 remove_diacritics 0 tokenchars ':'"
         )
     """,
+    # Entries go into the index at once: a list of pending ones is read by every search.
     "postgresql": """
         CREATE TABLE IF NOT EXISTS message_words(
             seq bigint PRIMARY KEY REFERENCES message, words tsvector NOT NULL
         );
         CREATE INDEX IF NOT EXISTS message_by_words ON message_words USING gin (words)
+            WITH (fastupdate = off)
     """,
 }
 """The index of words, which SQLAlchemy has no words for."""
