@@ -51,6 +51,27 @@ def test_waits_grow_and_differ(parts: Page) -> None:
     assert waits == [[0.25, 0.5], [0.5, 1], [1, 2], [8, 16], [10, 20], [10, 20]]
 
 
+@pytest.mark.parametrize(
+    ("text", "piece"),
+    [
+        ("the kernel", "the kernel"),
+        ("a b " * 20 + "the kernel of it", "…a b a b a b a b the kernel of it"),
+        ("x" * 200 + " kernel", "…" + "x" * 59 + " kernel"),
+    ],
+)
+def test_a_hit_is_cut_to_where_the_words_are(parts: Page, text: str, piece: str) -> None:
+    """What is shown of a long message begins a little before the first word that was looked for, and
+    the word is marked."""
+    found = run(
+        parts,
+        "text",
+        """const p = document.createElement('p'); p.append(...m.marked(a, 'KERNEL'));
+        return [p.textContent, p.querySelector('mark').textContent];""",
+        text,
+    )
+    assert found == [piece, "kernel"]
+
+
 MESSAGES = "const of = (...ns) => ns.map(number => ({number}));"
 
 

@@ -161,6 +161,13 @@ export class Store extends EventTarget {
     }
   }
 
+  /** Nobody tells any more who is there. */
+  unsee() {
+    if (!this.presence.size) return;
+    this.presence.clear();
+    this.tell("presence");
+  }
+
   /** A message that is stored. @param {Message} message */
   said(message) {
     const conversation = this.conversations.get(message.conversation);

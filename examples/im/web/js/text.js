@@ -54,7 +54,8 @@ export function marked(text, words) {
   if (!wanted.length) return [text.slice(0, 200)];
   const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${wanted.join("|")})`, "giu");
   const first = text.search(pattern);
-  const from = first > 80 ? first - 60 : 0;
+  // A little before the word, where a word begins.
+  const from = first > 40 ? Math.max(text.lastIndexOf(" ", first - 20) + 1, first - 60) : 0;
   const piece = (from ? "…" : "") + text.slice(from, from + 240).replace(/\s+/gu, " ");
   /** @type {(Node | string)[]} */
   const nodes = [];

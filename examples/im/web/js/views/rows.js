@@ -53,7 +53,11 @@ export function itemsOf({ store, conversation, timeline, unsent, newFrom, target
     items.push({ kind: "message", message, head, own, fate, target: message.number === target });
     before = message;
   }
+  // One whose acknowledgement was lost may have come with a page of history already.
+  const stored = new Set(unsent.length ? timeline.items.map((message) => message.client_id) : []);
   for (const one of unsent) {
+    if (stored.has(one.client_id)) continue;
+    if (dayOf(one.at) !== dayOf(before.at)) items.push({ kind: "day", at: one.at });
     const head = before.sender !== me || one.at - before.at > TOGETHER;
     items.push({ kind: "unsent", unsent: one, head, name: store.account.display, id: me });
     before = { sender: me, at: one.at };

@@ -30,7 +30,10 @@ export class Status {
     this.badSince ||= now;
     const early = now - this.badSince < PATIENCE;
     this.root.hidden = early;
-    if (!early) this.#write(state);
+    if (!early) {
+      this.app.store.unsee();
+      this.#write(state);
+    }
     this.timer = window.setTimeout(() => this.#draw(), early ? PATIENCE : 500);
   }
 
