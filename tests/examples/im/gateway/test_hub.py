@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from examples.im import api
-from examples.im.frames import Here, Joined, Left, Marked, Writing
+from examples.im.frames import Here, Joined, Left, Marked, Said, Writing
 from tests.examples.im.gateway.house import at_home
 
 
@@ -76,8 +76,17 @@ async def test_nothing_is_kept_of_who_has_left() -> None:
         async with home.guest("ada") as ada, home.guest(ada.session) as phone:
             await phone.send(type="look", conversation=home.house.lobby, users=[7])
             await phone.hears()
-            await ada.send(type="look", conversation=home.house.lobby, users=[8])  # and is gone
         await asyncio.sleep(1)
         hub = home.hub
         assert list(hub.sessions()) == []
         assert (hub.attendees, hub._members, hub._lookers, hub._watchers) == ({}, {}, {}, {})
+
+
+async def test_a_page_that_comes_twice_is_told_once() -> None:
+    """A feed that begins again may repeat what it has told."""
+    async with at_home() as home, home.guest("ada") as ada:
+        message = api.Message(100, home.house.lobby, 1, 7, "carl", "client-id", "hello", 1)
+        page = api.Events([api.Event(100, message)], 100)
+        home.hub.dispatch(page)
+        home.hub.dispatch(page)
+        assert await ada.hears_all() == [Said(message)]

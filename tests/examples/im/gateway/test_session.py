@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -213,6 +214,35 @@ async def test_a_room_that_is_joined_while_a_client_comes_is_heard() -> None:
             assert joined.conversation is not None
             assert joined.conversation.name == "tea"
             assert texts(told) == ["tea?"]
+
+
+class LateFeed(House):
+    """Its feed tells of everything a second after it has happened."""
+
+    async def feed(self, request: api.Since) -> AsyncIterator[api.Events]:
+        async for page in super().feed(request):
+            if page.items:
+                await asyncio.sleep(1)
+            yield page
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+async def test_what_the_feed_brings_late_is_told_once(resumes: bool) -> None:
+    """What a client was told as missed, or in the conversations of its welcome, is not told again:
+    neither messages, nor that it has joined a room, which it has left by now."""
+    async with at_home(LateFeed()) as home:
+        ada, bob = await home.sign_up("ada"), await home.sign_up("bob")
+        await asyncio.sleep(3)
+        cursor = home.house.seq
+        room = await home.house.create(api.Ask(bob.account.id, text="tea"))
+        await home.house.join(api.Ask(ada.account.id, room.id))
+        await home.house.leave(api.Ask(ada.account.id, room.id))
+        await say_behind_the_back(home, bob, "hello")
+        async with home.guest(ada, cursor=cursor if resumes else 0) as guest:
+            told = await guest.hears_all(4)
+            assert [type(each) for each in told] == ([Said] if resumes else [])
+            (attendee,) = home.hub.attendees.values()
+            assert attendee.conversations == {home.house.lobby}
 
 
 # --- several clients, several rooms -------------------------------------------------------------
