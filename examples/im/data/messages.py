@@ -6,6 +6,7 @@ last page costs what the first does.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, bindparam, select
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam, select
 from examples.im import api
 from examples.im.data.database import Database
 from examples.im.data.log import MESSAGE
-from examples.im.data.tables import Member, Message, User
+from examples.im.data.tables import Conversation, Member, Message, User
 
 _OF_CONVERSATION = (
     select(*MESSAGE)
@@ -30,13 +31,13 @@ BEFORE = NEWEST.where(Message.number < bindparam("before"))
 AFTER = _OF_CONVERSATION.where(Message.number > bindparam("after")).order_by(Message.number)
 """A page after a number."""
 
-_MISSED = (
-    select(*MESSAGE)
-    .join(User, User.id == Message.sender_id)
-    .join(Member, Member.conversation_id == Message.conversation_id)
-    .where(Member.user_id == bindparam("user"), Message.seq > bindparam("after"))
-    .order_by(Message.seq)
-    .limit(bindparam("limit", type_=Integer))
+MISSED = _OF_CONVERSATION.where(Message.seq > bindparam("after")).order_by(Message.seq)
+"""What was said after a place."""
+
+_NEWS = (
+    select(Conversation.id)
+    .join(Member, Member.conversation_id == Conversation.id)
+    .where(Member.user_id == bindparam("user"), Conversation.last_seq > bindparam("after"))
 )
 
 
@@ -55,10 +56,7 @@ class Messages:
 
     async def missed(self, since: api.Since) -> api.Messages:
         """What was said after a place in the conversations of which the user is a member now."""
-        found = {"user": since.user, "after": since.after}
-        return await self._database.read(
-            lambda db: _some(db, _MISSED, found, min(since.limit, 10 * api.PAGE_LIMIT))
-        )
+        return await self._database.read(_missed, since)
 
 
 def _page(db: Connection, of: api.HistoryOf) -> api.Messages:
@@ -71,6 +69,18 @@ def _page(db: Connection, of: api.HistoryOf) -> api.Messages:
     else:
         page = _some(db, NEWEST, conversation, limit)
     return api.Messages(page.items[::-1], page.more)
+
+
+def _missed(db: Connection, since: api.Since) -> api.Messages:
+    """From each conversation with news as many as are asked for, and of all of them the first."""
+    limit = max(1, min(since.limit, 10 * api.PAGE_LIMIT))
+    news = db.scalars(_NEWS, {"user": since.user, "after": since.after}).all()
+    pages = [
+        _some(db, MISSED, {"conversation": conversation, "after": since.after}, limit)
+        for conversation in news
+    ]
+    found = sorted((each for page in pages for each in page.items), key=attrgetter("seq"))
+    return api.Messages(found[:limit], len(found) > limit or any(page.more for page in pages))
 
 
 def _some(

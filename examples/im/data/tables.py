@@ -109,6 +109,7 @@ class Message(Table):
 
     __table_args__ = (
         Index("message_by_number", "conversation_id", "number", unique=True),
+        Index("message_by_place", "conversation_id", "seq", unique=True),
         # The client id first: many of them are looked for at once, as a plain list.
         Index("message_by_client_id", "client_id", "sender_id", unique=True),
     )

@@ -4,7 +4,7 @@ import pytest
 
 from examples.im import api
 from examples.im.data.bulk import Bulk, Old
-from examples.im.data.messages import AFTER, BEFORE, NEWEST
+from examples.im.data.messages import AFTER, BEFORE, MISSED, NEWEST
 from tests.examples.im.data.conftest import House, explain
 
 pytestmark = pytest.mark.real_loop
@@ -44,13 +44,19 @@ async def test_a_page_has_a_limit_whatever_is_asked_for(house: House) -> None:
 async def test_a_page_is_found_in_the_index(house: House) -> None:
     """The plan of every kind of page looks up its conversation and number in the index; none reads
     the table from its beginning or sorts."""
-    lines = [Old("tea", "Tea", "ada@old", "Ada", f"{n}", n) for n in range(3000)]
+    lines = [Old(f"room{n % 50}", "", "ada@old", "Ada", f"{n}", n) for n in range(5000)]
     await Bulk(house.database).add(lines, house.now())
-    for statement in (NEWEST, BEFORE, AFTER):
+    indexes = {
+        NEWEST: "message_by_number",
+        BEFORE: "message_by_number",
+        AFTER: "message_by_number",
+        MISSED: "message_by_place",
+    }
+    for statement, index in indexes.items():
         plan = await explain(
-            house.database, statement.params(conversation=1, before=2000, after=2000, limit=50)
+            house.database, statement.params(conversation=1, before=90, after=10, limit=50)
         )
-        assert "message_by_number" in plan
+        assert index in plan
         assert "SCAN message" not in plan
         assert "Seq Scan on message" not in plan
         assert "TEMP B-TREE" not in plan
