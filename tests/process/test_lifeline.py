@@ -213,7 +213,7 @@ async def prepared(parent: Parent, role: str = "successor") -> "asyncio.Future[N
 
 
 async def test_it_serves_when_it_is_told_to() -> None:
-    """And says so; then it tells how it is."""
+    """And says so; then it tells how it is, in every heartbeat, until it leaves."""
     with Parent() as parent:
         waiting = await prepared(parent)
         assert not waiting.done()
@@ -221,8 +221,15 @@ async def test_it_serves_when_it_is_told_to() -> None:
         await waiting
         parent.child.serving()
         await parent.hear(Serving)
-        parent.child.beat(Heartbeat(1, 2, 3, 4))
-        assert await parent.hear(Heartbeat) == Heartbeat(1, 2, 3, 4)
+        requests = iter(range(100))
+        parent.child.heartbeat = 0.01
+        parent.child.beat(lambda: Heartbeat(1, 2, next(requests), 4))
+        for number in range(3):
+            assert await parent.hear(Heartbeat) == Heartbeat(1, 2, number, 4)
+        parent.child.close()
+        left = next(requests)
+        await asyncio.sleep(0.05)
+        assert next(requests) == left + 1
         assert parent.given_up == []
 
 

@@ -16,7 +16,7 @@ from mainstay import Background, Effects, Running, Scope, Service
 from mainstay.errors import BrokenError, UsageError
 from mainstay.process.launch import Launch
 from mainstay.service import running
-from mainstay.service.hosting import CUT, Guard, host
+from mainstay.service.hosting import host
 from mainstay.service.signals import SIGNALS
 from mainstay.service.wiring import Wiring
 from mainstay.testing import FakeProcess
@@ -383,68 +383,6 @@ class TestSignals:
         self.send_when_running(service, process, signal.SIGINT, signal.SIGTERM, signal.SIGINT)
         assert hosted(service, process=process) == 0
         assert process.exit_code is None
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-class TestGuard:
-    def wait_for_its_end(self) -> None:
-        """Wait for the guard's thread."""
-        for thread in threading.enumerate():
-            if thread.name == "mainstay-guard":
-                thread.join(5)
-                assert not thread.is_alive()
-
-    def test_it_ends_the_process_when_time_is_up(self, caplog: pytest.LogCaptureFixture) -> None:
-        """After the stacks were logged and the log flushed."""
-        process = Ended()
-        flushed = []
-        guard = Guard(Effects(process=process), lambda: flushed.append("flushed"))
-        guard.arm(0.01)
-        assert process.ended.wait(5)
-        self.wait_for_its_end()
-        assert process.exit_code == CUT
-        assert flushed == ["flushed"]
-        assert "the shutdown did not end; ending the process" in caplog.text
-        assert "thread MainThread" in caplog.text
-
-    def test_disarmed_it_does_nothing(self) -> None:
-        """And its thread ends."""
-        process = Ended()
-        guard = Guard(Effects(process=process), lambda: None)
-        guard.arm(60)
-        guard.disarm()
-        self.wait_for_its_end()
-        assert process.exit_code is None
-
-    def test_it_may_be_armed_in_the_middle_of_anything(self) -> None:
-        """A signal handler interrupts the very call of `arm`, again and again, and nothing locks."""
-        guard = Guard(Effects(process=Ended()), lambda: None)
-        armed = []
-
-        def handler(number: int, frame: object) -> None:
-            guard.arm(60)
-            armed.append(number)
-
-        previous = signal.signal(signal.SIGVTALRM, handler)
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0001, 0.0001)
-        try:
-            while len(armed) < 100:
-                guard.arm(60)
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.signal(signal.SIGVTALRM, previous)
-            guard.disarm()
-        self.wait_for_its_end()
-
-    def test_the_nearest_end_holds(self) -> None:
-        """A forced stop brings the end forward; what comes after does not put it off."""
-        process = Ended()
-        guard = Guard(Effects(process=process), lambda: None)
-        guard.arm(60)
-        guard.arm(0.01)
-        guard.arm(60)
-        assert process.ended.wait(5)
-        self.wait_for_its_end()
 
 
 @pytest.mark.parametrize(

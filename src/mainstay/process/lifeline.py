@@ -221,9 +221,15 @@ class ParentLifeline:
 
     # --- while it serves ------------------------------------------------------------------------
 
-    def beat(self, message: Heartbeat) -> None:
-        """Tell the parent how things are."""
-        self._say(message)
+    def beat(self, numbers: Callable[[], Heartbeat]) -> None:
+        """Tell the parent how things are, now and every `heartbeat` seconds, until either is gone.
+
+        Only a loop that runs comes here, which is what the parent wants to know.
+        """
+        self._stop_timer()
+        if not self._channel.closed:
+            self._say(numbers())
+            self._timer = self._loop.call_later(self.heartbeat, self.beat, numbers)
 
     def say(self, message: FromChild) -> None:
         """Tell the parent something."""
@@ -292,6 +298,7 @@ class ParentLifeline:
 
     def _ended(self) -> None:
         """The parent is gone."""
+        self._stop_timer()
         for notice in _notice:
             notice()
         state = self._state

@@ -150,7 +150,6 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._candidate: Offspring | None = None
         self._successor: Offspring | None = None
-        self._beating: asyncio.TimerHandle | None = None
 
     @property
     def stopping(self) -> bool:
@@ -199,8 +198,8 @@ class Supervisor:
             await pool.prepare(_log.info)
             await upstream.prepared(self._sockets.addresses)
             await pool.commit()
-            self._beat(upstream)
             upstream.serving()
+            upstream.beat(self._numbers)
             self._sockets.keep(pool.asked)
             pool.supervise()
         self._ready = True
@@ -211,19 +210,16 @@ class Supervisor:
         self._tell_ready()
         self._restart_again()
 
-    def _beat(self, upstream: ParentLifeline) -> None:
-        """Tell the supervisor before, until it has left, that the loop here runs."""
+    def _numbers(self) -> Heartbeat:
+        """How things are, for the supervisor before this one."""
         workers = [each for pool in self._pools() for each in pool.snapshot()]
-        upstream.beat(
-            Heartbeat(
-                sum(each.in_flight for each in workers),
-                sum(each.connections for each in workers),
-                sum(each.requests for each in workers),
-                resident(),
-                self.draining,
-            )
+        return Heartbeat(
+            sum(each.in_flight for each in workers),
+            sum(each.connections for each in workers),
+            sum(each.requests for each in workers),
+            resident(),
+            self.draining,
         )
-        self._beating = self._loop.call_later(upstream.heartbeat, self._beat, upstream)
 
     def _not_started(self, error: BaseException) -> None:
         reason = str(error) or type(error).__name__
@@ -301,7 +297,6 @@ class Supervisor:
         self._sockets.close(unlink=not self._notifier.keeps_descriptors)
         if self._successor is not None:
             self._successor.leave()
-        self._stop_beating()
         if self._upstream is not None:
             self._upstream.close()
         if code == 0:
@@ -639,15 +634,9 @@ class Supervisor:
     def _orphaned(self, role: str) -> None:
         """The supervisor before this one has left."""
         _log.info("in charge alone, since the supervisor before has left")
-        self._stop_beating()
         self._alone = True
         self._notifier.freed(self._text())
         self._restart_again()
-
-    def _stop_beating(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
-            self._beating = None
 
     def _given_up(self, reason: str) -> None:
         """The supervisor before this one wants it to end, or is gone too early."""

@@ -1,8 +1,8 @@
 """A service as a process: configuration, logs, the event loop, signals, the exit code.
 
 The signal handlers run in the main thread even while a coroutine blocks the loop. They can then do
-nothing but remember, so the first one also sets a `Guard`, a thread that ends the process if the
-shutdown has not ended it in time. That is the bound that holds when everything else has failed.
+nothing but remember, so the first one also arms a `Guard`, a thread that ends the process if the
+shutdown has not ended it in time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -36,6 +36,7 @@ from mainstay.process.launch import WORKER, launched
 from mainstay.process.lifeline import PARENT, find_parent, tell_parent
 from mainstay.service.controlling import Controls
 from mainstay.service.declaration import Declaration
+from mainstay.service.guard import GRACE, Guard
 from mainstay.service.levels import LevelFollower
 from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
 from mainstay.service.phases import StopReport
@@ -48,17 +49,11 @@ from mainstay.service.tap import SignalTap
 if TYPE_CHECKING:
     from mainstay.service.tether import Tether
 
-__all__ = ["GRACE", "Guard", "Host", "host"]
+__all__ = ["Host", "host"]
 
 _log = logging.getLogger("mainstay.service")
 
-GRACE: Final = 2.0
-"""Seconds after the shutdown's own budget at which the guard ends the process."""
-
-_LOOK: Final = 0.1
-"""Seconds between two looks of the guard at its deadline, which may have moved."""
-
-FAILED, NOT_STARTED, REFUSED, NOT_CONFIGURED, CUT = 1, 3, 75, 78, 124
+FAILED, NOT_STARTED, REFUSED, NOT_CONFIGURED = 1, 3, 75, 78
 
 
 def host(
@@ -135,46 +130,6 @@ def _worker_field(environ: Mapping[str, str]) -> list[Callable[[Any, str, Any], 
         return event
 
     return [add]
-
-
-class Guard:
-    """Ends the process if its shutdown does not.
-
-    Args:
-        effects: how the process ends.
-        flush: called before, bounded by its own care.
-    """
-
-    def __init__(self, effects: Effects, flush: Callable[[], object]) -> None:
-        self._effects = effects
-        self._flush = flush
-        self._disarmed = threading.Event()
-        self._deadline = float("inf")
-        self._thread: threading.Thread | None = None
-
-    def arm(self, seconds: float) -> None:
-        """Allow `seconds` from now; a later call may bring the end forward, never put it off.
-
-        Signal handlers call it, in the middle of anything the main thread does, this method
-        included: so it takes no lock that it could hold already, and `_watch` looks for itself.
-        """
-        self._deadline = min(self._deadline, self._effects.clock.monotonic() + seconds)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="mainstay-guard", daemon=True)
-            self._thread.start()
-
-    def disarm(self) -> None:
-        """The shutdown has ended in time."""
-        self._disarmed.set()
-
-    def _watch(self) -> None:
-        clock = self._effects.clock
-        while (left := self._deadline - clock.monotonic()) > 0:
-            if clock.wait(self._disarmed, min(left, _LOOK)):
-                return
-        _log.critical("the shutdown did not end; ending the process:\n%s", all_stacks())
-        self._flush()
-        self._effects.process.exit(CUT)
 
 
 class Host:

@@ -72,7 +72,6 @@ class Tether:
         self._freed = freed
         self._confirmed = confirmed
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
         self.lifeline = ParentLifeline(
             *parent,
             name=name,
@@ -85,7 +84,7 @@ class Tether:
     def watch(self, running: Running) -> None:
         """Do with `running` what the parent says, and tell of it."""
         self._running = running
-        self._beat()
+        self.lifeline.beat(self._numbers)
         early, self._early = self._early, []
         for act in early:
             act()
@@ -101,22 +100,15 @@ class Tether:
 
     def close(self) -> None:
         """Let go of the channel."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self.lifeline.close()
 
-    def _beat(self) -> None:
+    def _numbers(self) -> Heartbeat:
         running = self._running
         assert running is not None
         numbers = running.numbers()
-        self.lifeline.beat(
-            Heartbeat(
-                numbers.in_flight, numbers.connections, numbers.requests, resident(), running.paused
-            )
+        return Heartbeat(
+            numbers.in_flight, numbers.connections, numbers.requests, resident(), running.paused
         )
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self.lifeline.heartbeat, self._beat)
 
     def _told(self, message: FromParent) -> None:
         running = self._running
