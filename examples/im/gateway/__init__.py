@@ -18,6 +18,7 @@ from examples.im.api import Logic
 from examples.im.gateway.attendance import attend
 from examples.im.gateway.feed import follow, send_away
 from examples.im.gateway.hub import Hub
+from examples.im.gateway.patience import patiently
 from examples.im.gateway.routes import routes
 from examples.im.gateway.settings import GatewaySettings
 from examples.im.gateway.signing import session_of
@@ -30,6 +31,8 @@ __all__ = ["GatewaySettings", "add_gateway"]
 
 PAGE: Final = Path(__file__).parents[1] / "web"
 CSP: Final = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+START: Final = 1.5
+"""Seconds in which the logic has to answer when a gateway starts; less than a probe may take."""
 EXPIRY: Final = 60.0
 """Seconds between two looks for sessions that have expired."""
 
@@ -60,7 +63,7 @@ def hub(settings: GatewaySettings) -> Hub:
 async def is_prepared(hub: Hub, logic: Logic) -> None:
     """Ready once the logic has answered; when it is away later, clients stay and wait."""
     if not hub.followed.is_set():
-        await logic.present(api.Users())
+        await patiently(lambda: logic.present(api.Users()), START)
 
 
 async def expire(hub: Hub, effects: Effects) -> None:

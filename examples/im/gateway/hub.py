@@ -134,7 +134,7 @@ class Hub:
 
     def look(self, session: Session, conversation: int, users: Iterable[int]) -> None:
         """A screen shows a conversation and some users, in the place of what it showed; 0 and
-        nobody for a screen that shows nothing."""
+        nobody for a screen that shows nothing. Nothing is noted for a session that has left."""
         if session.looks is not None:
             before, watched = session.looks
             _discard(self._lookers, before, session)
@@ -142,7 +142,8 @@ class Hub:
                 _discard(self._watchers, user, session)
         session.looks = None
         wanted = tuple(users)
-        if not conversation and not wanted:
+        here = session.attendee is not None and session in session.attendee.sessions
+        if not here or (not conversation and not wanted):
             return
         session.looks = (conversation, wanted)
         if conversation:

@@ -149,15 +149,20 @@ class Session:
         except TimeoutError:
             await self._client.close(1008, "say hello first")
         except (EndOfStream, PeerGone):
+            self._depart()
             if self._worker is not None:  # who says something and leaves has said it
                 await asyncio.wait([self._worker])
         finally:
-            self._closed = True
-            if self.attendee is not None:
-                self._hub.leave(self.attendee, self)
+            self._depart()
             for task in (self._worker, self._flusher):
                 if task is not None:
                     task.cancel()
+
+    def _depart(self) -> None:
+        """Nothing is told any more, and nobody is here. Idempotent."""
+        self._closed = True
+        if self.attendee is not None:
+            self._hub.leave(self.attendee, self)
 
     # --- what the client says -------------------------------------------------------------------
 
