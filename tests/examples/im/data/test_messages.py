@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from examples.im import api
@@ -44,19 +46,20 @@ async def test_a_page_has_a_limit_whatever_is_asked_for(house: House) -> None:
 async def test_a_page_is_found_in_the_index(house: House) -> None:
     """The plan of every kind of page looks up its conversation and number in the index; none reads
     the table from its beginning or sorts."""
-    lines = [Old(f"room{n % 50}", "", "ada@old", "Ada", f"{n}", n) for n in range(5000)]
+    rooms = ["large", *(f"room{n}" for n in range(9))]
+    lines = [Old(rooms[n % 10], "", "ada@old", "Ada", f"{n}", n) for n in range(10_000)]
     await Bulk(house.database).add(lines, house.now())
     indexes = {
         NEWEST: "message_by_number",
         BEFORE: "message_by_number",
         AFTER: "message_by_number",
-        MISSED: "message_by_place",
+        MISSED: "message_by_place|message_pkey",  # walked in order, where a tenth of all is here
     }
     for statement, index in indexes.items():
         plan = await explain(
-            house.database, statement.params(conversation=1, before=90, after=10, limit=50)
+            house.database, statement.params(conversation=1, before=900, after=500, limit=50)
         )
-        assert index in plan
+        assert re.search(index, plan)
         assert "SCAN message" not in plan
         assert "Seq Scan on message" not in plan
         assert "TEMP B-TREE" not in plan
