@@ -76,6 +76,7 @@ async def test_nothing_is_kept_of_who_has_left() -> None:
         async with home.guest("ada") as ada, home.guest(ada.session) as phone:
             await phone.send(type="look", conversation=home.house.lobby, users=[7])
             await phone.hears()
+            await ada.send(type="look", conversation=home.house.lobby, users=[8])  # and is gone
         await asyncio.sleep(1)
         hub = home.hub
         assert list(hub.sessions()) == []
