@@ -15,6 +15,7 @@ OF_THEIR_OWN_KIND: Final = (
     "architecture",
     "docs",
     "conformance",
+    "e2e",
     "backends",
     "fuzz",
     "system",
