@@ -19,11 +19,13 @@ class Line:
         said: frames of the page, over all connections.
         refusing: whether new connections are closed at once.
         deaf: whether `acknowledged` and `said` are withheld.
+        withheld: types of those frames.
         opened: how many connections there were.
     """
 
     def __init__(self, page: Page) -> None:
         self.said: list[dict[str, Any]] = []
+        self.withheld: list[str] = []
         self.refusing = self.deaf = False
         self.opened = 0
         self._socket: WebSocketRoute | None = None
@@ -42,7 +44,10 @@ class Line:
             server.send(data)
 
         def to_page(data: str | bytes) -> None:
-            if not (self.deaf and json.loads(data)["type"] in ("acknowledged", "said")):
+            kind = json.loads(data)["type"]
+            if self.deaf and kind in ("acknowledged", "said"):
+                self.withheld.append(kind)
+            else:
                 socket.send(data)
 
         socket.on_message(to_server)
@@ -52,6 +57,14 @@ class Line:
         """Close the connection under the page."""
         assert self._socket is not None
         self._socket.close(code=1012)
+
+    def wait_withheld(self, page: Page) -> None:
+        """Return when an acknowledgement was withheld: the message is stored."""
+        for _ in range(1000):
+            if "acknowledged" in self.withheld:
+                return
+            page.wait_for_timeout(20)
+        raise AssertionError("the message was not acknowledged")
 
 
 def connected(page: Page) -> None:
@@ -67,7 +80,7 @@ def test_a_message_whose_acknowledgement_was_lost_is_shown_once(page: Page, name
     line.deaf = True
     say(page, "Once, please")
     expect(said(page, "Once, please")).to_have_attribute("data-state", "sending")
-    page.wait_for_timeout(500)
+    line.wait_withheld(page)
     line.deaf = False
     line.cut()
     expect(said(page, "Once, please")).to_have_attribute("data-state", "stored")
