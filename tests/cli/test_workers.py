@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstay.cli.workers import Start, worker_launch
+from mainstay.cli.workers import Start, asked_format, worker_launch
 from mainstay.process.launch import Launch
 from tests.cli.world import mainstay, running, write
 
@@ -106,6 +106,23 @@ def test_workers_say_who_they_are(tmp_path: Path) -> None:
     own = [each for each in records if each["logger"] == "mainstay.process.supervisor"]
     assert own
     assert not any("worker" in each for each in own)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "format"),
+    [
+        (["mainstay.log.format=text"], {}, "text"),
+        (["mainstay.log.level=debug"], {"HI__MAINSTAY__LOG__FORMAT": "json"}, "json"),
+        (["mainstay.log.format=text"], {"HI__MAINSTAY__LOG__FORMAT": "json"}, "text"),
+        (["mainstay.log.format=wrong"], {}, "auto"),
+        ([], {}, "auto"),
+    ],
+)
+def test_the_first_lines_have_the_format_that_is_asked_for(
+    flags: list[str], environ: dict[str, str], format: str
+) -> None:
+    """Before a worker says it: by the flag, or else by the variable of whatever service it is."""
+    assert asked_format(flags, environ) == format
 
 
 def test_the_supervisor_logs_as_its_workers_do(tmp_path: Path) -> None:

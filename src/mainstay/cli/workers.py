@@ -8,13 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import click
 
 from mainstay.cli.exits import Exit, Failure
 from mainstay.core.effects import Effects
 from mainstay.errors import StartError, UsageError
+from mainstay.observe.handler import Format
 from mainstay.observe.log import Logs, LogSettings
 from mainstay.process.control_door import ControlDoor
 from mainstay.process.early_signals import deliver
@@ -25,7 +26,7 @@ from mainstay.process.supervisor import Supervisor
 from mainstay.process.supervisor_signals import install
 from mainstay.version import VERSION
 
-__all__ = ["Start", "supervise", "worker_launch"]
+__all__ = ["Start", "asked_format", "supervise", "worker_launch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def supervise(start: Start, size: int, control: str | None, notifier: HostNotifi
         )
     own = launched()
     worker = worker_launch(own, sys.argv[1:], start)
-    logs = _Logs(Effects())
+    logs = _Logs(Effects(), asked_format(start.flags, os.environ))
     try:
         with asyncio.Runner() as runner:
             return runner.run(_supervise(own, worker, size, start.target, logs, control, notifier))
@@ -153,12 +154,29 @@ async def _supervise(
         door.close()
 
 
+def asked_format(flags: Sequence[str], environ: Mapping[str, str]) -> Format:
+    """The format of the log, as far as it is seen without knowing the service; "auto" otherwise.
+
+    A worker says the right one, but after the first lines. A wrong value is for a worker to refuse.
+    """
+    found = [value for key, value in environ.items() if key.endswith("__MAINSTAY__LOG__FORMAT")]
+    for flag in flags:
+        key, _, value = flag.partition("=")
+        if key.strip() == "mainstay.log.format":
+            found.append(value.strip())
+    for value in reversed(found):
+        for known in get_args(Format):
+            if value == known:
+                return cast("Format", known)
+    return "auto"
+
+
 class _Logs:
     """The log of a process without a configuration: it becomes what the workers say theirs is."""
 
-    def __init__(self, effects: Effects) -> None:
+    def __init__(self, effects: Effects, format: Format) -> None:
         self._effects = effects
-        self._settings = LogSettings()
+        self._settings = LogSettings(format=format)
         self._logs = Logs.install(self._settings, effects)
 
     def adapt(self, said: Mapping[str, Any]) -> None:
