@@ -10,7 +10,7 @@ import pytest
 
 from mainstay import errors
 from mainstay.cli.exits import MEANINGS, Command, Exit, Failure, exit_of
-from mainstay.service import hosting
+from mainstay.service import guard, hosting
 from mainstay.service.phases import StopReport
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "command-line.md"
@@ -29,7 +29,7 @@ def test_the_page_lists_the_same_codes() -> None:
 
 def test_a_running_service_gives_the_same_codes() -> None:
     """`Service.run` returns numbers of this table."""
-    told = (hosting.NOT_STARTED, hosting.NOT_CONFIGURED, hosting.CUT)
+    told = (hosting.NOT_STARTED, hosting.NOT_CONFIGURED, guard.CUT)
     assert told == (Exit.NOT_STARTED, Exit.CONFIG, Exit.CUT)
     failed = StopReport("a component failed", (), cut=False, failure=OSError("no"))
     assert failed.exit_code == Exit.FAILED
