@@ -13,7 +13,7 @@ from mainstay.http.request import Request
 from mainstay.service.running import State
 from mainstay.service.service import Service
 from mainstay.service.settings import Settings, ShutdownSettings
-from mainstay.testing.http import MemoryServer, http_client, http_server
+from mainstay.testing.http import http_client, http_server
 
 HOUR = 3600.0
 
@@ -150,18 +150,6 @@ async def test_a_service_without_routes_is_refused() -> None:
     with pytest.raises(UsageError, match="no route"):
         async with http_server(Service("mute")):
             pass
-
-
-async def test_a_server_that_does_not_accept_refuses() -> None:
-    """Before `accept` and after `stop_accepting`, as a socket that nobody listens on."""
-    async with http_client(make()) as client:
-        server = client._server
-        assert isinstance(server, MemoryServer)
-        assert (await client.get("/host")).status == 200
-        assert server.statistics().connections == 1
-        await server.stop_accepting()
-        with pytest.raises(ConnectionRefusedError):
-            server.connect(asyncio.Protocol())
 
 
 @pytest.mark.real_loop

@@ -15,139 +15,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from contextvars import Context, copy_context
 from typing import Any
 
 from msgspec.structs import replace
 
-from mainstay.core.call import Handler
 from mainstay.core.effects import Effects
-from mainstay.core.scope import Scope
-from mainstay.core.wheel import Wheel
 from mainstay.errors import BrokenError, UsageError
 from mainstay.http.client import HttpClient
 from mainstay.http.client.urls import Params, parse_url
 from mainstay.http.client.verbs import RequestOptions
 from mainstay.http.headers import HeaderSource
-from mainstay.interfaces.server import ServerStatistics
 from mainstay.net.client_http1 import Http1Connection
 from mainstay.net.client_http2 import Http2Connection
-from mainstay.net.limits import Limits
 from mainstay.net.origin import Origin
-from mainstay.net.outgoing import ClientConnection, ConnectionOwner, Shared
-from mainstay.net.port import Port, PortApplication
-from mainstay.net.sniffing import Sniffer
+from mainstay.net.outgoing import ConnectionOwner, Shared
 from mainstay.service.running import Running
 from mainstay.service.service import Service
 from mainstay.service.settings import Settings
-from mainstay.testing.memory import connect_in_memory
+from mainstay.testing.memory_server import MemoryDialer, MemoryServer, serve_in_memory
 from mainstay.testing.websocket import TestSocket, ask_for_socket
-from mainstay.wire.http1 import HeadParser
 
-__all__ = ["MemoryServer", "ServiceClient", "http_client", "http_server"]
-
-_EMPTY: Mapping[Any, Any] = {}
+__all__ = ["ServiceClient", "http_client", "http_server"]
 
 
-class MemoryServer:
-    """See `mainstay.interfaces.server.Server`; peers connect by `connect`.
-
-    Args:
-        application: answers.
-        limits: of its connections.
-    """
-
-    def __init__(self, application: PortApplication, limits: Limits) -> None:
-        self.application = application
-        self.limits = limits
-        self._port: Port | None = None
-        self._parser: HeadParser | None = None
-        self._context = Context()
-        self._connections = 0
-        self._connected = 0
-
-    async def open(self, handler: Handler, scope: Scope) -> list[str]:
-        """See `Server`."""
-        clock = scope.effects.clock
-        wheel = Wheel(asyncio.get_running_loop(), clock.monotonic)
-        self._port = Port(self.application, self.limits, wheel, clock.monotonic, clock.time)
-        self.application.open(self._port, scope, handler)
-        self._context = copy_context()
-        return ["memory"]
-
-    def accept(self) -> None:
-        """See `Server`."""
-        limits = self.limits
-        self._parser = HeadParser(
-            head_size=limits.head_size,
-            header_count=limits.header_count,
-            target_size=limits.target_size,
-        )
-
-    def connect(self, client: asyncio.BaseProtocol) -> None:
-        """Connect `client`. Raises: ConnectionRefusedError unless the server accepts."""
-        if self._port is None or self._parser is None:
-            raise ConnectionRefusedError("the service does not accept connections")
-        self._connections += 1
-        self._connected += 1
-        connect_in_memory(
-            client,
-            Sniffer(self._port, self._parser, self._released),
-            server_context=self._context,
-            peername=("memory", self._connected),
-        )
-
-    def _released(self) -> None:
-        self._connections -= 1
-
-    async def stop_accepting(self) -> None:
-        """See `Server`."""
-        self._parser = None
-
-    async def drain(self) -> None:
-        """See `Server`."""
-        if self._port is not None:
-            self._port.drain()
-            await self._port.wait_empty()
-
-    async def aclose(self) -> None:
-        """See `Server`."""
-        self._parser = None
-        if self._port is not None:
-            self._port.abort()
-
-    def statistics(self) -> ServerStatistics:
-        """See `Server`."""
-        in_flight = 0 if self._port is None else self._port.in_flight
-        return ServerStatistics(self._connections, in_flight)
-
-    def __repr__(self) -> str:
-        return f"<MemoryServer connections={self._connections}>"
-
-
-class _MemoryDialer:
-    """Opens connections of one client to one server in memory."""
+class _Dialer(MemoryDialer[Http1Connection | Http2Connection]):
+    """Opens the connections of one client, to the service that it is for and to no other."""
 
     def __init__(self, shared: Shared, server: MemoryServer, base_url: str, http2: bool) -> None:
-        self._shared = shared
-        self._server = server
+        super().__init__(shared, server, Http2Connection if http2 else Http1Connection)
         base = parse_url(base_url)
         self._origin = Origin(base.scheme, base.host, base.port)
         self._http2 = http2
 
-    async def dial(self, origin: Origin, owner: ConnectionOwner) -> ClientConnection:
+    async def dial(
+        self, origin: Origin, owner: ConnectionOwner
+    ) -> Http1Connection | Http2Connection:
         """See `ClientDialer`."""
         if origin != self._origin:
             message = f"the client of a test reaches {self._origin} only, not {origin}"
             raise BrokenError(message, retryable=False)
-        made = (Http2Connection if self._http2 else Http1Connection)(
-            self._shared, str(origin), owner
-        )
-        try:
-            self._server.connect(made)
-        except OSError as error:
-            raise BrokenError(f"cannot connect to {origin}: {error}") from error
-        return made
+        return await super().dial(origin, owner)
 
     def may_share(self, origin: Origin) -> bool:
         """See `ClientDialer`."""
@@ -159,7 +66,7 @@ class ServiceClient(HttpClient):
 
     Args:
         running: the service.
-        connect: connects a protocol to it.
+        server: it is reached by; None when it listens on a socket.
         options: see `HttpClient`.
 
     Attributes:
@@ -245,21 +152,13 @@ async def http_client(
 
     Raises: as `Service.running`; UsageError for a service that answers nothing by HTTP.
     """
-    made: list[MemoryServer] = []
-
-    def front(application: PortApplication, limits: Limits) -> MemoryServer:
-        made.append(MemoryServer(application, limits))
-        return made[-1]
-
-    life = service.running(
-        config=config, settings=settings, effects=effects, overrides=overrides, front=front
+    served = serve_in_memory(
+        service, config=config, settings=settings, effects=effects, overrides=overrides
     )
-    async with life as running:
-        if not made:
-            raise UsageError(f"{service!r} has no route that a client could ask for")
+    async with served as (running, server):
         http2 = tuple(options.setdefault("versions", ("1.1",))) == ("2",)
-        options["dialer"] = lambda shared: _MemoryDialer(shared, made[0], base_url, http2)
-        async with ServiceClient(running, made[0], base_url=base_url, **options) as client:
+        options["dialer"] = lambda shared: _Dialer(shared, server, base_url, http2)
+        async with ServiceClient(running, server, base_url=base_url, **options) as client:
             yield client
 
 

@@ -15,36 +15,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mainstay.core.effects import Effects
-from mainstay.errors import BrokenError, UsageError
+from mainstay.errors import UsageError
 from mainstay.net.client_streams import StreamConnection
-from mainstay.net.limits import Limits
-from mainstay.net.origin import Origin
-from mainstay.net.outgoing import ConnectionOwner, Shared
-from mainstay.net.port import PortApplication
 from mainstay.rpc.client.channel import Channel
 from mainstay.service.running import Running
 from mainstay.service.service import Service
 from mainstay.service.settings import Settings
-from mainstay.testing.http import MemoryServer
+from mainstay.testing.memory_server import MemoryDialer, serve_in_memory
 
 __all__ = ["ServiceChannel", "rpc_channel"]
-
-
-class _MemoryDialer:
-    """Opens connections of one channel to one server in memory."""
-
-    def __init__(self, shared: Shared, server: MemoryServer) -> None:
-        self._shared = shared
-        self._server = server
-
-    async def dial(self, origin: Origin, owner: ConnectionOwner) -> StreamConnection:
-        """See `StreamDialer`."""
-        made = StreamConnection(self._shared, str(origin), owner)
-        try:
-            self._server.connect(made)
-        except OSError as error:
-            raise BrokenError(f"cannot connect to {origin}: {error}") from error
-        return made
 
 
 class ServiceChannel(Channel):
@@ -90,16 +69,10 @@ async def rpc_channel(
     """
     if not service.declaration.rpc:
         raise UsageError(f"{service!r} has no method of RPC that a channel could call")
-    made: list[MemoryServer] = []
-
-    def front(application: PortApplication, limits: Limits) -> MemoryServer:
-        made.append(MemoryServer(application, limits))
-        return made[-1]
-
-    life = service.running(
-        config=config, settings=settings, effects=effects, overrides=overrides, front=front
+    served = serve_in_memory(
+        service, config=config, settings=settings, effects=effects, overrides=overrides
     )
-    async with life as running:
-        options["dialer"] = lambda shared: _MemoryDialer(shared, made[0])
+    async with served as (running, server):
+        options["dialer"] = lambda shared: MemoryDialer(shared, server, StreamConnection)
         async with ServiceChannel(running, target, **options) as channel:
             yield channel
