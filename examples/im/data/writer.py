@@ -10,18 +10,20 @@ marks grow, and what a mark or a signal tells takes its place among the messages
 
 from __future__ import annotations
 
+import functools
 from asyncio import Future, Task, get_running_loop, sleep
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, Text, and_, insert, select, update
 
 from examples.im import api
 from examples.im.data import log
 from examples.im.data.conversations import TELLING
 from examples.im.data.database import Database
+from examples.im.data.given import given, rows
 from examples.im.data.tables import Conversation, Member, Message
 from mainstay.errors import BrokenError, ClosedError, NotFound, Overloaded, PermissionDenied
 
@@ -162,36 +164,67 @@ class _Room:
     seq: int = 0
 
 
-_STANDINGS = select(
-    Member.conversation_id,
-    Member.user_id,
-    Member.delivered,
-    Member.read,
-).where(
-    Member.conversation_id.in_(bindparam("conversations", expanding=True)),
-    Member.user_id.in_(bindparam("users", expanding=True)),
-)
-_ROOMS = select(Conversation.id, Conversation.last_number, Conversation.member_count).where(
-    Conversation.id.in_(bindparam("conversations", expanding=True))
-)
-_STORED = select(
-    Message.sender_id,
-    Message.client_id,
-    Message.conversation_id,
-    Message.number,
-    Message.seq,
-    Message.at,
-).where(Message.client_id.in_(bindparam("client_ids", expanding=True)))
-_NUMBER = (
-    update(Conversation)
-    .where(Conversation.id == bindparam("conversation"))
-    .values(last_number=bindparam("number"), last_seq=bindparam("seq"))
-)
-_MARK = (
-    update(Member)
-    .where(Member.conversation_id == bindparam("conversation"), Member.user_id == bindparam("user"))
-    .values(delivered=bindparam("now_delivered"), read=bindparam("now_read"))
-)
+class _Statements:
+    """What a transaction executes, in the words of a database; each for any number of rows."""
+
+    def __init__(self, dialect: str) -> None:
+        where = given(dialect, id=BigInteger())
+        self.rooms = select(
+            Conversation.id, Conversation.last_number, Conversation.member_count
+        ).join(where, Conversation.id == where.c.id)
+
+        who = given(dialect, conversation=BigInteger(), user=BigInteger())
+        self.standings = select(
+            Member.conversation_id, Member.user_id, Member.delivered, Member.read
+        ).join(
+            who,
+            and_(Member.conversation_id == who.c.conversation, Member.user_id == who.c.user),
+        )
+
+        said = given(dialect, user=BigInteger(), client_id=Text())
+        self.stored = select(
+            Message.sender_id,
+            Message.client_id,
+            Message.conversation_id,
+            Message.number,
+            Message.seq,
+            Message.at,
+        ).join(said, and_(Message.client_id == said.c.client_id, Message.sender_id == said.c.user))
+
+        message = given(
+            dialect,
+            seq=BigInteger(),
+            conversation_id=BigInteger(),
+            number=BigInteger(),
+            sender_id=BigInteger(),
+            client_id=Text(),
+            text=Text(),
+            at=BigInteger(),
+        )
+        self.say = insert(Message).from_select(list(message.c.keys()), select(message))
+
+        room = given(dialect, id=BigInteger(), number=BigInteger(), seq=BigInteger())
+        self.number = (
+            update(Conversation)
+            .where(Conversation.id == room.c.id)
+            .values(last_number=room.c.number, last_seq=room.c.seq)
+        )
+
+        mark = given(
+            dialect,
+            conversation=BigInteger(),
+            user=BigInteger(),
+            delivered=BigInteger(),
+            read=BigInteger(),
+        )
+        self.mark = (
+            update(Member)
+            .where(Member.conversation_id == mark.c.conversation, Member.user_id == mark.c.user)
+            .values(delivered=mark.c.delivered, read=mark.c.read)
+        )
+
+
+_statements = functools.cache(_Statements)
 
 
 @dataclass(slots=True)
@@ -204,23 +237,23 @@ class _Batch:
     marks: dict[_Key, tuple[int, int]] = field(default_factory=dict)
     stored: dict[tuple[int, str], api.Posted] = field(default_factory=dict)
     moved: set[_Key] = field(default_factory=set)
-    messages: list[dict[str, object]] = field(default_factory=list)
+    messages: list[tuple[object, ...]] = field(default_factory=list)
     told: list[tuple[int, log.Told]] = field(default_factory=list)
 
     def look(self, db: Connection, entries: Collection[api.Post | api.Mark]) -> None:
         """Learn all that the entries are about."""
         if not entries:
             return
-        conversations = list({each.conversation for each in entries})
-        users = list({each.user for each in entries})
-        for conversation, number, members in db.execute(_ROOMS, {"conversations": conversations}):
+        execute = _statements(db.dialect.name)
+        conversations = [(each,) for each in {each.conversation for each in entries}]
+        for conversation, number, members in db.execute(execute.rooms, rows(conversations)):
             self.rooms[conversation] = _Room(number, members)
-        found = {"conversations": conversations, "users": users}
-        for conversation, user, delivered, read in db.execute(_STANDINGS, found):
+        keys = list({(each.conversation, each.user) for each in entries})
+        for conversation, user, delivered, read in db.execute(execute.standings, rows(keys)):
             self.marks[_Key(conversation, user)] = (delivered, read)
-        client_ids = list({each.client_id for each in entries if isinstance(each, api.Post)})
-        if client_ids:
-            for user, client_id, *where in db.execute(_STORED, {"client_ids": client_ids}):
+        said = [(each.user, each.client_id) for each in entries if isinstance(each, api.Post)]
+        if said:
+            for user, client_id, *where in db.execute(execute.stored, rows(said)):
                 self.stored[user, client_id] = api.Posted(client_id, *where)
 
     def enter(self, entry: Entry) -> Outcome:
@@ -236,18 +269,13 @@ class _Batch:
 
     def write(self, db: Connection) -> None:
         """Write what was decided."""
+        execute = _statements(db.dialect.name)
         if self.messages:
-            db.execute(insert(Message), self.messages)
-            numbers = [
-                {"conversation": conversation, "number": room.number, "seq": room.seq}
-                for conversation, room in self.rooms.items()
-                if room.seq
-            ]
-            db.execute(_NUMBER, numbers)
+            db.execute(execute.say, rows(self.messages))
+            numbers = [(key, room.number, room.seq) for key, room in self.rooms.items() if room.seq]
+            db.execute(execute.number, rows(numbers))
         if self.moved:
-            marks = [(*key, *self.marks[key]) for key in self.moved]
-            names = ("conversation", "user", "now_delivered", "now_read")
-            db.execute(_MARK, [dict(zip(names, mark, strict=True)) for mark in marks])
+            db.execute(execute.mark, rows([(*key, *self.marks[key]) for key in self.moved]))
         log.tell(db, self.told, self.now)
 
     def _post(self, post: api.Post) -> api.Posted | Exception:
@@ -257,15 +285,15 @@ class _Batch:
         room = self.rooms[post.conversation]
         room.number, room.seq = room.number + 1, self._next()
         self.messages.append(
-            {
-                "seq": room.seq,
-                "conversation_id": post.conversation,
-                "number": room.number,
-                "sender_id": post.user,
-                "client_id": post.client_id,
-                "text": post.text,
-                "at": self.now,
-            }
+            (
+                room.seq,
+                post.conversation,
+                room.number,
+                post.user,
+                post.client_id,
+                post.text,
+                self.now,
+            )
         )
         posted = api.Posted(post.client_id, post.conversation, room.number, room.seq, self.now)
         self.stored[post.user, post.client_id] = posted
