@@ -17,11 +17,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeAlias
 
 from mainstay.core.call import Call, Handler, Stream
 from mainstay.errors import Code, EndOfStream, RpcError, UsageError, WiringError
 from mainstay.rpc.grpcio.context import ServicerContext
+from mainstay.rpc.grpcio.known import KnownCall
 from mainstay.rpc.grpcio.recording import Later
 from mainstay.rpc.grpcio.threads import RequestIterator, ThreadContext, drive, send_all
 from mainstay.rpc.method import Kind
@@ -111,39 +113,47 @@ async def answer_with(call: Any, method_handler: Any) -> Any:
 # --- the kinds of functions ---------------------------------------------------------------------
 
 
-async def _unary(call: Any, behaviour: Callable[..., Any]) -> Any:
-    context = ServicerContext(call)
+async def _run(behaviour: Callable[..., Any], given: Any, context: KnownCall) -> Any:
+    """Await a method, and tell its context how it has ended.
+
+    Raises: what the context knows better than what was returned, or raised.
+    """
     try:
-        reply = await behaviour(call.request, context)
+        reply = await behaviour(given, context)
     except Exception as error:
-        raise _raised(context, error) from error.__cause__
+        failure = context.failure(error)
+        if failure is error:
+            raise
+        raise failure from error.__cause__
     except BaseException:
         context.end()
         raise
     context.settle()
     return reply
+
+
+async def _unary(call: Any, behaviour: Callable[..., Any]) -> Any:
+    return await _run(behaviour, call.request, ServicerContext(call))
 
 
 async def _collecting(call: Any, behaviour: Callable[..., Any]) -> Any:
     context = ServicerContext(call)
-    try:
-        reply = await behaviour(Requests(context), context)
-    except Exception as error:
-        raise _raised(context, error) from error.__cause__
-    except BaseException:
-        context.end()
-        raise
-    context.settle()
-    return reply
+    return await _run(behaviour, Requests(context), context)
+
+
+def _writing(kind: Kind) -> Core:
+    async def answer(call: Any, behaviour: Callable[..., Any]) -> None:
+        context = ServicerContext(call)
+        await _run(behaviour, await _given(kind, call, context), context)
+
+    return answer
 
 
 def _generating(kind: Kind) -> Core:
     async def answer(call: Any, behaviour: Callable[..., Any]) -> None:
-        context = ServicerContext(call)
-        stream: Stream = call.stream
-        send = stream.send
-        given = await _given(kind, call, context)
-        try:
+        send = call.stream.send
+
+        async def send_all(given: Any, context: ServicerContext) -> None:
             # `aclosing`, or the generator's cleanup would wait for the garbage collector.
             async with aclosing(behaviour(given, context)) as replies:
                 async for reply in replies:
@@ -151,28 +161,9 @@ def _generating(kind: Kind) -> Core:
                         break
                     context.head_sent = True
                     await send(reply)
-        except Exception as error:
-            raise _raised(context, error) from error.__cause__
-        except BaseException:
-            context.end()
-            raise
-        context.settle()
 
-    return answer
-
-
-def _writing(kind: Kind) -> Core:
-    async def answer(call: Any, behaviour: Callable[..., Any]) -> None:
         context = ServicerContext(call)
-        given = await _given(kind, call, context)
-        try:
-            await behaviour(given, context)
-        except Exception as error:
-            raise _raised(context, error) from error.__cause__
-        except BaseException:
-            context.end()
-            raise
-        context.settle()
+        await _run(send_all, await _given(kind, call, context), context)
 
     return answer
 
@@ -182,7 +173,7 @@ def _in_thread(kind: Kind) -> Core:
         context = ThreadContext(call)
         streams = kind.requests_stream
         given = RequestIterator(context, call.stream) if streams else call.request
-        return await _driven(context, behaviour, given)
+        return await _run(partial(drive, behaviour), given, context)
 
     return answer
 
@@ -193,29 +184,9 @@ def _streaming_in_thread(kind: Kind) -> Core:
         stream: Stream = call.stream
         streams = kind.requests_stream
         given = RequestIterator(context, stream) if streams else await _first(call)
-        await _driven(context, send_all(stream, behaviour), given)
+        await _run(partial(drive, send_all(stream, behaviour)), given, context)
 
     return answer
-
-
-async def _driven(context: ThreadContext, behaviour: Callable[..., Any], given: Any) -> Any:
-    try:
-        reply = await drive(behaviour, given, context)
-    except Exception as error:
-        raise _raised(context, error) from error.__cause__
-    except BaseException:
-        context.end()
-        raise
-    context.settle()
-    return reply
-
-
-def _raised(context: ServicerContext | ThreadContext, error: Exception) -> Exception:
-    """What is raised in the place of `error`: itself, unless the context knows better."""
-    failure = context.failure(error)
-    if failure is not error:
-        failure.__context__ = error
-    return failure
 
 
 # --- requests -----------------------------------------------------------------------------------
