@@ -330,7 +330,7 @@ class TestSignals:
     ) -> None:
         """It waits for the end of the start; while the service stops there is none."""
         nothing = Launch(("/no/such/python",), "/", {})
-        monkeypatch.setattr("mainstay.service.hosting.launched", lambda: nothing)
+        monkeypatch.setattr("mainstay.service.lineage.launched", lambda: nothing)
         process = FakeProcess()
         service = Service("s")
         service.on_start(lambda: process.send(signal.SIGHUP))

@@ -17,37 +17,29 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from mainstay.core.effects import Effects
 from mainstay.core.stacks import all_stacks
 from mainstay.core.threads import ThreadPool
 from mainstay.errors import ConfigError, Error, ShuttingDown, StartError, UsageError, WiringError
-from mainstay.interfaces.controlled import Outcome
 from mainstay.observe.log import Logs
 from mainstay.observe.watchdog import Watchdog
-from mainstay.process.control_door import ControlDoor
 from mainstay.process.early_signals import deliver
 from mainstay.process.grace import grace_problem
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import WORKER, launched
-from mainstay.process.lifeline import PARENT, find_parent, tell_parent
-from mainstay.service.controlling import Controls
+from mainstay.process.lifeline import PARENT, tell_parent
 from mainstay.service.declaration import Declaration
 from mainstay.service.guard import GRACE, Guard
 from mainstay.service.levels import LevelFollower
+from mainstay.service.lineage import Lineage
 from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
 from mainstay.service.phases import StopReport
 from mainstay.service.running import Running, State
 from mainstay.service.settings import Settings
 from mainstay.service.signals import SIGNALS, Action, SignalPolicy
-from mainstay.service.succession import Succession
 from mainstay.service.tap import SignalTap
-
-if TYPE_CHECKING:
-    from mainstay.service.tether import Tether
 
 __all__ = ["Host", "host"]
 
@@ -146,7 +138,6 @@ class Host:
         target: str = "",
         notifier: HostNotifier | None = None,
     ) -> None:
-        self._target = target
         self._notifier = notifier or HostNotifier({})
         self._declaration = declaration
         self._settings = settings
@@ -158,12 +149,9 @@ class Host:
         self._levels = levels
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Running | None = None
-        self._tether: Tether | None = None
-        self._succession: Succession | None = None
-        self._given_up = False
-        self._alone = False
-        self._restart_wish = ""
-        self._door: ControlDoor | None = None
+        self._lineage = Lineage(
+            declaration.name, target, settings, effects, self._notifier, self._asked_to_stop
+        )
         self._watchdog: Watchdog | None = None
         self._wish: tuple[str, bool] | None = None
 
@@ -215,8 +203,6 @@ class Host:
                 stack.callback(self._watchdog.stop)
             stack.callback(asyncio.ensure_future(self._levels.follow()).cancel)
             stack.callback(SignalTap(self._effects.process, self._heard).stop)
-            door = self._door = self._controlled()
-            stack.callback(door.close)
             try:
                 return await self._live()
             except ShuttingDown as error:
@@ -229,110 +215,41 @@ class Host:
                 cause = error.__cause__
                 ours = cause is None or isinstance(cause, Error)
                 # A parent is told, and says it; a story of somebody else's is told here.
-                level = logging.INFO if ours and self._tether is not None else logging.CRITICAL
+                level = logging.INFO if ours and self._lineage.has_parent else logging.CRITICAL
                 _log.log(level, "%s", error, exc_info=None if ours else cause)
                 self._notifier.failed(str(error), NOT_STARTED)
                 return NOT_STARTED
 
     async def _live(self) -> int:
-        tether = self._tether = self._tethered()
-        if tether is None:
-            assert self._door is not None
-            self._door.open()
-            return await self._run_service(None)
+        lineage = self._lineage
         try:
-            code = await self._run_service(tether)
+            lineage.open()
+            code = await self._run_service()
         except Exception as error:
-            tether.failed(str(error) or type(error).__name__, _code_of(error))
+            lineage.failed(str(error) or type(error).__name__, _code_of(error))
             raise
         else:
-            return REFUSED if self._given_up else code
+            return REFUSED if lineage.given_up else code
         finally:
-            tether.close()
-
-    def _tethered(self) -> Tether | None:
-        """What ties this process to the one that has started it, if that is one of ours."""
-        parent = find_parent(self._effects.environ)
-        if parent is None:
-            return None
-        from mainstay.service.tether import Tether  # noqa: PLC0415 - few processes have a parent
-
-        return Tether(
-            parent,
-            name=self._declaration.name,
-            settings={
-                **msgspec.to_builtins(self._settings.process),
-                "shutdown_timeout": self._settings.shutdown.timeout,
-                "log_format": self._settings.log.format,
-                "log_level": self._settings.log.level,
-            },
-            reopen=self._reopen,
-            freed=self._freed,
-            given_up=self._give_up,
-            confirmed=self._confirmed,
-        )
-
-    def _controlled(self) -> ControlDoor:
-        """Where an operator asks this process for something."""
-        controls = Controls(
-            self._declaration.name,
-            self._target,
-            self._effects,
-            running=lambda: self._running,
-            succession=lambda: self._succession,
-            stop=self._asked_to_stop,
-            reopen=self._reopen,
-        )
-        return ControlDoor(
-            controls,
-            setting=self._settings.process.control,
-            target=self._target,
-            folder=Path(launched().folder),
-            environ=self._effects.environ,
-            warn=self._notifier.warn,
-        )
+            lineage.close()
 
     def _asked_to_stop(self, reason: str, force: bool) -> None:
-        """An operator wants the service to end."""
+        """An operator, or the generation before, wants the service to end."""
         if force:
             self._guard.arm(min(self._timeout(), 4.0) + GRACE)
         self._act(Action.FORCE if force else Action.STOP, reason)
 
-    def _reopen(self) -> None:
-        """Open log files anew."""
-        self._notifier.reopen()
-        if self._succession is not None:
-            self._succession.reopen()
-
-    def _freed(self) -> None:
-        """The generation before has left; it may have died while this one was starting."""
-        self._alone = True
-        self._notifier.freed(self._serving())
-        if self._running is not None:
-            self._let_keep(self._running)
-        if self._succession is not None:
-            self._succession.freed()
-
-    def _confirmed(self, outcomes: list[Outcome]) -> None:
-        """This generation is in charge for good."""
-        if self._succession is not None:
-            self._succession.outcomes.extendleft(reversed(outcomes))
-
-    def _give_up(self, reason: str) -> None:
-        """The generation before wants this one to end, or left it too early."""
-        self._given_up = True
-        self._act(Action.STOP, reason)
-
-    async def _run_service(self, tether: Tether | None) -> int:
+    async def _run_service(self) -> int:
         running = self._running = Running(
             self._declaration,
             settings=self._settings,
             config=self._config,
             effects=self._effects,
             on_stopping=self._stopping,
-            lifeline=None if tether is None else tether.lifeline,
-            upstream=self._notifier.upstream if tether is None else tether.lifeline.listen,
+            lifeline=self._lineage.lifeline,
+            upstream=self._lineage.upstream,
         )
+        self._lineage.attach(running)
         if self._watchdog is not None:
             # Not before: wiring imports what is needed, in one piece, and nobody waits for it.
             self._watchdog.start()
@@ -352,45 +269,9 @@ class Host:
         except BaseException:
             asked.cancel()
             raise
-        self._succession = self._succeeding(running, tether)
-        role = "" if tether is None or self._alone else tether.lifeline.role
-        self._notifier.ready(self._serving(), role)
-        if tether is None:
-            self._let_keep(running)
-        if tether is not None:
-            tether.watch(running)
-            if tether.lifeline.role == "successor" and self._door is not None:
-                self._door.take_over()
-        if self._alone:
-            self._freed()
-        if self._restart_wish:
-            self._succession.wish(self._restart_wish)
+        self._lineage.started()
         await asked
         return await self._report(running)
-
-    def _succeeding(self, running: Running, tether: Tether | None) -> Succession:
-        if tether is None:
-            started = self._effects.clock.time()
-            return Succession(running, launched(), started=started, notifier=self._notifier)
-        line = tether.lifeline
-        return Succession(
-            running,
-            launched(),
-            role=line.role,
-            generation=line.generation,
-            started=line.started or self._effects.clock.time(),
-            notifier=self._notifier,
-        )
-
-    def _serving(self) -> str:
-        """How things are, for people."""
-        addresses = "" if self._running is None else ", ".join(self._running.addresses)
-        return f"{self._declaration.name} serves on {addresses or 'no address'}"
-
-    def _let_keep(self, running: Running) -> None:
-        """Let a service manager keep the listeners for the next start, if it does."""
-        listeners = running.listeners
-        self._notifier.keep((request.address, each.fileno()) for request, each in listeners)
 
     def _stopping(self) -> None:
         """The shutdown begins."""
@@ -398,22 +279,11 @@ class Host:
         assert running is not None
         self._guard.arm(running.shutdown_timeout + GRACE)
         self._notifier.stopping(f"stopping: {running.reason}", running.shutdown_timeout + GRACE)
-        if self._succession is not None:
-            self._succession.abort(running.reason)
-        if self._notifier.keeps_descriptors:
-            # The path of a Unix socket is the way to it, and the socket lives on.
-            running.listeners.shared.update(each for _, each in running.listeners)
-        if self._tether is not None:
-            self._tether.stopping(running.reason, failed=running.failure is not None)
-        succeeded = self._succession is not None and self._succession.succeeded
-        if succeeded and self._door is not None:
-            self._door.release()
+        self._lineage.stopping()
 
     async def _report(self, running: Running) -> int:
         report: StopReport = await running.finish()
-        if self._succession is not None:
-            await self._succession.wait_idle()
-            self._succession.close()
+        await self._lineage.wait_ended()
         seconds = sum(phase.seconds for phase in report.phases)
         _log.info(
             "%s stopped in %.3f s, exit code %d",
@@ -455,13 +325,9 @@ class Host:
         if action is Action.REPORT:
             _log.warning("%s: no restart, because the service is stopping", name)
         elif action is Action.REOPEN:
-            self._reopen()
+            self._lineage.reopen()
         elif action is Action.RESTART:
-            if self._succession is None:
-                _log.info("%s: the service is starting; a restart follows", name)
-                self._restart_wish = name
-            else:
-                self._succession.wish(name)
+            self._lineage.wish(name)
         elif action is Action.NOTHING:
             _log.debug("%s counts with the signal just before it", name)
         else:
