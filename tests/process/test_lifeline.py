@@ -228,7 +228,9 @@ async def test_it_serves_when_it_is_told_to() -> None:
             assert await parent.hear(Heartbeat) == Heartbeat(1, 2, number, 4)
         parent.child.close()
         left = next(requests)
-        await asyncio.sleep(0.05)
+        later = asyncio.Event()  # a timer that is due after the next beat would have been
+        asyncio.get_running_loop().call_later(5 * parent.child.heartbeat, later.set)
+        await later.wait()
         assert next(requests) == left + 1
         assert parent.given_up == []
 

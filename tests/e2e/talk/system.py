@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.process.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 READY_WITHIN = 60.0
@@ -69,16 +70,19 @@ class Part:
             )
 
     def wait_ready(self) -> None:
-        until = time.monotonic() + READY_WITHIN
-        while time.monotonic() < until:
-            with (
-                suppress(OSError),
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5),
-            ):
-                return
-            time.sleep(0.05)
-        log = Path(self.folder, f"{self.name}.log").read_text()
-        raise AssertionError(f"{self.name} is not ready:\n{log[-4000:]}")
+        try:
+            wait_until(self._is_ready, READY_WITHIN)
+        except TimeoutError:
+            log = Path(self.folder, f"{self.name}.log").read_text()
+            raise AssertionError(f"{self.name} is not ready:\n{log[-4000:]}") from None
+
+    def _is_ready(self) -> bool:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5),
+        ):
+            return True
+        return False
 
     def status(self) -> dict[str, Any]:
         done = subprocess.run(

@@ -48,7 +48,7 @@ async def found(logic: Logic, ask: Ask, count: int) -> list[api.Found]:
             findings = (await logic.search(ask)).items
             if len(findings) >= count:
                 return findings
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0)
 
 
 # --- rooms ----------------------------------------------------------------------------------------
