@@ -9,7 +9,7 @@ The engine (`wire/http2.py`) knows the protocol; here are its bytes and its time
   its next part when the one before has gone.
 * After GOAWAY the connection takes no more exchanges, finishes those that the server took, and
   closes. Those it did not take are `Lost` untouched, and so is a stream that was refused.
-* What is closed is gone within `CLOSE_TIMEOUT`, whether the server takes what is left or not.
+* How it begins, fails and closes is in `client_engine`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable
 from functools import partial
-from typing import cast
 
 from mainstay.errors import BrokenError, ClosedError, UsageError
-from mainstay.net.client_http1 import CLOSE_TIMEOUT
+from mainstay.net.client_engine import EngineConnection
 from mainstay.net.outgoing import ConnectionOwner, Incoming, Lost, Outgoing, Shared
 from mainstay.net.uploading import Upload
 from mainstay.wire.http2 import (
@@ -32,27 +31,21 @@ from mainstay.wire.http2 import (
     Event,
     Goaway,
     Http2Engine,
-    Http2Settings,
     Reset,
     ResponseHead,
     Trailers,
     Writable,
 )
-from mainstay.wire.http2_engines import http2_engine
-from mainstay.wire.http2_guard import FrameGuard, Violation
 
 __all__ = ["Http2Connection"]
 
-_WINDOWS = 16
-_DEFAULT_WINDOW = 65_535
 # More generous than a server is: an overloaded one may refuse all that we send it.
 _MOST_RESETS = 2000
 _MOST_CONTROL_FRAMES = 1000
-_FLOOD_WINDOW = 10.0
 _DROPPED = frozenset({b"host", *CONNECTION_FIELDS})
 
 
-class Http2Connection(asyncio.Protocol):
+class Http2Connection(EngineConnection):
     """See `ClientConnection`.
 
     Args:
@@ -71,28 +64,15 @@ class Http2Connection(asyncio.Protocol):
         owner: ConnectionOwner,
         engine: Http2Engine | None = None,
     ) -> None:
-        self.idle_since = shared.loop.time()
-        self._shared = shared
-        self._where = where
-        self._owner = owner
-        self._engine = engine or http2_engine(client=True, settings=_settings(shared))
-        self._guard = FrameGuard(
-            server=False,
-            resets=_MOST_RESETS,
-            control_frames=_MOST_CONTROL_FRAMES,
-            window=_FLOOD_WINDOW,
-            block=2 * shared.limits.head_size,
+        super().__init__(
+            shared, where, engine, resets=_MOST_RESETS, control_frames=_MOST_CONTROL_FRAMES
         )
-        self._transport: asyncio.Transport | None = None
+        self._owner = owner
         self._streams: dict[int, _Stream] = {}
         self._queue: deque[asyncio.Future[None]] = deque()
         self._taken = 0
         self._served = 0
-        self._over = False
         self._corked = False
-        self._writable = True
-        self._timer: asyncio.TimerHandle | None = None
-        self._gone: asyncio.Future[None] = shared.loop.create_future()
 
     # --- for the pool ---------------------------------------------------------------------------
 
@@ -111,7 +91,7 @@ class Http2Connection(asyncio.Protocol):
     def release(self) -> None:
         """See `ClientConnection.release`."""
         self._taken -= 1
-        self.idle_since = self._shared.loop.time()
+        self.idle_since = self._loop.time()
         while self._queue:
             # Somebody whose stream the server did not allow yet.
             waiting = self._queue.popleft()
@@ -145,11 +125,7 @@ class Http2Connection(asyncio.Protocol):
             self._engine.fail(ErrorCode.NO_ERROR)
             self._flush()
         self._close()
-        if not self._gone.done():
-            await asyncio.wait([self._gone], timeout=CLOSE_TIMEOUT)
-            if self._transport is not None:
-                self._transport.abort()
-            await asyncio.wait([self._gone])
+        await self._wait_closed()
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -175,7 +151,7 @@ class Http2Connection(asyncio.Protocol):
                 raise UsageError(message) from None
             if number is not None:
                 break
-            waiting = self._shared.loop.create_future()
+            waiting = self._loop.create_future()
             self._queue.append(waiting)
             await waiting
         stream = self._streams[number] = _Stream(self, number, self._shared, self._where)
@@ -252,30 +228,15 @@ class Http2Connection(asyncio.Protocol):
 
     # --- replies --------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is connected, and TLS agreed."""
-        # A cast: the transports of uvloop are no subclasses of asyncio's.
-        self._transport = transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(self._shared.limits.write_buffer)
-        self._engine.begin()
-        self._flush()
-
     def data_received(self, data: bytes) -> None:
         """Frames."""
         self._corked = True
         try:
-            self._guard.feed(data, self._shared.loop.time())
+            self._guard.feed(data, self._loop.time())
             for event in self._engine.receive(data):
                 self._take(event)
-        except Violation as error:
-            self._engine.fail(error.code)
-            self._take(Broken(error.code, error.message))
-        except Exception as error:  # a fault of ours: the exchanges have to hear of it
-            context = {"message": f"{self!r} failed", "exception": error, "protocol": self}
-            self._shared.loop.call_exception_handler(context)
-            self._engine.fail(ErrorCode.INTERNAL_ERROR)
-            message = f"what came could not be handled: {type(error).__name__}"
-            self._take(Broken(ErrorCode.INTERNAL_ERROR, message))
+        except Exception as error:
+            self._give_up(error)
         finally:
             self._corked = False
         self._flush()
@@ -286,15 +247,9 @@ class Http2Connection(asyncio.Protocol):
         """The server ends the connection."""
         self._close()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
+    def _lose(self, why: str) -> None:
         self._over = True
-        self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self._gone.done():
-            self._gone.set_result(None)
-        why = str(error or "") or "the connection was closed before the reply was whole"
+        why = why or "the connection was closed before the reply was whole"
         self._fail_all(BrokenError(f"{self._where}: {why}"))
         self._owner.gone(self)
 
@@ -411,17 +366,6 @@ class Http2Connection(asyncio.Protocol):
                 stream.upload.stop()
             self.release()
 
-    def _close(self) -> None:
-        self._over = True
-        transport = self._transport
-        if transport is None or self._timer is not None:
-            return
-        # A server that takes nothing of what is left would keep the connection open.
-        self._timer = self._shared.loop.call_later(CLOSE_TIMEOUT, transport.abort)
-        while data := self._engine.take():
-            transport.write(data)
-        transport.close()
-
     def __repr__(self) -> str:
         state = "closing" if self._over else "open"
         return f"<Http2Connection {self._where} {state} streams={len(self._streams)}>"
@@ -463,14 +407,3 @@ class _Stream:
 
 
 _CODES = frozenset(ErrorCode)
-
-
-def _settings(shared: Shared) -> Http2Settings:
-    limits = shared.limits
-    window = max(_DEFAULT_WINDOW, limits.read_buffer)
-    return Http2Settings(
-        stream_window=window,
-        connection_window=window * _WINDOWS,
-        head_size=limits.head_size,
-        header_count=limits.header_count,
-    )

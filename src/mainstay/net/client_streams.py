@@ -16,7 +16,7 @@ tells what comes by callbacks, so that a call costs one future and not a task. T
   us answer is bounded: we read no further then.
 * After GOAWAY it takes no more streams and closes after the last. Those that the server did not look
   at end with REFUSED_STREAM (RFC 9113 §6.8).
-* What is closed is gone within `CLOSE_TIMEOUT`, whether the server takes what is left or not.
+* How it begins, fails and closes is in `client_engine`.
 
 This file is in the hot path (see `bench/grpc`).
 """
@@ -24,11 +24,10 @@ This file is in the hot path (see `bench/grpc`).
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from mainstay.core.wheel import Timer
 from mainstay.errors import BrokenError, ClosedError, Error
-from mainstay.net.client_http1 import CLOSE_TIMEOUT
+from mainstay.net.client_engine import EngineConnection
 from mainstay.net.outgoing import Shared
 from mainstay.wire.http2 import (
     Broken,
@@ -38,25 +37,17 @@ from mainstay.wire.http2 import (
     Fields,
     Goaway,
     Http2Engine,
-    Http2Settings,
     Reset,
     ResponseHead,
     Trailers,
     Writable,
 )
-from mainstay.wire.http2_engines import http2_engine
-from mainstay.wire.http2_guard import FrameGuard, Violation
 
 __all__ = ["ClientStream", "StreamConnection", "StreamOwner"]
 
-_WINDOWS: Final = 16
-"""Streams whose whole window the connection has room for."""
-
-_DEFAULT_WINDOW: Final = 65_535
 # More generous than a server is: an overloaded one may refuse all that we send it.
 _MOST_RESETS: Final = 20_000
 _MOST_CONTROL_FRAMES: Final = 20_000
-_FLOOD_WINDOW: Final = 10.0
 _LAST: Final = (1 << 31) - 1
 """The highest number of a stream (RFC 9113 §5.1.1)."""
 
@@ -114,7 +105,7 @@ class StreamOwner(Protocol):
         """It takes no more streams: it is closed, or the server wants to close it."""
 
 
-class StreamConnection(asyncio.Protocol):
+class StreamConnection(EngineConnection):
     """One connection of HTTP/2.
 
     Args:
@@ -137,41 +128,26 @@ class StreamConnection(asyncio.Protocol):
         owner: StreamOwner,
         engine: Http2Engine | None = None,
     ) -> None:
-        self.idle_since = shared.loop.time()
-        self.ready: asyncio.Future[None] = shared.loop.create_future()
-        self.closed: asyncio.Future[None] = shared.loop.create_future()
-        self.told_calm = False
-        self._shared = shared
-        self._loop = shared.loop
-        self._where = where
-        self._owner = owner
-        self._engine = engine or http2_engine(client=True, settings=_settings(shared))
-        self._guard = FrameGuard(
-            server=False,
-            resets=_MOST_RESETS,
-            control_frames=_MOST_CONTROL_FRAMES,
-            window=_FLOOD_WINDOW,
-            block=2 * shared.limits.head_size,
+        super().__init__(
+            shared, where, engine, resets=_MOST_RESETS, control_frames=_MOST_CONTROL_FRAMES
         )
+        self.ready: asyncio.Future[None] = shared.loop.create_future()
+        self.told_calm = False
+        self._owner = owner
         self._most = shared.limits.streams
-        self._transport: asyncio.Transport | None = None
         self._streams: dict[int, ClientStream] = {}
         self._blocked: dict[int, ClientStream] = {}
         self._crowded: dict[int, ClientStream] = {}
-        self._over = False
         self._told = False
         self._corked = False
         self._scheduled = False
         self._lone = True
-        self._closing = False
-        self._writable = True
         self._reading = True
         self._held = 0
         self._unflushed = _NONE
         self._heard = 0.0
         self._keepalive: tuple[float, float, bool] | None = None
         self._pinged: float | None = None
-        self._timer: Timer | None = None
 
     # --- streams --------------------------------------------------------------------------------
 
@@ -300,12 +276,10 @@ class StreamConnection(asyncio.Protocol):
             self._pump_all()
 
     def _write(self) -> int:
-        """Write what the engine has and no more; how many bytes."""
-        data = self._engine.take()
-        if data and self._transport is not None:
+        size = super()._write()
+        if size:
             self._unflushed = _NONE
-            self._transport.write(data)
-        return len(data)
+        return size
 
     def _pump_all(self) -> None:
         for stream in tuple(self._blocked.values()):
@@ -347,14 +321,6 @@ class StreamConnection(asyncio.Protocol):
 
     # --- what comes -----------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is connected, and TLS agreed."""
-        # A cast: the transports of uvloop are no subclasses of asyncio's.
-        self._transport = transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(self._shared.limits.write_buffer)
-        self._engine.begin()
-        self._flush()
-
     def data_received(self, data: bytes) -> None:
         """Frames."""
         self._corked = True
@@ -391,13 +357,8 @@ class StreamConnection(asyncio.Protocol):
                         stream.on_trailers(event.fields)  # type: ignore[union-attr]
                 else:
                     self._take(event)
-        except Violation as error:
-            self._break(error.code, error.message)
         except Exception as error:
-            # A bug, here or in the engine: reported, and the calls do not hang on it.
-            self._report(error)
-            name = type(error).__name__
-            self._break(ErrorCode.INTERNAL_ERROR, f"what came could not be handled: {name}")
+            self._give_up(error)
         finally:
             self._corked = False
         lone = self._lone  # what has just ended says nothing about what begins
@@ -405,14 +366,6 @@ class StreamConnection(asyncio.Protocol):
         self._lone = lone
         if self._over and not self._streams:
             self._close()
-
-    def _break(self, code: int, message: str) -> None:
-        self._engine.fail(code)
-        self._take(Broken(code, message))
-
-    def _report(self, error: Exception) -> None:
-        context = {"message": f"{self!r} failed", "exception": error, "protocol": self}
-        self._loop.call_exception_handler(context)
 
     def _hold_back(self) -> None:
         """Write what was just answered, and read no more when that is too much.
@@ -461,14 +414,8 @@ class StreamConnection(asyncio.Protocol):
         self._retire()
         self._close()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
-        self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self.closed.done():
-            self.closed.set_result(None)
-        why = str(error or "") or "the connection was closed"
+    def _lose(self, why: str) -> None:
+        why = why or "the connection was closed"
         self._never_ready(BrokenError(f"{self._where}: {why}"))
         self._retire()
         self._fail_all(BrokenError(f"{self._where}: {why}"))
@@ -550,11 +497,7 @@ class StreamConnection(asyncio.Protocol):
             self._engine.fail(ErrorCode.NO_ERROR)
             self._flush()
         self._close()
-        if not self.closed.done():
-            await asyncio.wait([self.closed], timeout=CLOSE_TIMEOUT)
-            if self._transport is not None:
-                self._transport.abort()
-            await asyncio.wait([self.closed])
+        await self._wait_closed()
 
     def _retire(self) -> None:
         self._over = True
@@ -574,30 +517,6 @@ class StreamConnection(asyncio.Protocol):
             except Exception as fault:
                 self._report(fault)  # the others have to hear of it
 
-    def _close(self) -> None:
-        transport = self._transport
-        if transport is None:
-            return
-        self._flush()
-        transport.close()
-        if not self._closing:
-            self._closing = True
-            if self._timer is not None:
-                self._timer.cancel()
-            end = self._loop.time() + CLOSE_TIMEOUT
-            self._timer = self._shared.wheel.at(end, transport.abort)
-
     def __repr__(self) -> str:
         state = "closing" if self._over else "open"
         return f"<StreamConnection {self._where} {state} streams={len(self._streams)}>"
-
-
-def _settings(shared: Shared) -> Http2Settings:
-    limits = shared.limits
-    window = max(_DEFAULT_WINDOW, limits.read_buffer)
-    return Http2Settings(
-        stream_window=window,
-        connection_window=window * _WINDOWS,
-        head_size=limits.head_size,
-        header_count=limits.header_count,
-    )
