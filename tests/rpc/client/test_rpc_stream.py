@@ -104,6 +104,23 @@ async def test_a_cancelled_reader_of_an_iteration_cancels_the_call() -> None:
         assert world.side.resets == {1: ErrorCode.CANCEL}
 
 
+async def test_what_ends_a_stream_that_was_dropped_is_not_reported() -> None:
+    """With middleware the call ends in a task, whose error nobody is there to take."""
+    world = World()
+    world.answers = False
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what))
+    async with world.channel(middleware=[passes]) as channel:
+        stream = replies(channel)(b"q")
+        await settle()
+        del stream
+        gc.collect()
+        await settle()
+        assert world.side.resets == {1: ErrorCode.CANCEL}
+    gc.collect()
+    assert reported == []
+
+
 async def test_a_failing_source_of_requests_ends_the_call() -> None:
     """The receiver gets its error, the server a reset."""
 

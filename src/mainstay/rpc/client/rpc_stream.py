@@ -217,8 +217,12 @@ class RpcStream:
             _raise_from(task)
 
     def _seen(self) -> None:
-        if self._task is not None and self._task.done() and not self._task.cancelled():
-            self._task.exception()
+        """What the middleware raise, now or later, is for nobody any more."""
+        if self._task is not None:
+            if self._task.done():
+                _take_note(self._task)
+            else:
+                self._task.add_done_callback(_take_note)
 
     def __del__(self) -> None:
         call = getattr(self, "_call", None)
@@ -231,6 +235,11 @@ class RpcStream:
     def __repr__(self) -> str:
         state = "over" if self._call.over else "open"
         return f"<RpcStream {self._call.terms.method.name} {state}>"
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _raise_from(task: asyncio.Task[Any]) -> None:

@@ -238,4 +238,7 @@ async def test_a_user_is_there_while_a_gateway_says_so(logic: Logic) -> None:
 async def test_the_feed_from_now_begins_with_its_place(logic: Logic) -> None:
     """So that who follows knows where to go on, before anything happens."""
     await user(logic, "ada")
-    assert await anext(aiter(logic.feed(Since(-1)))) == api.Events([], await place(logic))
+    page = await anext(aiter(logic.feed(Since(-1))))
+    assert page.items == []
+    # The process of the logic may be a moment behind its own commits, never ahead of them.
+    assert 0 < page.seq <= await place(logic)
