@@ -1,6 +1,7 @@
 """Facts about how methods are run, beyond what comparing servers shows."""
 
 import functools
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -58,3 +59,19 @@ def test_a_handler_without_a_method_is_told_of() -> None:
     """Such as one that was made of None."""
     with pytest.raises(WiringError, match="has None where its method should be"):
         behaviour_of(grpc.unary_unary_rpc_method_handler(None))  # type: ignore[arg-type]
+
+
+async def test_an_exception_shows_what_it_was_raised_during() -> None:
+    """Its traceback is the one that Python would print."""
+
+    async def fails(request: bytes, context: Any) -> bytes:
+        try:
+            return {b"a": b"b"}[request]
+        except KeyError:
+            raise ValueError(request)  # noqa: B904 - the context is what this is about
+
+    call: Any = SimpleNamespace(request=b"x")
+    with pytest.raises(ValueError, match="x") as caught:
+        await handler_of(Kind.UNARY, fails)(call)
+    assert isinstance(caught.value.__context__, KeyError)
+    assert not caught.value.__suppress_context__
