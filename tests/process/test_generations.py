@@ -9,12 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.crew import (
-    alive,
-    begun,
-    crew,
-    write_service,
-)
+from tests.process.crew import alive, begun, crew, write_service
 
 pytestmark = pytest.mark.real_loop
 

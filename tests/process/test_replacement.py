@@ -11,14 +11,7 @@ from pathlib import Path
 import pytest
 
 from mainstay.process.host_notifier import HostNotifier
-from tests.process.crew import (
-    PATIENCE,
-    alive,
-    children,
-    crew,
-    get,
-    until,
-)
+from tests.process.crew import PATIENCE, alive, children, crew, get, until
 
 pytestmark = pytest.mark.real_loop
 

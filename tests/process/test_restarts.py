@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from mainstay.interfaces.controlled import Outcome
-from tests.process.crew import (
-    children,
-    crew,
-)
+from tests.process.crew import children, crew
 
 pytestmark = pytest.mark.real_loop
 

@@ -12,15 +12,7 @@ import pytest
 
 from mainstay.errors import ResourceError, UsageError
 from mainstay.interfaces.controlled import Controlled
-from tests.process.crew import (
-    PATIENCE,
-    alive,
-    begun,
-    children,
-    crew,
-    read_answer,
-    write_service,
-)
+from tests.process.crew import PATIENCE, alive, begun, children, crew, read_answer, write_service
 
 pytestmark = pytest.mark.real_loop
 
