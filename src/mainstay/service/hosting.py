@@ -31,6 +31,7 @@ from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import WORKER, launched
 from mainstay.process.lifeline import PARENT, tell_parent
 from mainstay.service.declaration import Declaration
+from mainstay.service.garbage import rarely_collected
 from mainstay.service.guard import GRACE, Guard
 from mainstay.service.levels import LevelFollower
 from mainstay.service.lineage import Lineage
@@ -270,8 +271,9 @@ class Host:
             asked.cancel()
             raise
         self._lineage.started()
-        await asked
-        return await self._report(running)
+        with rarely_collected(self._settings.gc_threshold):
+            await asked
+            return await self._report(running)
 
     def _stopping(self) -> None:
         """The shutdown begins."""

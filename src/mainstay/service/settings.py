@@ -63,6 +63,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         start_timeout: seconds for each component to start.
         probe_timeout: seconds for each check of a probe.
         threads: blocking functions that may run at a time.
+        gc_threshold: objects more, after which the garbage collector looks at the youngest ones, in
+            a process of the service's own; what is there after the start it leaves alone. 0 for the
+            interpreter's own settings.
         shutdown: see `ShutdownSettings`.
         watchdog: see `WatchdogSettings`.
         log: see `mainstay.observe.log.LogSettings`.
@@ -76,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     start_timeout: Seconds = 60.0
     probe_timeout: Seconds = 2.0
     threads: Annotated[int, Meta(ge=1)] = 40
+    gc_threshold: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 10_000
     shutdown: ShutdownSettings = field(default_factory=ShutdownSettings)
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     log: LogSettings = field(default_factory=LogSettings)
