@@ -50,6 +50,17 @@ async def test_what_is_wished_during_a_restart_follows_it(tmp_path: Path) -> Non
         assert kinds == ["restart", "replace"]
 
 
+async def test_what_is_wished_in_one_moment_is_done_in_turn(tmp_path: Path) -> None:
+    """Two signals may arrive together: the second is not lost."""
+    async with crew(tmp_path, 1) as running:
+        await running.wait_ready()
+        running.supervisor.wish_restart("restart", "SIGHUP")
+        running.supervisor.wish_restart("reload", "another")
+        await running.until(lambda: len(running.supervisor.status().restarts) == 2)
+        outcomes = running.supervisor.status().restarts
+        assert [(each.kind, each.ok) for each in outcomes] == [("restart", True), ("reload", True)]
+
+
 async def test_twenty_restarts_leave_nothing_behind(tmp_path: Path) -> None:
     """No descriptor, no process, no zombie."""
     async with crew(tmp_path, 1, probation=0.0) as running:

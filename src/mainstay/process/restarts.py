@@ -13,7 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from mainstay.errors import ResourceError
 from mainstay.interfaces.controlled import Outcome, Progress, RestartKind
@@ -69,7 +69,6 @@ class Restarts:
         self._text = text
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[Outcome] | None = None
-        self._wishes: set[asyncio.Task[Any]] = set()
         self._given_up = ""
 
     @property
@@ -82,9 +81,7 @@ class Restarts:
         refusal = self._refusal()
         if refusal:
             return self._outcome(kind, 0.0, f"refused: {refusal}")
-        task = self._task = self._loop.create_task(self._run(kind, progress), name=kind)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._begin(kind, progress))
 
     def wish(self, kind: RestartKind, why: str) -> None:
         """Replace something, as soon as nothing is in the way of it; nobody waits for it."""
@@ -101,9 +98,7 @@ class Restarts:
                 self.wished = kind  # it renews the workers as well
             return
         _log.info("%s: %s", why, kind)
-        task = self._loop.create_task(self.run(kind, _log.info))
-        self._wishes.add(task)
-        task.add_done_callback(self._wishes.discard)
+        self._begin(kind, _log.info)
 
     def try_again(self) -> None:
         """Do what was wished for, if nothing is in the way of it any more."""
@@ -117,14 +112,16 @@ class Restarts:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        for task in self._wishes:
-            task.cancel()
-        if self._wishes:
-            await asyncio.wait(self._wishes)
 
     def _refusal(self) -> str:
         """Why nothing can be replaced now; empty if it can."""
         return self._obstacle() or ("a restart is under way" if self.under_way else "")
+
+    def _begin(self, kind: RestartKind, progress: Progress) -> asyncio.Task[Outcome]:
+        # Under way at once: what is wished in the same moment has to see it.
+        task = self._task = self._loop.create_task(self._run(kind, progress), name=kind)
+        task.add_done_callback(self._ended)
+        return task
 
     async def _run(self, kind: RestartKind, progress: Progress) -> Outcome:
         began = self._loop.time()
