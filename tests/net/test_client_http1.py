@@ -10,20 +10,9 @@ import pytest
 from mainstay.errors import BrokenError, ClosedError, UsageError
 from mainstay.net.client_http1 import Http1Connection
 from mainstay.net.client_limits import ClientLimits
-from mainstay.net.outgoing import ClientConnection, Incoming, Lost, Outgoing, Shared
+from mainstay.net.outgoing import Incoming, Lost, Outgoing, Shared
+from tests.net.client_connections import Owner, whole
 from tests.net.raw_server import Talk, always, raw_server
-
-
-class Owner:
-    def __init__(self) -> None:
-        self.freed_count = 0
-        self.gone_count = 0
-
-    def freed(self, connection: ClientConnection) -> None:
-        self.freed_count += 1
-
-    def gone(self, connection: ClientConnection) -> None:
-        self.gone_count += 1
 
 
 async def connected(port: int, **limits: Any) -> tuple[Http1Connection, Owner]:
@@ -41,13 +30,6 @@ def asking(method: str = "GET", body: Any = None, length: int | None = None) -> 
 async def asked(connection: Http1Connection, outgoing: Outgoing | None = None) -> Incoming:
     assert connection.reserve()
     return await connection.exchange(outgoing or asking())
-
-
-async def whole(reply: Incoming) -> bytes:
-    parts = []
-    while part := await reply.receive():
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def test_exchanges_follow_one_another() -> None:

@@ -10,7 +10,7 @@ from mainstay.errors import BrokenError, ClosedError, UsageError
 from mainstay.net.client_http1 import CLOSE_TIMEOUT
 from mainstay.net.client_http2 import Http2Connection
 from mainstay.net.client_limits import ClientLimits
-from mainstay.net.outgoing import ClientConnection, Incoming, Lost, Outgoing, Shared
+from mainstay.net.outgoing import Incoming, Lost, Outgoing, Shared
 from mainstay.wire.http2 import (
     Data,
     ErrorCode,
@@ -21,6 +21,7 @@ from mainstay.wire.http2 import (
     Writable,
 )
 from mainstay.wire.http2_engines import http2_engine
+from tests.net.client_connections import Owner, whole
 from tests.net.raw_server import RawServer, Script, Talk, raw_server
 
 React = Callable[[Http2Engine, Event], None]
@@ -53,18 +54,6 @@ def hello(engine: Http2Engine, event: Event) -> None:
         engine.credit(event.stream, len(event.data))
 
 
-class Owner:
-    def __init__(self) -> None:
-        self.freed_count = 0
-        self.gone_count = 0
-
-    def freed(self, connection: ClientConnection) -> None:
-        self.freed_count += 1
-
-    def gone(self, connection: ClientConnection) -> None:
-        self.gone_count += 1
-
-
 async def connected(server: RawServer, **limits: Any) -> tuple[Http2Connection, Owner]:
     owner = Owner()
     shared = Shared(ClientLimits(**limits))
@@ -83,13 +72,6 @@ def asking(
 async def asked(connection: Http2Connection, outgoing: Outgoing | None = None) -> Incoming:
     assert connection.reserve()
     return await connection.exchange(outgoing or asking())
-
-
-async def whole(reply: Incoming) -> bytes:
-    parts = []
-    while part := await reply.receive():
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def test_exchanges_share_a_connection() -> None:

@@ -18,6 +18,7 @@ from mainstay.net.client_streams import ClientStream, StreamConnection
 from mainstay.net.outgoing import Shared
 from mainstay.testing.memory import connect_in_memory
 from mainstay.wire.http2 import ResponseHead
+from tests.net.client_connections import Owner
 
 FIELDS = [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
 HEAD = [(":status", "200"), ("content-type", "application/grpc")]
@@ -64,20 +65,6 @@ class Server(asyncio.Protocol):
 
     def has(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
-
-
-class Owner:
-    """Counts what it is told."""
-
-    def __init__(self) -> None:
-        self.freed_count = 0
-        self.gone_count = 0
-
-    def freed(self, connection: object) -> None:
-        self.freed_count += 1
-
-    def gone(self, connection: object) -> None:
-        self.gone_count += 1
 
 
 class Heard(ClientStream):

@@ -19,14 +19,10 @@ from mainstay.net.origin import Origin, Proxy, basic
 from mainstay.net.outgoing import ClientConnection, Outgoing, Shared
 from mainstay.net.tls_client import ClientTls, ClientTlsSettings
 from tests.net.certificates import Authority
+from tests.net.client_connections import Owner
 from tests.net.raw_server import RawServer, Script, Talk, always, raw_server
 
 pytestmark = pytest.mark.real_loop
-
-
-class Owner:
-    def freed(self, connection: ClientConnection) -> None: ...
-    def gone(self, connection: ClientConnection) -> None: ...
 
 
 def dialer(tls: Tls = None, versions: tuple[str, ...] = ("2", "1.1"), **limits: Any) -> Dialer[Any]:

@@ -11,14 +11,7 @@ from mainstay.net.origin import Origin
 from mainstay.net.outgoing import Shared
 from mainstay.service.service import Service
 from mainstay.testing.memory_server import MemoryDialer, serve_in_memory
-
-
-class Owner:
-    """Nobody whom it matters to."""
-
-    def freed(self, connection: object) -> None: ...
-
-    def gone(self, connection: object) -> None: ...
+from tests.net.client_connections import Owner
 
 
 def make() -> Service:
