@@ -7,6 +7,11 @@ with the same methods, made of the same definition (``logic/rpc.py``). Both rais
 The logic trusts who calls it: gateways say for which user they ask. Its port is not for strangers.
 
 Times are whole milliseconds since 1970, UTC. Numbers fit into 53 bits, since browsers read them.
+
+A gateway of yesterday talks to a logic of today while both are replaced. On the wire a field is
+known by its number, which is its place in its class, and one of `Happening` by its place there. So
+classes and unions grow at their ends only, and nothing is taken out or moved; ``proto/`` has the
+numbers that hold, and a test compares them.
 """
 
 from __future__ import annotations
@@ -108,14 +113,18 @@ class SignedOut(Struct, frozen=True):
     session: str = ""
 
 
-class Event(Struct, frozen=True):
-    """One thing that happened, at its place among all.
+Told = Receipt | Presence | Typing | Membership | SignedOut
+"""What is told to who is there, and forgotten within a minute. A new kind is the last one."""
 
-    Messages are kept for ever; what else happened, for a minute, as nobody needs it later.
-    """
+Happening = Message | Told
+"""All that can happen. Messages are kept for ever."""
+
+
+class Event(Struct, frozen=True):
+    """One thing that happened, at its place among all."""
 
     seq: int = 0
-    what: Message | Receipt | Presence | Typing | Membership | SignedOut = Message()
+    what: Happening = Message()
 
 
 class Conversation(Struct, frozen=True):

@@ -28,6 +28,11 @@ How a gateway closes the WebSocket (on gRPC, the code is in the message of the s
 ====  ==============================================================================================
 
 1001, 1006 and 1011 mean that something broke on the way: come back after a while.
+
+Clients of yesterday talk to the gateways of today. On gRPC a field is known by its number, and the
+number is its place in its class; that of a frame, its place in `ClientFrame` or `ServerFrame`. So
+classes and unions grow at their ends only, and nothing is taken out or moved. `proto/` has the
+numbers that hold, and a test compares them.
 """
 
 from __future__ import annotations
@@ -186,6 +191,7 @@ class Reconnect(Struct, tag="reconnect", frozen=True):
     after: float = 0.0
 
 
+# A new frame is the last one of its union: see the module.
 ClientFrame = Hello | Say | Seen | Writes | Look | Ping
 ServerFrame = (
     Welcome

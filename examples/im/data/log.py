@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import get_args
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -20,15 +21,8 @@ from examples.im import api
 from examples.im.data.schema import EVENTS
 from examples.im.data.tables import Counter, Message, Signal, User
 
-Told = api.Receipt | api.Presence | api.Typing | api.Membership | api.SignedOut
-"""What is told and not kept."""
-
-_KINDS: dict[str, type[Told]] = {
-    kind.__name__: kind
-    for kind in (api.Receipt, api.Presence, api.Typing, api.Membership, api.SignedOut)
-}
 _ENCODER = msgspec.json.Encoder()
-_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
+_DECODERS = {kind.__name__: msgspec.json.Decoder(kind) for kind in get_args(api.Told)}
 
 _TAKE = (
     update(Counter)
@@ -79,7 +73,7 @@ def place(db: Connection) -> int:
     return db.execute(_PLACE).scalar_one()
 
 
-def tell(db: Connection, what: Sequence[tuple[int, Told]], now: int) -> None:
+def tell(db: Connection, what: Sequence[tuple[int, api.Told]], now: int) -> None:
     """Write events, each at its place, which was taken."""
     if what:
         db.execute(

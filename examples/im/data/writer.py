@@ -27,7 +27,7 @@ from examples.im.data.given import given, rows
 from examples.im.data.tables import Conversation, Member, Message
 from mainstay.errors import BrokenError, ClosedError, NotFound, Overloaded, PermissionDenied
 
-Entry = api.Post | api.Mark | log.Told
+Entry = api.Post | api.Mark | api.Told
 """What can be left to be stored."""
 
 Outcome = api.Posted | Exception | None
@@ -85,7 +85,7 @@ class Writer:
         """
         await self._store(mark)
 
-    async def tell(self, what: log.Told) -> None:
+    async def tell(self, what: api.Told) -> None:
         """Tell an event. Raises: as `mark`, of those the last two."""
         await self._store(what)
 
@@ -238,7 +238,7 @@ class _Batch:
     stored: dict[tuple[int, str], api.Posted] = field(default_factory=dict)
     moved: set[_Key] = field(default_factory=set)
     messages: list[tuple[object, ...]] = field(default_factory=list)
-    told: list[tuple[int, log.Told]] = field(default_factory=list)
+    told: list[tuple[int, api.Told]] = field(default_factory=list)
 
     def look(self, db: Connection, entries: Collection[api.Post | api.Mark]) -> None:
         """Learn all that the entries are about."""
@@ -315,7 +315,7 @@ class _Batch:
                 self._tell(api.Receipt(*key, delivered, read))
         return None
 
-    def _tell(self, what: log.Told) -> None:
+    def _tell(self, what: api.Told) -> None:
         self.told.append((self._next(), what))
 
     def _next(self) -> int:

@@ -171,16 +171,7 @@ class Hub:
         self.place = NOWHERE
         self.followed.clear()
 
-    def _tell(
-        self,
-        seq: int,
-        what: api.Message
-        | api.Receipt
-        | api.Presence
-        | api.Typing
-        | api.Membership
-        | api.SignedOut,
-    ) -> None:
+    def _tell(self, seq: int, what: api.Happening) -> None:
         match what:
             case api.Message():
                 self._tell_members(what.conversation, Outgoing(Said(what), seq))

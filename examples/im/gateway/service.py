@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from examples.im.api import Logic
 from examples.im.gateway import GatewaySettings, add_gateway
-from examples.im.logic.rpc import remote, restored
+from examples.im.logic.rpc import definition, remote, restored
 from mainstay import Backoff, Service
 from mainstay.rpc import Channel
 
@@ -34,6 +34,8 @@ class Config(Struct, frozen=True):
     gateway: GatewaySettings = GatewaySettings()
     logic: str = "tcp://127.0.0.1:8101"
 
+
+definition.service.methods  # noqa: B018 - put together now: it would keep the event loop waiting
 
 service = Service("im-gateway", config=Config, title="A chat")
 add_gateway(service)

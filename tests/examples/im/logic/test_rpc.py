@@ -64,7 +64,7 @@ def answering(logic: Failing) -> Service:
 def test_every_method_of_the_logic_can_be_called() -> None:
     """The definition has them all, with the same request and reply, and no others."""
     wanted = {name: each for name, each in vars(api.Logic).items() if name[0] != "_"}
-    assert len(wanted) == 21
+    assert {"sign_in", "post", "feed"} <= wanted.keys()
     methods = {each.function.__name__: each for each in definition.service if each.function}
     assert methods.keys() == wanted.keys()
     for name, each in wanted.items():
