@@ -59,7 +59,7 @@ class Tail:
         """Read on, for ever. Raises: BrokenError when the database does not answer; to be run
         again, then: those who follow only wait longer."""
         if self._place == NOW:
-            self._moved_to(await self._database.read(log.place))
+            self._moved_to(await self._database.follow(log.place))
         while True:
             await self._waited()
             while await self._read_on() >= self._page:
@@ -120,7 +120,7 @@ class Tail:
     async def _read_on(self) -> int:
         """Read a page; how many events there were, about `self._page` if there are more."""
         self.reads += 1
-        page = await self._database.read(log.read, self._place, None, self._page)
+        page = await self._database.follow(log.read, self._place, None, self._page)
         if page.seq == self._place:
             return 0
         self._pages[self._place] = page
