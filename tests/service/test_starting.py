@@ -1,6 +1,7 @@
 """Facts about `mainstay.service.starting`."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -52,6 +53,31 @@ async def test_a_step_that_hangs_is_given_up_and_cleans_up() -> None:
         await step(Scope.current(), "h", 7, work)
     assert isinstance(caught.value.__cause__, DeadlineExceeded)
     assert events.times["cleaned up"] == pytest.approx(7.3, abs=0.02)
+
+
+async def test_on_a_virtual_clock_it_says_what_may_be_wrong() -> None:
+    """A driver's thread of its own is not seen, and the clock jumps over what it does."""
+    loop = asyncio.get_running_loop()
+    done, given_up = asyncio.Event(), threading.Event()
+
+    def drive() -> None:
+        given_up.wait()
+        loop.call_soon_threadsafe(done.set)
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    with pytest.raises(StartError, match=r"60 s, which are over; the clock is virtual.*real_loop"):
+        await step(Scope.current(), "resource 'database'", 60, done.wait)
+    given_up.set()
+    await done.wait()
+    thread.join()
+
+
+@pytest.mark.real_loop
+async def test_on_a_real_clock_it_speaks_of_none() -> None:
+    """Only of the time that is over."""
+    with pytest.raises(StartError, match=r"0\.01 s, which are over$"):
+        await step(Scope.current(), "h", 0.01, hanging)
 
 
 async def test_a_step_that_never_ends_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:

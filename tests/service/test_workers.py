@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from mainstay import Backoff, Scope
-from mainstay.errors import UsageError
+from mainstay.errors import BrokenError, Code, UsageError
+from mainstay.rpc.client.failures import failure
 from mainstay.service.schedule import Cron, Every
 from mainstay.service.workers import STABLE, Job, Restart, Worker, run_job, run_worker
 from mainstay.testing import VirtualClock
@@ -72,6 +73,30 @@ class TestWorkers:
         work = Work(ValueError(), ValueError(), ValueError())
         await let_run(run_worker(worker(), work), 20)
         assert work.starts == [0, 1, 3, 7]
+
+    async def test_its_failure_is_logged_with_its_stack(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """And with how often that was, and when it goes on."""
+        await let_run(run_worker(worker(), Work(ValueError("no"), ValueError("no"))), 20)
+        first, second = caplog.records
+        assert first.getMessage() == (
+            "worker 'w' failed (failures in a row: 1) and starts again in 1.0 s"
+        )
+        assert "(failures in a row: 2) and starts again in 2.0 s" in second.getMessage()
+        assert (first.levelname, caplog.text.count("ValueError: no")) == ("ERROR", 2)
+
+    async def test_a_server_that_is_away_is_told_in_a_line(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whoever starts before what it calls is no mistake of the program; else there is a
+        stack."""
+        away = failure(Code.UNAVAILABLE, "nobody answers", method="a.v1.B/C")
+        wrong = failure(Code.INTERNAL, "oh", method="a.v1.B/C")
+        await let_run(run_worker(worker(), Work(away, BrokenError("gone"), wrong)), 20)
+        levels = [(each.levelname, each.exc_info is not None) for each in caplog.records]
+        assert levels == [("WARNING", False), ("WARNING", False), ("ERROR", True)]
+        assert caplog.messages[0].endswith("in 1.0 s: a.v1.B/C: UNAVAILABLE: nobody answers")
 
     async def test_waits_are_spread_by_the_source_of_the_scope(self) -> None:
         """Jitter from the effects: the same seed, the same waits."""

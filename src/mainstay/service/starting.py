@@ -23,6 +23,12 @@ CLEANUP: Final = 1.0
 """Seconds that a step has to end after it was given up or its start was cancelled."""
 
 
+_VIRTUAL: Final = (
+    "the clock is virtual (mainstay.testing) and does not see what a driver's own threads and other "
+    "processes do: mark a test that waits for them with real_loop"
+)
+
+
 class Lifeline(Protocol):
     """The parent of a service: a supervisor, or the generation before it. See
     `mainstay.process.lifeline`."""
@@ -60,6 +66,8 @@ async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitab
     if error is None and task.cancelled():
         error = Cancelled("something that it waited for was cancelled")
     error = error or task.exception()
+    if isinstance(error, DeadlineExceeded) and error is own.cause and _is_virtual():
+        error = DeadlineExceeded(f"{error}; {_VIRTUAL}")
     if error is not None:
         raise StartError(name, error) from error
     return task.result()
@@ -73,6 +81,11 @@ async def abandon(scope: Scope, task: asyncio.Task[Any], cause: Exception) -> No
     await asyncio.wait([task], timeout=CLEANUP)
     if not task.done():
         _log.error("%s does not end and is left behind:\n%s", scope.name, task_stack(task))
+
+
+def _is_virtual() -> bool:
+    # Asked of the loop by name: services do not import what is for tests.
+    return getattr(asyncio.get_running_loop(), "virtual", False) is True
 
 
 async def _run(run: Callable[[], Awaitable[Any]]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.scope import Scope
-from mainstay.errors import DeadlineExceeded, UsageError
+from mainstay.errors import BrokenError, DeadlineExceeded, UpstreamError, UsageError
 from mainstay.service.attempt import attempt
 from mainstay.service.schedule import Trigger
 
@@ -108,11 +108,22 @@ async def run_worker(worker: Worker, run: Callable[[], Awaitable[Any]]) -> None:
             failures += 1
             if worker.restart == "never" or failures == worker.give_up_after:
                 raise failed
-            _log.error("%r failed, for the %d. time in a row", worker, failures, exc_info=failed)
         wait = worker.backoff.delay(failures, source)
-        _log.info("%r starts again in %.1f s", worker, wait)
+        _tell(worker, failed, failures, wait)
         if await _drained_within(scope, wait):
             return
+
+
+def _tell(worker: Worker, failed: Exception | None, failures: int, wait: float) -> None:
+    if failed is None:
+        _log.info("%r starts again in %.1f s", worker, wait)
+        return
+    said = "%r failed (failures in a row: %d) and starts again in %.1f s"
+    if isinstance(failed, UpstreamError | BrokenError) and failed.retryable:
+        # A server that it calls is away: its message says which, and our stack nothing more.
+        _log.warning(f"{said}: %s", worker, failures, wait, failed)
+    else:
+        _log.error(said, worker, failures, wait, exc_info=failed)
 
 
 async def run_job(job: Job, run: Callable[[], Awaitable[Any]]) -> None:

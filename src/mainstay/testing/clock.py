@@ -42,7 +42,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mainstay.core.stacks import task_stack
 from mainstay.errors import UsageError
@@ -63,7 +63,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         grace: real seconds of silence on watched descriptors before a jump. With none watched the
             jump is immediate.
         patience: real seconds that descriptors and other threads get before a deadlock is declared.
+
+    Attributes:
+        virtual: True, by which an error can say so.
     """
+
+    virtual: Final = True
 
     def __init__(self, *, grace: float = 0.005, patience: float = 2.0) -> None:
         self._now = 0.0
