@@ -26,9 +26,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 from examples.im.importing.entries import (
+    LARGEST,
     Entry,
     Problem,
     Source,
@@ -69,14 +71,15 @@ def debian(paths: Sequence[Path], work: Work) -> Source:
     for path in found:
         releases: list[list[Entry]] = []
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(LARGEST)
             work.done += len(data)
             digest = sha256(data).digest()
             if digest in copies:
                 continue
             copies.add(digest)
             text = _lines(data)
-        except (OSError, EOFError, zlib.error) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             yield Problem(str(path), 0, f"cannot be read: {error}")
             continue
         for each in _releases(path, text, seen):
@@ -102,7 +105,9 @@ def _is_changelog(path: Path) -> bool:
 
 def _lines(data: bytes) -> list[str]:
     if data.startswith(b"\x1f\x8b"):
-        data = gzip.decompress(data)
+        data = gzip.GzipFile(fileobj=BytesIO(data)).read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise ValueError(f"unpacked it has more than {LARGEST:,} bytes")
     return [decode(line) for line in data.split(b"\n")]
 
 
@@ -151,7 +156,7 @@ class _Notes:
 
     def __init__(self) -> None:
         self._author = self._topic = ""
-        self._items: list[tuple[str, str]] = []
+        self._items: list[tuple[str, list[str]]] = []
         self._paused = True
 
     def add(self, line: str) -> None:
@@ -165,12 +170,10 @@ class _Notes:
         bullet = _BULLET.match(line)
         if bullet or (self._paused and not _DEEP.match(line)) or not self._items:
             text = line[bullet.end() :].rstrip() if bullet else more
-            self._items.append((self._author, f"{self._topic}: {text}" if self._topic else text))
+            self._items.append((self._author, [f"{self._topic}: {text}" if self._topic else text]))
         else:
-            author, text = self._items[-1]
             # Lines were broken for terminals of 80 columns; paragraphs are meant.
-            between = "\n" if self._paused else " "
-            self._items[-1] = (author, f"{text}{between}{more}")
+            self._items[-1][1].extend(("\n" if self._paused else " ", more))
         self._paused = False
 
     def pause(self) -> None:
@@ -193,5 +196,5 @@ class _Notes:
         entries = []
         for place, (author, text) in enumerate(self._items):
             who = (author or maintainer).strip(' "')
-            entries.append(Entry(package, who, who, at + place, text))
+            entries.append(Entry(package, who, who, at + place, "".join(text)))
         return entries

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from heapq import merge
@@ -22,7 +22,17 @@ NAME_LIMIT = 40
 ROOM_LIMIT = 60
 """Characters of the name of a room, at most."""
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+DISPLAY_LIMIT = 40
+"""Characters of a user as shown, at most."""
+
+LARGEST = 256 << 20
+"""Bytes of a file that is read as a whole, unpacked, at most."""
+
+_LAST = 253_402_300_800_000
+"""The end of the year 9999, after which nobody can show a date."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a screen might obey, and what is no character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line else self.path
-        return f"{place}: {self.why}"
+        return " ".join(_CONTROLS.sub("", f"{place}: {self.why}").split())
 
 
 Source = Iterator[Entry | Problem]
@@ -98,17 +108,33 @@ def room_name_of(text: str) -> str:
     return name_of(text, marks="._-+", limit=ROOM_LIMIT)
 
 
+@lru_cache(maxsize=4096)
+def shown(text: str, limit: int = DISPLAY_LIMIT) -> str:
+    """A name as it may be shown: what can be seen of it, in one line of `limit` characters."""
+    seen = "".join(each if each.isprintable() else " " for each in _CONTROLS.sub("", text))
+    return " ".join(seen.split())[:limit].rstrip()
+
+
+def checked(entry: Entry, name: str) -> Entry | Problem:
+    """What a source gave, as it may be stored and shown; of an author called `name`."""
+    if not 0 <= entry.at < _LAST:
+        return Problem(entry.room, 0, f"a message of {name} at a time that cannot be")
+    display = shown(entry.display) or name
+    return replace(entry, room=shown(entry.room, ROOM_LIMIT), display=display)
+
+
 def pieces(text: str) -> list[str]:
     """A text as messages: without control characters, cut where it is too long for one, at the end of
     a line if it can be."""
     clean = _CONTROLS.sub("", text).strip()
-    found = []
-    while len(clean) > TEXT_LIMIT:
-        end = clean.rfind("\n", 1, TEXT_LIMIT)
-        end = end if end > 0 else TEXT_LIMIT
-        found.append(clean[:end].rstrip())
-        clean = clean[end:].lstrip()
-    return [*found, clean] if clean else found
+    found, begin = [], 0
+    while len(clean) - begin > TEXT_LIMIT:
+        end = clean.rfind("\n", begin + 1, begin + TEXT_LIMIT)
+        end = end if end > 0 else begin + TEXT_LIMIT
+        found.append(clean[begin:end].strip())
+        begin = end
+    found.append(clean[begin:].strip())
+    return [each for each in found if each]
 
 
 def decode(line: bytes) -> str:

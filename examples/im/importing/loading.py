@@ -10,6 +10,7 @@ from examples.im.data.bulk import TOGETHER, Added, Bulk, Old
 from examples.im.importing.entries import (
     Problem,
     Source,
+    checked,
     name_of,
     pieces,
     room_name_of,
@@ -37,6 +38,12 @@ class Summary:
     authors: set[str] = field(default_factory=set)
     problems: int = 0
     shown: list[Problem] = field(default_factory=list)
+
+    def told(self, problem: Problem) -> None:
+        """Count a problem, and keep the first ones."""
+        self.problems += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(problem)
 
 
 async def load(
@@ -78,14 +85,16 @@ def _messages(source: Source, summary: Summary) -> Iterator[Old]:
     repeated = _Repeated()
     for each in source:
         if isinstance(each, Problem):
-            summary.problems += 1
-            if len(summary.shown) < SHOWN:
-                summary.shown.append(each)
+            summary.told(each)
             continue
         room, author = room_name_of(each.room), name_of(each.author)
+        found = checked(each, author)
+        if isinstance(found, Problem):
+            summary.told(found)
+            continue
         for text in pieces(each.text):
             nth = repeated.count(room, author, each.at, text)
-            yield Old(room, each.room, author, each.display, text, each.at, nth)
+            yield Old(room, found.room or room, author, found.display, text, each.at, nth)
 
 
 class _Repeated:

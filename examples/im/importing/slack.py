@@ -16,18 +16,23 @@ from __future__ import annotations
 import html
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from examples.im.importing.entries import Entry, Problem, Source, Work, by_time
+from examples.im.importing.entries import LARGEST, Entry, Problem, Source, Work, by_time
 
 _SAID = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 """Subtypes of what somebody said."""
 
 _MARKED = re.compile(r"<([^<>]+)>")
 _ANSWER = "↳ "
+
+
+_UNREADABLE = (OSError, EOFError, BadZipFile, RuntimeError, TypeError, ValueError, zlib.error)
+"""What reading a file may raise: it is damaged, or encrypted, or nested without end."""
 
 
 class _Folder:
@@ -39,6 +44,7 @@ class _Folder:
         self._found = found
 
     def read(self, name: str) -> bytes:
+        _bound(self.sizes[name])
         return self._found[name].read_bytes()
 
 
@@ -50,6 +56,7 @@ class _Zip:
         self.sizes = {each.filename: each.file_size for each in self._zip.infolist()}
 
     def read(self, name: str) -> bytes:
+        _bound(self.sizes[name])  # no more is unpacked, whatever is in there
         return self._zip.read(name)
 
 
@@ -61,7 +68,7 @@ def slack(paths: Sequence[Path], work: Work) -> Source:
         try:
             export = _Folder(path) if path.is_dir() else _Zip(path)
             reader = _Reader(path, export, work)
-        except (OSError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        except (*_UNREADABLE, AttributeError, KeyError) as error:
             yield Problem(str(path), 0, f"not an export of Slack: {error}")
         else:
             size += sum(export.sizes[name] for days in reader.days.values() for name in days)
@@ -98,7 +105,7 @@ class _Reader:
             self._work.done += self._export.sizes[day]
             try:
                 messages = json.loads(self._export.read(day))
-            except (OSError, BadZipFile, ValueError) as error:
+            except _UNREADABLE as error:
                 yield Problem(place, 0, f"cannot be read: {error}")
                 continue
             if not isinstance(messages, list):
@@ -138,7 +145,7 @@ class _Reader:
         name = message.get("username") or told.get("name") or message.get("bot_id") or user
         if not name:
             raise ValueError("nobody said it")
-        return name, told.get("real_name") or name
+        return str(name), _string(told.get("real_name")) or str(name)
 
     def _plain(self, text: str) -> str:
         """Without the markup of Slack, but for what people write themselves, such as ``*bold*``."""
@@ -161,7 +168,16 @@ class _Reader:
 def _person(user: dict[str, Any]) -> tuple[str, str]:
     profile = user.get("profile", {})
     shown = profile.get("display_name") or profile.get("real_name") or user.get("real_name")
-    return user["name"], shown or user["name"]
+    return str(user["name"]), _string(shown) or str(user["name"])
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _bound(size: int) -> None:
+    if size > LARGEST:
+        raise ValueError(f"of {size:,} bytes, and more than {LARGEST:,} are not read at once")
 
 
 def _text(message: dict[str, Any]) -> str:

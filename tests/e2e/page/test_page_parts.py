@@ -29,6 +29,9 @@ def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
         ("https://a.example/wiki/X_(y)", ["https://a.example/wiki/X_(y)"]),
         ("ftp://a.example javascript:alert(1) data:text/html,x", []),
         ("https:// http://", []),
+        ("https://a.example/[x]]...", ["https://a.example/[x]"]),
+        ("http://a/" + "…" * 2660 + "a" + ")" * 1320, []),  # nobody waits for a hostile one
+        ("http://a/" + "." * 1990 + ")" * 1990, ["http://a/"]),
         ("a https://x.example, https://y.example!", ["https://x.example", "https://y.example"]),
     ],
 )

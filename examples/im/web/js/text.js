@@ -3,7 +3,9 @@
 import { el } from "./dom.js";
 
 const LINK = /\bhttps?:\/\/[^\s<>"'`]+/giu;
-const AFTER = /[.,;:!?…]+$/u;
+const AFTER = ".,;:!?…";
+/** Characters of a link, at most: nobody types a longer one, and nobody waits for it. */
+const LONGEST = 2048;
 
 /**
  * Split text at its links. A full stop after a link is none of it, nor is a bracket that was opened
@@ -17,9 +19,8 @@ export function parts(text) {
   const found = [];
   let at = 0;
   for (const match of text.matchAll(LINK)) {
-    let link = match[0].replace(AFTER, "");
-    while (/[)\]}]$/u.test(link) && opened(link) < 0) link = link.slice(0, -1).replace(AFTER, "");
-    if (!URL.canParse(link)) continue;
+    const link = match[0].slice(0, end(match[0]));
+    if (link.length > LONGEST || !URL.canParse(link)) continue;
     if (match.index > at) found.push({ text: text.slice(at, match.index), link: false });
     found.push({ text: link, link: true });
     at = match.index + link.length;
@@ -28,11 +29,18 @@ export function parts(text) {
   return found;
 }
 
-/** Brackets that are opened and not closed. @param {string} text @returns {number} */
-function opened(text) {
-  let count = 0;
-  for (const letter of text) count += "([{".includes(letter) ? 1 : ")]}".includes(letter) ? -1 : 0;
-  return count;
+/** Where a link ends that somebody wrote into a sentence. @param {string} link @returns {number} */
+function end(link) {
+  let open = 0;
+  for (const letter of link) open += "([{".includes(letter) ? 1 : ")]}".includes(letter) ? -1 : 0;
+  let at = link.length;
+  for (; at > 0; at -= 1) {
+    const letter = link[at - 1];
+    if (AFTER.includes(letter)) continue;
+    if (open >= 0 || !")]}".includes(letter)) break;
+    open += 1;
+  }
+  return at;
 }
 
 /** The text as nodes, with its links. @param {string} text @returns {(Node | string)[]} */

@@ -176,3 +176,14 @@ def test_work_is_counted(tmp_path: Path) -> None:
     assert (work.doing, work.total, work.done) == ("storing", 4, 0)
     assert len(list(source)) == 3
     assert work.fraction == 1.0
+
+
+def test_a_changelog_that_unpacks_without_end_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than so much of it is unpacked."""
+    monkeypatch.setattr("examples.im.importing.debian.LARGEST", 1000)
+    path = tmp_path / "changelog.Debian.gz"
+    path.write_bytes(gzip.compress(b"\n" * 5000))
+    (problem,) = debian([path], Work())
+    assert "unpacked it has more than 1,000 bytes" in str(problem)

@@ -14,6 +14,7 @@ from examples.im.importing.entries import (
     Problem,
     Work,
     by_time,
+    checked,
     decode,
     files,
     lines,
@@ -21,6 +22,7 @@ from examples.im.importing.entries import (
     name_of,
     pieces,
     room_name_of,
+    shown,
 )
 from examples.im.logic.rules import name_of as checked_name
 from examples.im.logic.rules import room_of as checked_room
@@ -134,3 +136,30 @@ def test_a_problem_says_where() -> None:
     """The line is left out when it is the whole file."""
     assert str(Problem("a.log", 7, "why")) == "a.log:7: why"
     assert str(Problem("a.log", 0, "why")) == "a.log: why"
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("\x1b[31mred\u202e", "[31mred"),
+        ("  Ada \n Lovelace ", "Ada Lovelace"),
+        ("\ud800", ""),
+        ("x" * 50, "x" * 40),
+    ],
+)
+def test_a_name_is_shown_without_what_commands_a_screen(written: str, seen: str) -> None:
+    """In one line, cut, without escapes, and without what turns the direction of writing."""
+    assert shown(written) == seen
+
+
+@pytest.mark.parametrize("at", [-1, 253_402_300_800_000, 10**20])
+def test_a_time_that_nobody_can_show_is_a_problem(at: int) -> None:
+    """Before 1970, or after the year 9999."""
+    found = checked(Entry("tea", "ada", "Ada", at, "x"), "ada")
+    assert isinstance(found, Problem)
+    assert "time that cannot be" in str(found)
+
+
+def test_a_problem_cannot_command_the_terminal() -> None:
+    """It quotes files of whomever, in one line."""
+    assert str(Problem("a.log", 3, "bad: \x1b]0;pwn\x07\nx")) == "a.log:3: bad: ]0;pwn x"

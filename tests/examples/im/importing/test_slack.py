@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
@@ -140,3 +140,55 @@ def test_work_is_counted_in_bytes_of_days(tmp_path: Path) -> None:
     assert len(list(slack([export(tmp_path, day=[said("x")])], work))) == 1
     assert work.fraction == 1.0
     assert work.total == (tmp_path / "general" / "day.json").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        {"id": "U1", "name": 7},
+        {"id": "U1", "name": "ada", "profile": {"display_name": ["x"]}},
+    ],
+)
+def test_what_should_be_a_name_and_is_none_is_taken_as_far_as_it_goes(
+    tmp_path: Path, person: dict[str, Any]
+) -> None:
+    """A number or a list in the place of a name ends nothing."""
+    path = export(tmp_path, day=[said("hello")])
+    (path / "users.json").write_text(json.dumps([person]))
+    (entry,) = read(path)
+    assert entry.author == entry.display == str(person["name"])
+
+
+def a_zip(path: Path, day: bytes) -> Path:
+    """An export with one day, packed."""
+    with ZipFile(path, "w", ZIP_DEFLATED) as packed:
+        packed.writestr("users.json", json.dumps(USERS))
+        packed.writestr("channels.json", json.dumps(CHANNELS))
+        packed.writestr("general/day.json", day)
+    return path
+
+
+def damaged(path: Path) -> Path:
+    """With other bytes in the middle of the day."""
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"general/day.json") + 60
+    data[begin : begin + 50] = b"\xff" * 50
+    path.write_bytes(data)
+    return path
+
+
+def problems(path: Path) -> list[str]:
+    """Why what could not be read."""
+    return [each.why for each in slack([path], Work()) if isinstance(each, Problem)]
+
+
+def test_a_hostile_file_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged, nested without end, or larger than what is read at once: it is a problem."""
+    many = json.dumps([said(str(n)) for n in range(2000)]).encode()
+    (why,) = problems(damaged(a_zip(tmp_path / "damaged.zip", many)))
+    assert "cannot be read" in why
+    (why,) = problems(a_zip(tmp_path / "deep.zip", b"[" * 200_000 + b"]" * 200_000))
+    assert "recursion" in why
+    monkeypatch.setattr("examples.im.importing.slack.LARGEST", 1000)
+    (why,) = problems(a_zip(tmp_path / "large.zip", b" " * 1001))
+    assert "of 1,001 bytes, and more than 1,000 are not read at once" in why
