@@ -316,6 +316,12 @@ def _checked(given: str) -> URL:
             )
 
 
+def file_of(settings: DatabaseSettings) -> Path | None:
+    """The file of SQLite that has the data; None where a server has it. Raises: ConfigError."""
+    url = _checked(settings.url)
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
 @contextmanager
 def _telling() -> Iterator[None]:
     """Say it in our words when the database cannot be reached."""

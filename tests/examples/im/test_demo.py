@@ -27,7 +27,6 @@ from examples.im.data.messages import Messages
 from mainstay import Service
 
 ROOT = Path(__file__).parents[3]
-LINES = demo.WELCOME + demo.ONE_RESTART + demo.SPLIT_RESTARTS
 
 CHANGELOG = """\
 tool (1.1) unstable; urgency=medium
@@ -53,10 +52,10 @@ async def test_it_opens_with_changelogs_and_a_greeting(
     (tmp_path / "tool" / "changelog.Debian.gz").write_text(CHANGELOG)
     monkeypatch.setattr(demo, "CHANGELOGS", tmp_path)
     monkeypatch.setattr(demo, "PACKAGES", ("tool", "missing"))
-    url = f"sqlite:///{tmp_path / 'chat.db'}"
-    added = [(await demo.prepare(url)).added.messages for _ in range(2)]
+    settings = DatabaseSettings(f"sqlite:///{tmp_path / 'chat.db'}")
+    added = [(await demo.prepare(settings)).added.messages for _ in range(2)]
     assert added == [2, 0]
-    database = Database(DatabaseSettings(url))
+    database = Database(settings)
     try:
         rooms = (await Conversations(database).rooms("", 0, 10)).items
         found = {each.name: each for each in rooms}
@@ -71,16 +70,29 @@ async def test_it_opens_with_changelogs_and_a_greeting(
         await database.aclose()
 
 
-def test_the_welcome_names_what_there_is() -> None:
-    """Each module, each service and each kind of import."""
-    for module in re.findall(r"-m (\S+)", LINES):
+@pytest.mark.parametrize("logic_port", ["", "8102"])
+def test_the_welcome_names_what_there_is(logic_port: str) -> None:
+    """Each module, each target of the services and each kind of import; and where the data is."""
+    said = demo.welcome(DatabaseSettings(), "8001", logic_port)
+    for module in re.findall(r"-m (\S+)", said):
         import_module(f"{module}.__main__")
-    targets = set(re.findall(r"mainstay restart (\S+)", LINES))
-    assert targets == {demo.ONE, demo.LOGIC, demo.GATEWAY}
-    for target in targets:
+    for target in (demo.ONE, demo.LOGIC, demo.GATEWAY):
         module, _, name = target.partition(":")
         assert isinstance(getattr(import_module(module), name), Service)
     assert (ROOT / "examples/im/README.md").exists()
+    assert "What was said is in .im/chat.db; `rm .im/chat.db*` forgets it." in said
+    restarted = re.findall(r"mainstay restart --control (\S+)", said)
+    assert restarted == [f".im/run/{port}.sock" for port in (logic_port, "8001") if port]
+
+
+def test_a_demo_elsewhere_names_its_own_data_and_its_own_service() -> None:
+    """Commands of one demo do not reach another one."""
+    said = demo.welcome(DatabaseSettings("sqlite:////data/im/chat.db"), "8001")
+    assert "importing debian --database sqlite:////data/im/chat.db\n" in said
+    assert "What was said is in /data/im/chat.db;" in said
+    assert set(re.findall(r"--control (\S+)", said)) == {"/data/im/run/8001.sock"}
+    said = demo.welcome(DatabaseSettings("postgresql://ada:secret@db/im"), "8001")
+    assert "What was said is in your database." in said
 
 
 def free_port() -> str:
@@ -120,8 +132,10 @@ def test_a_port_that_is_taken_is_said_before_anything_else(tmp_path: Path) -> No
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The demo in processes of its own, and its port; killed at the end if it still runs."""
+def running(
+    folder: Path, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The demo in processes of its own, and its environment; killed at the end if it still runs."""
     chosen = environment(folder)
     process = subprocess.Popen(
         [sys.executable, "-m", "examples.im", *arguments],
@@ -141,7 +155,7 @@ def running(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
             if sign in line:
                 break
         assert sign in said, said
-        yield process, chosen["PORT"]
+        yield process, chosen
     finally:
         process.kill()
         process.communicate()
@@ -158,6 +172,14 @@ def sign_up(port: str, name: str) -> dict[str, str]:
         return {"cookie": reply.headers["set-cookie"].partition(";")[0]}
 
 
+def status(control: Path) -> dict[str, Any]:
+    """What the service at a control socket says of itself."""
+    asked = [sys.executable, "-m", "mainstay", "status", "--json", "--control", str(control)]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
 def until(client: ClientConnection, kind: str) -> dict[str, Any]:
     """The next frame of a kind."""
     while True:
@@ -169,8 +191,9 @@ def until(client: ClientConnection, kind: str) -> dict[str, Any]:
 @pytest.mark.faults
 @pytest.mark.parametrize("arguments", [(), ("split",)], ids=["one", "split"])
 def test_two_people_talk_and_ctrl_c_ends_it_well(tmp_path: Path, arguments: tuple[str]) -> None:
-    """In the page's way, through supervised workers; clients are told to come back at the end."""
-    with running(tmp_path, *arguments) as (process, port):
+    """In the page's way, through supervised workers that the welcome's commands reach; clients are told to come back at the end."""
+    with running(tmp_path, *arguments) as (process, chosen):
+        port = chosen["PORT"]
         address = f"ws://127.0.0.1:{port}/ws"
         ada, grace = sign_up(port, "ada"), sign_up(port, "grace")
         with (
@@ -187,6 +210,9 @@ def test_two_people_talk_and_ctrl_c_ends_it_well(tmp_path: Path, arguments: tupl
             acknowledged = until(hers, "acknowledged")
             said = until(other, "said")["message"]
             assert (said["text"], said["seq"]) == ("Hello!", acknowledged["seq"])
+            for name in "PORT", "LOGIC_PORT":
+                if name == "PORT" or arguments:
+                    assert status(tmp_path / "run" / f"{chosen[name]}.sock")["pid"]
             process.send_signal(signal.SIGINT)
             assert "after" in until(other, "reconnect")
         assert process.wait(60) == 0
