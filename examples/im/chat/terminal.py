@@ -6,6 +6,7 @@ it, and it is drawn again. The prompt is always the same, since readline counts 
 
 from __future__ import annotations
 
+import re
 import readline
 import sys
 import unicodedata
@@ -18,6 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 PROMPT = "> "
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Terminal:
@@ -55,7 +58,8 @@ class Terminal:
         Thread(target=self._read, args=(entered,), name="keyboard", daemon=True).start()
 
     def show(self, text: str) -> None:
-        """Write lines, above that which is edited."""
+        """Write lines, above that which is edited; whoever they are of, they command nothing."""
+        text = plain(text)
         if not self._editing:
             print(text, flush=True)
             return
@@ -106,6 +110,11 @@ def _point(line: str) -> int:
         return c_int.in_dll(CDLL(readline.__file__), "rl_point").value
     except (AttributeError, OSError, ValueError):
         return len(line.encode())
+
+
+def plain(text: str) -> str:
+    """Text of whomever without what a terminal would obey, or would write from right to left for."""
+    return _CONTROLS.sub("", text)
 
 
 def width(text: str) -> int:

@@ -101,11 +101,3 @@ async def test_who_says_too_much_at_once_is_slowed_and_loses_nothing(tmp_path: P
         await ada.type(*numbers, "/quit")
         assert await task == 0
         assert ada.said("Ada") == numbers
-
-
-async def test_text_of_others_does_not_command_the_terminal(tmp_path: Path) -> None:
-    """Control characters are not shown, whatever the gateway lets through."""
-    async with a_house(tmp_path) as house:
-        ada, _ = await house.enter("ada")
-        await ada.type("/join \x1b]0;title\x07")
-        assert not any("\x1b" in each for each in ada.shown)

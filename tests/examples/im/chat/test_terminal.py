@@ -16,7 +16,7 @@ from termios import ECHO, TIOCSWINSZ, tcgetattr
 
 import pytest
 
-from examples.im.chat.terminal import width
+from examples.im.chat.terminal import plain, width
 from tests.architecture.source import ROOT
 
 PATIENCE = 30.0
@@ -153,3 +153,8 @@ def test_pipes_are_taken_line_by_line_without_a_prompt() -> None:
 def test_columns_are_counted(text: str, columns: int) -> None:
     """Wide characters take two, accents none."""
     assert width(text) == columns
+
+
+def test_text_of_others_commands_no_terminal() -> None:
+    """Escapes are gone, and what turns the direction of writing; lines and accents stay."""
+    assert plain("a\x1b]0;pwn\x07b\u202ec\u2066d\x9be\nf\té") == "a]0;pwnbcde\nf\té"
