@@ -25,6 +25,9 @@ from msgspec import Struct
 TEXT_LIMIT = 4000
 """Characters of a message, at most."""
 
+PREVIEW = 200
+"""Characters of a message in a list of conversations, at most."""
+
 PAGE = 50
 """Messages of a page of history, unless asked otherwise."""
 
@@ -137,7 +140,7 @@ class Conversation(Struct, frozen=True):
         members: how many.
         peer: the other one of a direct conversation.
         member: whether who asks is one.
-        last: the newest message.
+        last: the newest message; of its text, the first `PREVIEW` characters.
         delivered, read: marks of who asks.
         others_delivered, others_read: the marks that all others have reached, in conversations
             that tell (see `Logic.mark`).
@@ -297,7 +300,8 @@ class Conversations(Struct, frozen=True):
 
 
 class Messages(Struct, frozen=True):
-    """Messages in their order, and whether there are more in the direction of the question."""
+    """Messages in their order, and whether there are more in the direction of the question: a page of
+    long ones has fewer than were asked for."""
 
     items: list[Message] = []
     more: bool = False

@@ -121,7 +121,7 @@ def _seen_by(user: int) -> Select[*tuple[Any, ...]]:
             Message.sender_id,
             sender.display,
             Message.client_id,
-            Message.text,
+            func.substr(Message.text, 1, api.PREVIEW),
             Message.at,
         )
         .outerjoin(me, and_(me.conversation_id == Conversation.id, me.user_id == user))

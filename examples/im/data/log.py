@@ -10,7 +10,7 @@ sees what all before it have done, and nobody changes it meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import get_args
 
@@ -31,6 +31,10 @@ _TAKE = (
     .returning(Counter.value)
 )
 _PLACE = select(Counter.value).where(Counter.name == EVENTS)
+
+PAGE_CHARACTERS = 250_000
+"""Of the texts of a page: a megabyte at most, as one has up to four bytes. A page of RPC may have
+four, with names and numbers."""
 
 MESSAGE = (
     Message.seq,
@@ -91,7 +95,8 @@ def tell(db: Connection, what: Sequence[tuple[int, api.Told]], now: int) -> None
 
 
 def read(db: Connection, after: int, upto: int | None, limit: int) -> api.Events:
-    """The events after a place, up to another or to the last; about `limit` of them.
+    """The events after a place, up to another or to the last; about `limit` of them, and fewer when
+    their texts are long.
 
     Old text that was imported is no news, and not among them.
     """
@@ -101,8 +106,9 @@ def read(db: Connection, after: int, upto: int | None, limit: int) -> api.Events
     if last <= after:
         return api.Events([], after)
     span = {"after": after, "upto": last, "limit": limit}
-    events = [api.Event(row.seq, api.Message(*row)) for row in db.execute(_SAID, span)]
-    if len(events) == limit:
+    said = fitting(api.Message(*row) for row in db.execute(_SAID, span))
+    events = [api.Event(message.seq, message) for message in said.items]
+    if said.more or len(events) == limit:
         last = span["upto"] = events[-1].seq
     signals = [
         api.Event(seq, _DECODERS[kind].decode(body)) for seq, kind, body in db.execute(_TOLD, span)
@@ -113,6 +119,26 @@ def read(db: Connection, after: int, upto: int | None, limit: int) -> api.Events
     if signals:
         events = sorted(events + signals, key=attrgetter("seq"))
     return api.Events(events, last)
+
+
+def fitting(messages: Iterable[api.Message]) -> api.Messages:
+    """As many of the messages, from the first, as fit on one page; one at least."""
+    found: list[api.Message] = []
+    room = PAGE_CHARACTERS
+    for message in messages:
+        room -= len(message.text)
+        if room < 0 and found:
+            return api.Messages(found, more=True)
+        found.append(message)
+    return api.Messages(found)
+
+
+def is_full(page: api.Events, limit: int) -> bool:
+    """Whether there may be more after a page that was read with this limit."""
+    if len(page.items) >= limit:
+        return True
+    texts = (len(each.what.text) for each in page.items if isinstance(each.what, api.Message))
+    return sum(texts) > PAGE_CHARACTERS - api.TEXT_LIMIT
 
 
 def sweep(db: Connection, before: int) -> int:

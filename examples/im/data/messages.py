@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam, select
 
 from examples.im import api
 from examples.im.data.database import Database
-from examples.im.data.log import MESSAGE
+from examples.im.data.log import MESSAGE, fitting
 from examples.im.data.tables import Conversation, Member, Message, User
 
 _OF_CONVERSATION = (
@@ -76,11 +76,22 @@ def _missed(db: Connection, since: api.Since) -> api.Messages:
     limit = max(1, min(since.limit, 10 * api.PAGE_LIMIT))
     news = db.scalars(_NEWS, {"user": since.user, "after": since.after}).all()
     pages = [
-        _some(db, MISSED, {"conversation": conversation, "after": since.after}, limit)
-        for conversation in news
+        _beginning(_some(db, MISSED, {"conversation": each, "after": since.after}, limit))
+        for each in news
     ]
     found = sorted((each for page in pages for each in page.items), key=attrgetter("seq"))
-    return api.Messages(found[:limit], len(found) > limit or any(page.more for page in pages))
+    # What was cut off from a page of one conversation may come before what is left of another.
+    ends = [page.items[-1].seq for page in pages if page.more]
+    if ends:
+        found = [each for each in found if each.seq <= min(ends)]
+    page = fitting(found[:limit])
+    return api.Messages(page.items, page.more or len(found) > limit or bool(ends))
+
+
+def _beginning(page: api.Messages) -> api.Messages:
+    """What of a page fits on one."""
+    begins = fitting(page.items)
+    return api.Messages(begins.items, page.more or begins.more)
 
 
 def _some(

@@ -62,7 +62,7 @@ class Tail:
             self._moved_to(await self._database.follow(log.place))
         while True:
             await self._waited()
-            while await self._read_on() >= self._page:
+            while await self._read_on():
                 pass
 
     async def feed(self, since: api.Since, *, silence: float = 1.0) -> AsyncIterator[api.Events]:
@@ -117,17 +117,17 @@ class Tail:
             pass
         self._woken.clear()
 
-    async def _read_on(self) -> int:
-        """Read a page; how many events there were, about `self._page` if there are more."""
+    async def _read_on(self) -> bool:
+        """Read a page; whether there may be more."""
         self.reads += 1
         page = await self._database.follow(log.read, self._place, None, self._page)
         if page.seq == self._place:
-            return 0
+            return False
         self._pages[self._place] = page
         if len(self._pages) > _KEPT:
             self._pages.popitem(last=False)
         self._moved_to(page.seq)
-        return len(page.items)
+        return log.is_full(page, self._page)
 
     def _moved_to(self, place: int) -> None:
         self._place = place

@@ -14,12 +14,14 @@ from examples.im.api import Logic
 from examples.im.gateway import GatewaySettings, add_gateway
 from examples.im.logic.rpc import definition, remote, restored
 from mainstay import Backoff, Service
-from mainstay.rpc import Channel
+from mainstay.rpc import Channel, ChannelLimits
 
 __all__ = ["service"]
 
 ATTEMPT: Final = 5.0
 """Seconds for one call of the logic."""
+LARGEST: Final = ChannelLimits(receive_size=32 * 1024 * 1024)
+"""What the logic may answer: all conversations of a user come at once."""
 PAUSES: Final = Backoff(initial=0.1, factor=1.5, maximum=1.0)
 
 
@@ -50,6 +52,7 @@ async def settings(config: Config) -> GatewaySettings:
 @service.resource
 async def logic(config: Config) -> AsyncIterator[Logic]:
     """A client of the logic, whose errors are the logic's own."""
-    channel = Channel(config.logic, middleware=[restored], timeout=ATTEMPT, backoff=PAUSES)
-    async with channel:
+    async with Channel(
+        config.logic, limits=LARGEST, middleware=[restored], timeout=ATTEMPT, backoff=PAUSES
+    ) as channel:
         yield remote(channel)

@@ -53,7 +53,7 @@ WAITING: Final = 100
 PARTING: Final = 2.0
 """Seconds for what was asked before a session parts."""
 MISSED: Final = 500
-"""Messages that are told to who comes back; after more, the client begins anew."""
+"""Messages that are told to who comes back, about; after more, the client begins anew."""
 
 
 class Client(Protocol):
@@ -333,15 +333,13 @@ class Session:
         resumed = 0 < cursor <= found.seq
         after = cursor if resumed else found.seq
         missed: list[api.Message] = []
-        if after < max(found.seq, hub.place):
+        more = after < max(found.seq, hub.place)
+        while more:
+            if resumed and len(missed) >= MISSED:
+                resumed, missed, after = False, [], found.seq
             page = await self._missed(after)
-            if resumed and page.more:
-                resumed = False
-                page = await self._missed(found.seq)
             missed += page.items
-            while page.more:
-                page = await self._missed(missed[-1].seq)
-                missed += page.items
+            after, more = missed[-1].seq if missed else after, page.more
         self._known = found.seq
         self._told = max(found.seq, missed[-1].seq if missed else 0)
         silence = hub.settings.silence

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from examples.im import api
+from examples.im.data import log
 from examples.im.data.bulk import Bulk, Old
+from examples.im.data.log import PAGE_CHARACTERS, fitting
 from examples.im.data.messages import AFTER, BEFORE, MISSED, NEWEST
 from tests.examples.im.data.conftest import House, explain
 
@@ -82,3 +84,45 @@ async def test_who_comes_back_is_told_what_was_said_in_their_conversations(house
     assert not missed.more
     missed = await house.messages.missed(api.Since(seen.seq, house.users["ada"], 2))
     assert ([each.text for each in missed.items], missed.more) == (["one", "two"], True)
+
+
+async def test_long_texts_come_on_short_pages(house: House) -> None:
+    """Neither the feed nor what was missed has more than a megabyte on a page, whoever asks for how
+    many; nothing is left out, in whatever conversations it was said."""
+    tea, cake = await house.room("tea", "ada"), await house.room("cake", "ada")
+    begin = await house.database.read(log.place)
+    long = "\U0001f600" * api.TEXT_LIMIT
+    said = [
+        (await house.say(tea if n < 80 or n % 2 else cake, "ada", long)).seq for n in range(160)
+    ]
+    told: list[int] = []
+    place = begin
+    while page := (await house.database.read(log.read, place, None, 500)).items:
+        assert 1 <= len(page) <= PAGE_CHARACTERS / api.TEXT_LIMIT
+        told += [event.seq for event in page]
+        place = page[-1].seq
+    assert told == said
+    missed: list[int] = []
+    more = True
+    while more:
+        since = api.Since(missed[-1] if missed else begin, house.users["ada"])
+        found = await house.messages.missed(since)
+        assert 1 <= len(found.items) <= PAGE_CHARACTERS / api.TEXT_LIMIT
+        missed += [message.seq for message in found.items]
+        more = found.more
+    assert missed == said
+
+
+async def test_a_text_longer_than_a_page_is_a_page(house: House) -> None:
+    """One message comes at least, or nobody would ever get further."""
+    longest = api.Message(text="x" * (PAGE_CHARACTERS + 1))
+    assert fitting([longest, longest]) == api.Messages([longest], more=True)
+
+
+async def test_a_list_of_conversations_has_the_beginnings_of_texts(house: House) -> None:
+    """However long the last messages of all rooms are, the list is short."""
+    room = await house.room("tea", "ada")
+    await house.say(room, "ada", "y" * api.TEXT_LIMIT)
+    (found,) = (await house.conversations.of(house.users["ada"])).items
+    assert found.last is not None
+    assert found.last.text == "y" * api.PREVIEW
