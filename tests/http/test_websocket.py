@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,8 @@ from mainstay.core.call import Call, Handler, StreamMiddleware
 from mainstay.errors import EndOfStream, PeerGone, UsageError
 from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_options import WebSocketOptions
-from tests.http.conversation import talking
+from mainstay.net.limits import Limits
+from tests.http.conversation import SOON, talking
 
 
 @dataclass
@@ -178,6 +180,77 @@ async def test_middleware_sees_the_messages_of_the_stream() -> None:
         peer.say('{"text":"a"}')
         assert await peer.hears() == '{"text":"a","number":1}'
     assert seen == [Said("a"), Heard("a", 1)]
+
+
+async def test_a_message_is_sent_without_waiting_while_there_is_room() -> None:
+    """Not before the socket is accepted; and nothing is lost or doubled where it says no."""
+    done: list[bool] = []
+
+    async def feed(socket: WebSocket[str, str]) -> None:
+        done.append(socket.send_nowait("too early"))
+        await socket.open()
+        done.append(socket.send_nowait("a"))
+        await socket.receive()
+        done.append(socket.send_nowait("b"))
+        await socket.send("c")
+        done.append(socket.send_nowait("d"))
+
+    async with talking(feed) as peer:
+        assert await peer.hears() == "a"
+        peer.tunnel.hold()
+        peer.say("go on")
+        await asyncio.sleep(SOON)
+        assert done == [False, True, False]
+        peer.tunnel.release()
+        assert [await peer.hears(), await peer.hears()] == ["c", "d"]
+    assert done == [False, True, False, True]
+
+
+async def test_who_never_waits_is_made_to_let_others_work() -> None:
+    """After `Limits.write_buffer` bytes it is a turn for `send`, which does."""
+    sent: list[bool] = []
+
+    async def flood(socket: WebSocket[str, str]) -> None:
+        await socket.open()
+        while not sent or sent[-1]:
+            sent.append(socket.send_nowait("x" * 1000))
+        await socket.send("others have worked")
+        sent.append(socket.send_nowait("x"))
+
+    async with talking(flood, limits=Limits(write_buffer=10_000)) as peer:
+        await peer.done()
+    assert sent == [True] * 10 + [False, True]
+
+
+async def test_a_middleware_around_the_stream_is_not_passed_by() -> None:
+    """What it has to see goes by `send`."""
+
+    async def wrapping(call: Call, next: Handler) -> object:
+        assert call.stream is not None
+        call.stream = StreamMiddleware(call.stream)
+        return await next(call)
+
+    async def feed(socket: WebSocket[str, str]) -> None:
+        await socket.open()
+        assert not socket.send_nowait("unseen")
+        await socket.send("seen")
+
+    async with talking(feed, middleware=[wrapping]) as peer:
+        assert await peer.hears() == "seen"
+
+
+async def test_a_peer_that_has_left_is_gone_without_waiting_too() -> None:
+    """As `send` says it."""
+
+    async def feed(socket: WebSocket[str, str]) -> None:
+        with pytest.raises(EndOfStream):
+            await socket.receive()
+        with pytest.raises(PeerGone):
+            socket.send_nowait("hello?")
+
+    async with talking(feed) as peer:
+        peer.goodbye()
+        await peer.done()
 
 
 async def test_the_repr_tells_the_state() -> None:

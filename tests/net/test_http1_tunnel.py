@@ -18,6 +18,10 @@ class Connection:
     def write(self, data: bytes) -> None:
         self.done.append(data)
 
+    @property
+    def writable(self) -> bool:
+        return not self.done
+
     async def wait_writable(self) -> None:
         raise PeerGone("nobody there")
 

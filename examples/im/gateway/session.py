@@ -3,9 +3,9 @@
 A session waits for its client in one task, which is all that an idle one has. Two more tasks run
 while there is something for them:
 
-* the **flusher** sends what waits in the outbox, in order. An item of the outbox may be a question
-  whose answer is frames, such as what a client has missed: what came after it waits, so that order
-  is kept while nobody else waits;
+* the **flusher** sends what waits in the outbox, in order; what can be sent at once does not get
+  there. An item of the outbox may be a question whose answer is frames, such as what a client has
+  missed: what came after it waits, so that order is kept while nobody else waits;
 * the **worker** does what the client asks, one thing after the other, so that two messages of one
   client never overtake each other. A `Ping` does not wait behind them.
 
@@ -64,6 +64,9 @@ class Client(Protocol):
 
     def send(self, outgoing: Outgoing) -> Awaitable[None]:
         """Say something; waits while it takes nothing."""
+
+    def send_nowait(self, outgoing: Outgoing) -> bool:
+        """Say something if it can be said without waiting; whether it was."""
 
     def close(self, code: int, reason: str) -> Coroutine[Any, Any, None]:
         """Say goodbye, with a code of `frames`; `receive` ends soon."""
@@ -239,13 +242,26 @@ class Session:
 
     def put(self, item: Outgoing | Question) -> None:
         """Let the client hear of something soon, in the order of the calls; waits for nothing."""
-        if self._closed:
+        if self._closed or (self._flusher is None and self._send_now(item)):
             return
         self._outbox.append(item)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="im.session.flusher")
         elif len(self._outbox) > self._hub.settings.outbox:
             self._cut(4008, "too slow")
+
+    def _send_now(self, item: Outgoing | Question) -> bool:
+        """Send what nothing is in the way of, without a task; whether it is done with."""
+        if not isinstance(item, Outgoing):
+            return False
+        try:
+            return not self._is_news(item) or self._client.send_nowait(item)
+        except (PeerGone, EndOfStream, ClosedError):
+            return True  # `run` hears of it as well
+
+    def _is_news(self, item: Outgoing) -> bool:
+        """Whether the client has not been told of it in another way."""
+        return not 0 < item.seq <= (self._told if type(item.frame) is Said else self._known)
 
     def part(self, code: int, reason: str, last: Outgoing | None = None) -> None:
         """Send the client away, once it has got what waits for it and the answers to what it has
@@ -296,7 +312,7 @@ class Session:
             if not isinstance(item, Outgoing):
                 for each in await item():
                     await self._client.send(each)
-            elif not 0 < item.seq <= (self._told if type(item.frame) is Said else self._known):
+            elif self._is_news(item):
                 await self._client.send(item)
 
     async def _leave(self, ending: Ending) -> None:

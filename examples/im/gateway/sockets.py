@@ -44,6 +44,10 @@ class SocketClient:
         """See `session.Client`."""
         return self._socket.send(outgoing.text)
 
+    def send_nowait(self, outgoing: Outgoing) -> bool:
+        """See `session.Client`."""
+        return self._socket.send_nowait(outgoing.text)
+
     def close(self, code: int, reason: str) -> Coroutine[Any, Any, None]:
         """See `session.Client`."""
         return self._socket.close(code, reason)

@@ -49,6 +49,10 @@ class StreamClient:
         """See `session.Client`."""
         await self._stream.send(outgoing.message)
 
+    def send_nowait(self, outgoing: Outgoing) -> bool:
+        """See `session.Client`: a stream of gRPC always waits its turn."""
+        return False
+
     async def close(self, code: int, reason: str) -> None:
         """See `session.Client`. A stream ends with its call, so the call is ended."""
         status = _STATUSES.get(code, Code.UNAVAILABLE)

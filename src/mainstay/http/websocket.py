@@ -66,6 +66,20 @@ class WebSocket(Generic[In, Out]):
         """
         await self._stream.send(message)
 
+    def send_nowait(self, message: Out) -> bool:
+        """Send a message if there is room for it at once, without waiting.
+
+        For who has something to say to many, and keeps it for those who take nothing now. It may
+        overtake a `send` that is still to begin: whoever keeps messages for `send` keeps the order.
+
+        Returns: whether it was sent. False before the WebSocket is accepted, while the peer has
+            enough to take, now and then to let others work, and always when a middleware has put
+            itself around the stream, so that it sees every message: use `send` then.
+
+        Raises: as `send`.
+        """
+        return self._stream is self._base and self._base.send_nowait(message)
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye. Idempotent; what the peer sent before it heard can still be received.
 

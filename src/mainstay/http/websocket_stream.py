@@ -239,13 +239,7 @@ class WebSocketStream:
         if self._tunnel is None:
             await self.open()
         assert self._tunnel is not None
-        data = self._encode(message)
-        if self.closed is not None:
-            self._forget_patience()
-            raise PeerGone(self._how_it_ended())
-        self._wire.send(data)
-        self._tunnel.write(self._wire.data_to_send())
-        self._breath += len(data) + _EACH
+        self._say(self._tunnel, message)
         if self._breath > self._limits.write_buffer:
             # A connection may gather what is written until its callback returns, and while there is
             # room nothing else makes a sender stop: let it be written, and others work.
@@ -253,6 +247,28 @@ class WebSocketStream:
             await asyncio.sleep(0)
         await self._tunnel.wait_writable()
         self._unread = 0
+
+    def send_nowait(self, message: Any) -> bool:
+        """Send if there is room and it is nobody else's turn; otherwise nothing happens, and the
+        answer is False: `send` it then.
+
+        Raises: as `send`.
+        """
+        tunnel = self._tunnel
+        if tunnel is None or self._breath > self._limits.write_buffer or not tunnel.writable:
+            return False
+        self._say(tunnel, message)
+        self._unread = 0
+        return True
+
+    def _say(self, tunnel: Tunnel, message: Any) -> None:
+        data = self._encode(message)
+        if self.closed is not None:
+            self._forget_patience()
+            raise PeerGone(self._how_it_ended())
+        self._wire.send(data)
+        tunnel.write(self._wire.data_to_send())
+        self._breath += len(data) + _EACH
 
     async def close(self, metadata: Metadata = EMPTY) -> None:
         """Say goodbye, with the ``code`` and ``reason`` in `metadata`; 1000 without.

@@ -186,6 +186,10 @@ class Tunnel(Protocol):
     def listen(self, receiver: Callable[[bytes], None]) -> None:
         """From now on call `receiver` with what arrives; ``b""`` when the peer has ended."""
 
+    @property
+    def writable(self) -> bool:
+        """Whether there is room to write; False as well where only `wait_writable` can say."""
+
     def write(self, data: bytes) -> None:
         """Send bytes."""
 

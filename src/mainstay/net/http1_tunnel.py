@@ -13,6 +13,10 @@ __all__ = ["Carrier", "Http1Tunnel"]
 class Carrier(Protocol):
     """What a tunnel needs of its connection."""
 
+    @property
+    def writable(self) -> bool:
+        """Whether there is room, and somebody to take it."""
+
     def write(self, data: bytes) -> None:
         """Send bytes; nothing happens when the peer is gone."""
 
@@ -54,6 +58,11 @@ class Http1Tunnel(Tunnel):
         if waiting:
             receiver(waiting)
             self._carrier.resume_reading()
+
+    @property
+    def writable(self) -> bool:
+        """See `Tunnel`."""
+        return self._carrier.writable
 
     def write(self, data: bytes) -> None:
         """See `Tunnel`."""

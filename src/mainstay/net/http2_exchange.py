@@ -430,6 +430,12 @@ class Http2Exchange(Exchange):
         connection.block(self)
         return False
 
+    @property
+    def writable(self) -> bool:
+        """Whether everything written is on its way, and there is room for more."""
+        connection = self._connection
+        return connection is not None and not self._out and connection.writable
+
     async def wait_writable(self) -> None:
         """See `Exchange`: until everything written is on its way."""
         while True:

@@ -13,6 +13,10 @@ __all__ = ["Http2Tunnel", "Stream"]
 class Stream(Protocol):
     """What a tunnel needs of its exchange."""
 
+    @property
+    def writable(self) -> bool:
+        """Whether everything is on its way, and there is room for more."""
+
     def write(self, data: bytes) -> object:
         """Send bytes, now or when there is room."""
 
@@ -70,6 +74,11 @@ class Http2Tunnel(Tunnel):
         """See `Tunnel`."""
         self._receiver = receiver
         self._deliver()
+
+    @property
+    def writable(self) -> bool:
+        """See `Tunnel`."""
+        return self._stream.writable
 
     def write(self, data: bytes) -> None:
         """See `Tunnel`."""

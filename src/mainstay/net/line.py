@@ -118,6 +118,11 @@ class Line(asyncio.Protocol):
             out, self._out = self._out, []
             self.transport.write(b"".join(out))
 
+    @property
+    def writable(self) -> bool:
+        """Whether the transport has room, and a peer."""
+        return self._writable is None and not self.transport.is_closing()
+
     def pause_writing(self) -> None:
         """The transport holds enough."""
         self._unsent = self.transport.get_write_buffer_size()

@@ -301,6 +301,11 @@ class MemoryTunnel:
         self._receiver = receiver
         self._deliver()
 
+    @property
+    def writable(self) -> bool:
+        """See `Tunnel.writable`."""
+        return self._room.is_set() and not self._left
+
     def write(self, data: bytes) -> None:
         """See `Tunnel.write`."""
         if not self.closed:

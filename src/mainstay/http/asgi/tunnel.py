@@ -51,6 +51,11 @@ class AsgiTunnel:
         self._receiver = receiver
         self._flush()
 
+    @property
+    def writable(self) -> bool:
+        """See `Tunnel`: nobody can say, since the other server has its own buffers."""
+        return False
+
     def write(self, data: bytes) -> None:
         """See `Tunnel`."""
         self._wire.receive_data(data)
