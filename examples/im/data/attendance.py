@@ -2,11 +2,16 @@
 
 A gateway is believed until its lease is over. A user is there while a gateway that is believed has
 them. Whoever comes or goes by that measure is told in the log, once.
+
+A sign of life may have to wait, for a lock or for a machine that is halted. So a lease begins when it
+is written; and who ends leases holds back after a stall, until gateways have had time to be heard.
+All who serve reckon by their own clocks, which have to agree to within a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
@@ -18,35 +23,57 @@ from examples.im.data.tables import Attendee, Gateway, User
 _CHUNK = 5_000
 """Users of one statement: databases have a limit for parameters."""
 
+_STALL: Final = 2_000
+"""Milliseconds without a sweep, or that one has waited, after which others may have waited, too."""
+
 
 class Attendances:
-    """The repository of presence."""
+    """The repository of presence.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where it is.
+        clock: the time, in milliseconds since 1970.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
         self._database = database
+        self._clock = clock
+        self._swept = 0
+        self._holds_back_until = 0
 
-    async def attend(self, attendance: api.Attendance, expires_at: int, now: int) -> bool:
-        """Take in what a gateway says, and believe it up to a time.
+    async def attend(self, attendance: api.Attendance, lease: int) -> bool:
+        """Take in what a gateway says, and believe it for so many milliseconds.
 
         Returns whether it was known; if not, nothing was taken in, and it is to say the whole.
         """
-        return await self._database.write(_attend, attendance, expires_at, now)
+        return await self._database.write(_attend, attendance, lease, self._clock)
 
     async def present(self, users: Collection[int]) -> list[api.Presence]:
         """Whether some users are there, by their ids; who does not exist is left out."""
         return await self._database.read(_present, users)
 
-    async def sweep(self, now: int) -> int:
-        """End the gateways whose leases are over; how many they were."""
-        if await self._database.read(_overdue, now):
-            return await self._database.write(_sweep, now)
-        return 0
+    async def sweep(self, lease: int) -> int:
+        """End the gateways whose leases are over; how many they were.
+
+        To be called every second. At first and after a stall nobody is ended for `lease`
+        milliseconds.
+        """
+        now = self._clock()
+        if now - self._swept > _STALL:
+            self._holds_back_until = now + lease
+        self._swept = now
+        if now < self._holds_back_until:
+            return 0
+        overdue = await self._database.read(_overdue, now)
+        return await self._database.write(_sweep, now, self._clock) if overdue else 0
 
 
-def _attend(db: Connection, said: api.Attendance, expires_at: int, now: int) -> bool:
+def _attend(db: Connection, said: api.Attendance, lease: int, clock: Callable[[], int]) -> bool:
     changes = bool(said.whole or said.closing or said.arrived or said.departed)
     if changes:
         log.take(db, 0)  # before anything else is locked, as everywhere
+    now = clock()
+    expires_at = now + lease
     renewed = update(Gateway).where(Gateway.name == said.gateway).values(expires_at=expires_at)
     known = db.execute(renewed).rowcount > 0
     if not known and said.whole:
@@ -104,8 +131,10 @@ def _overdue(db: Connection, now: int) -> list[str]:
     return list(db.scalars(select(Gateway.name).where(Gateway.expires_at < now)))
 
 
-def _sweep(db: Connection, now: int) -> int:
+def _sweep(db: Connection, now: int, clock: Callable[[], int]) -> int:
     log.take(db, 0)
+    if clock() - now > _STALL:
+        return 0
     gateways = _overdue(db, now)
     for gateway in gateways:
         _move(db, gateway, (), _held(db, gateway), now)

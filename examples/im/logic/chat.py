@@ -168,8 +168,7 @@ class Chat:
 
     async def attend(self, request: api.Attendance) -> api.Lease:
         """Who is at a gateway, which is believed for the time of a lease."""
-        now = self._now()
-        known = await self._store.attendances.attend(request, now + int(self._lease * 1000), now)
+        known = await self._store.attendances.attend(request, int(self._lease * 1000))
         return api.Lease(self._lease, known)
 
     async def present(self, request: api.Users) -> api.Presences:

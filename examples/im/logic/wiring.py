@@ -57,12 +57,16 @@ async def database(settings: DatabaseSettings) -> AsyncIterator[Database]:
 
 async def store(database: Database, effects: Effects) -> AsyncIterator[Store]:
     """The repositories; the writer stores what has been left there before it closes."""
-    writer = Writer(database, lambda: milliseconds(effects))
+
+    def now() -> int:
+        return milliseconds(effects)
+
+    writer = Writer(database, now)
     yield Store(
         Accounts(database),
         Conversations(database),
         Messages(database),
-        Attendances(database),
+        Attendances(database, now),
         Search(database),
         writer,
         Tail(database),
@@ -87,9 +91,9 @@ async def index(database: Database) -> None:
     await Index(database).run()
 
 
-async def end_leases(store: Store, effects: Effects) -> None:
+async def end_leases(store: Store, settings: LogicSettings) -> None:
     """End the gateways that say nothing any more."""
-    await store.attendances.sweep(milliseconds(effects))
+    await store.attendances.sweep(int(settings.lease * 1000))
 
 
 async def forget(
