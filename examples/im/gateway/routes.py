@@ -9,8 +9,9 @@ from msgspec import Meta, Struct
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.gateway.settings import GatewaySettings
-from examples.im.gateway.signing import forget, keep, token_of
-from mainstay import Effects, Middleware, configured
+from examples.im.gateway.signing import forget, keep, session_of, token_of
+from mainstay import Call, Effects, Middleware, configured
+from mainstay.errors import Unauthenticated
 from mainstay.http import Request, Routes, rate_limit
 
 routes = Routes("/api", tags=["chat"])
@@ -66,8 +67,12 @@ async def sign_out(request: Request, logic: Logic) -> None:
 
 
 @routes.get("/me")
-async def me(session: api.Session) -> Me:
-    """Who is signed in."""
+async def me(call: Call, logic: Logic) -> Me | None:
+    """Who is signed in; empty (204) for nobody, which is no error: a page asks before it knows."""
+    try:
+        session = await session_of(call, logic)
+    except Unauthenticated:
+        return None
     return Me(session.account, session.expires_at)
 
 

@@ -4,7 +4,7 @@ import { Attention } from "./attention.js";
 import { Connection } from "./connection.js";
 import { find, notice } from "./dom.js";
 import { History } from "./history.js";
-import { get, HttpError, post } from "./http.js";
+import { get, post } from "./http.js";
 import { Outbox } from "./outbox.js";
 import { place, visit } from "./place.js";
 import { Store } from "./store.js";
@@ -159,9 +159,8 @@ export class App {
 /** Whether we are signed in, as far as anybody can tell. @returns {Promise<boolean>} */
 async function admitted() {
   try {
-    await get("/api/me", {}, AbortSignal.timeout(5000));
-  } catch (error) {
-    return !(error instanceof HttpError && error.status === 401);
+    return "account" in (await get("/api/me", {}, AbortSignal.timeout(5000)));
+  } catch {
+    return true;
   }
-  return true;
 }

@@ -104,12 +104,18 @@ export function announce(text) {
   find("#announcer").textContent = text;
 }
 
+/** What went wrong, as a sentence: the server's words begin small and have no stop. @param {unknown} error */
+export function sentence(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/u.test(text) ? "" : ".");
+}
+
 let hiding = 0;
 
 /** Tell of something that went wrong, for some seconds. @param {unknown} error */
 export function notice(error) {
   const node = find("#notice");
-  node.textContent = error instanceof Error ? error.message : String(error);
+  node.textContent = sentence(error);
   node.hidden = false;
   clearTimeout(hiding);
   hiding = window.setTimeout(() => (node.hidden = true), 6000);

@@ -3,7 +3,7 @@
 import { App } from "./app.js";
 import { waitBefore } from "./backoff.js";
 import { find, notice } from "./dom.js";
-import { get, HttpError } from "./http.js";
+import { get } from "./http.js";
 import { Entrance } from "./views/entrance.js";
 
 /** @typedef {import("./types.js").Account} Account */
@@ -25,21 +25,18 @@ function enter(account) {
 async function begin() {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      enter(accountOf(await get("/api/me")));
+      /** @type {{account?: Account}} */
+      const { account } = await get("/api/me");
+      if (!account) break;
+      enter(account);
       return;
     } catch (error) {
-      if (error instanceof HttpError && (error.status === 401 || error.status === 403)) break;
       notice(error);
       await new Promise((resolve) => setTimeout(resolve, waitBefore(attempt) * 1000));
     }
   }
   entrance.show(sessionStorage.getItem("halyard.reason") ?? "");
   sessionStorage.removeItem("halyard.reason");
-}
-
-/** @param {Account | {account: Account}} reply @returns {Account} */
-function accountOf(reply) {
-  return "account" in reply ? reply.account : reply;
 }
 
 find("#notice").addEventListener("click", () => (find("#notice").hidden = true));

@@ -74,6 +74,11 @@ export class Store extends EventTarget {
     return Math.max(0, (conversation.last?.number ?? 0) - conversation.read);
   }
 
+  /** How many conversations have messages that are not read. @param {number} [except] one that does not count */
+  waiting(except = 0) {
+    return this.listed().filter((one) => one.id !== except && this.unread(one)).length;
+  }
+
   /** @param {Conversation} conversation @returns {boolean} whether receipts are told in it */
   tells(conversation) {
     return conversation.member && conversation.members <= TELLING && conversation.members > 1;

@@ -1,6 +1,6 @@
 /** What the palette finds: each scope is some groups of hits, from here or from the server. */
 
-import { get } from "../http.js";
+import { get, post } from "../http.js";
 import { counted, marked } from "../text.js";
 import { brief } from "../times.js";
 import { crest, flag } from "./portrait.js";
@@ -16,12 +16,19 @@ import { crest, flag } from "./portrait.js";
  * @property {string} title
  * @property {(Node | string)[]} said a line below the title
  * @property {string} aside a word at the end
- * @property {() => void} choose
+ * @property {() => Promise<Conversation>} [ask] the server, first; it may refuse
+ * @property {(given?: Conversation) => void} choose go there, to what the server gave
  *
- * @typedef {{title: string, hits: Hit[]}} Group
+ * @typedef {{title: string, hits: Hit[], note?: string}} Group a note is a line below the hits
  */
 
 const FEW = 6;
+
+/** Hits of one kind, when nothing else is looked for. */
+export const MANY = 50;
+
+/** As in rules.py: what the name of a room may be, once blanks are dashes. */
+const ROOM = /^[\p{L}\p{N}][\p{L}\p{N}_.+-]{1,59}$/u;
 
 /** Conversations of this user whose title has the text. @param {App} app @param {string} text @param {number} limit @returns {Group} */
 export function joined(app, text, limit = FEW) {
@@ -57,9 +64,9 @@ function conversationHit(app, one, aside) {
  * @param {number} limit
  * @returns {Promise<Group>}
  */
-export async function messages(app, text, conversation, signal, limit = 50) {
+export async function messages(app, text, conversation, signal, limit = MANY) {
   /** @type {{items: import("../types.js").Found[]}} */
-  const { items } = await get("/api/search", { text, conversation }, signal);
+  const { items } = await get("/api/search", { text, conversation, limit: limit + 1 }, signal);
   const hits = items.slice(0, limit).map(({ message, title }) => ({
     key: `m${message.seq}`,
     portrait: flag({ id: message.sender, name: message.sender_name }),
@@ -68,7 +75,7 @@ export async function messages(app, text, conversation, signal, limit = 50) {
     aside: `${title} · ${brief(message.at)}`,
     choose: () => void lookInto(app, message, title),
   }));
-  return { title: "Messages", hits };
+  return { title: "Messages", hits, note: items.length > limit ? `The newest ${limit} messages. Further words tell them apart.` : "" };
 }
 
 /**
@@ -103,33 +110,39 @@ function stranger(id, title) {
  * @param {boolean} create whether to offer a new room
  * @returns {Promise<Group>}
  */
-export async function rooms(app, text, signal, limit = 50, create = false) {
+export async function rooms(app, text, signal, limit = MANY, create = false) {
+  const name = text.normalize("NFKC").toLowerCase().replace(/\s+/gu, "-");
   /** @type {{items: Conversation[]}} */
-  const { items } = await get("/api/rooms", { text: text.toLowerCase() }, signal);
+  const { items } = await get("/api/rooms", { text: name, limit: limit + 1 }, signal);
   const hits = items.slice(0, limit).map((one) => conversationHit(app, one, `${counted(one.members, "member")}${one.member ? " · joined" : ""}`));
-  const taken = items.some((one) => one.name === text.toLowerCase() || one.title === text);
-  if (create && text && !taken) hits.push(creation(app, text));
-  return { title: "Rooms", hits };
+  const notes = [];
+  if (items.length > limit) notes.push(`The ${limit} rooms with the most members. Type how a name begins to find others.`);
+  if (create && text && !items.some((one) => one.name === name)) {
+    if (ROOM.test(name)) hits.push(creation(app, text));
+    else notes.push(`No room can be called “${text}”: a name has 2 to 60 letters, digits, blanks, dots, dashes, pluses or underscores, a letter or digit first.`);
+  }
+  return { title: "Rooms", hits, note: notes.join(" ") };
 }
 
 /** @param {App} app @param {string} name @returns {Hit} */
 function creation(app, name) {
   return {
     key: "create",
-    portrait: crest({ id: 0, title: "+" }),
+    portrait: crest({ id: 0, title: name }),
     title: `Create the room “${name}”`,
     said: ["Everybody can find it and join."],
     aside: "new",
-    choose: () => void app.enter("/api/rooms", { name }),
+    ask: () => post("/api/rooms", { name }),
+    choose: (room) => room && app.visit(room),
   };
 }
 
 /** @param {App} app @param {string} text @param {AbortSignal} signal @param {number} limit @returns {Promise<Group>} */
-export async function people(app, text, signal, limit = 50) {
+export async function people(app, text, signal, limit = MANY) {
   /** @type {{items: Account[]}} */
-  const { items } = await get("/api/people", { text: text.toLowerCase() }, signal);
-  const hits = items
-    .filter((one) => one.id !== app.store.account.id)
+  const { items } = await get("/api/people", { text: text.toLowerCase(), limit: limit + 2 }, signal);
+  const others = items.filter((one) => one.id !== app.store.account.id);
+  const hits = others
     .slice(0, limit)
     .map((one) => ({
       key: `p${one.id}`,
@@ -137,8 +150,9 @@ export async function people(app, text, signal, limit = 50) {
       title: one.display,
       said: [`@${one.name}`],
       aside: one.imported ? "came with old messages" : "",
-      choose: () => void app.enter("/api/direct", { name: one.name }),
+      ask: () => post("/api/direct", { name: one.name }),
+      choose: (conversation) => conversation && app.visit(conversation),
     }));
-  return { title: "People", hits };
+  return { title: "People", hits, note: others.length > limit ? `${limit} people of more. Type how a name begins to find others.` : "" };
 }
 

@@ -13,8 +13,10 @@ export class Heading {
     this.root = find(".heading");
     const draw = batched(() => this.#draw());
     for (const topic of ["conversations", "presence", "open", "welcome"]) app.store.on(topic, draw);
-    find(".back", this.root).append(icon("back"));
-    find(".back", this.root).addEventListener("click", () => visit(0));
+    this.back = find(".back", this.root);
+    this.waiting = el("span", { class: "unread", hidden: true });
+    this.back.append(icon("back"), this.waiting);
+    this.back.addEventListener("click", () => visit(0));
     this.#button("search", "search", () => app.palette.show("messages", app.store.open));
     this.#button("members", "people", () => app.members.turn());
     this.#button("leave", "leave", () => void this.#leave());
@@ -32,10 +34,19 @@ export class Heading {
     const conversation = store.conversations.get(store.open);
     this.root.hidden = !conversation;
     if (!conversation) return;
+    this.#drawBack(store.waiting(conversation.id));
     find("h1", this.root).textContent = conversation.title;
     find(".names p", this.root).replaceChildren(...this.#about(conversation));
     find("[data-action=members]", this.root).hidden = conversation.kind === "direct";
     find("[data-action=leave]", this.root).hidden = conversation.kind === "direct" || !conversation.member;
+  }
+
+  /** A phone does not show the list meanwhile. @param {number} waiting conversations that have something new */
+  #drawBack(waiting) {
+    this.waiting.hidden = !waiting;
+    this.waiting.textContent = waiting > 99 ? "99+" : String(waiting);
+    const also = waiting ? `, ${waiting} with new messages` : "";
+    this.back.setAttribute("aria-label", `Back to the conversations${also}`);
   }
 
   /** @param {import("../types.js").Conversation} conversation @returns {(Node | string)[]} */

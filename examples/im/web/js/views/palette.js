@@ -1,7 +1,7 @@
 /** One place to go anywhere from: conversations, messages, rooms to join, people to write to. */
 
-import { el, find, icon, notice } from "../dom.js";
-import { joined, messages, people, rooms } from "./finders.js";
+import { el, find, icon, sentence } from "../dom.js";
+import { joined, MANY, messages, people, rooms } from "./finders.js";
 
 /** @typedef {import("./finders.js").Group} Group */
 /** @typedef {import("./finders.js").Hit} Hit */
@@ -24,6 +24,7 @@ export class Palette {
     this.input = find("input[role=combobox]", this.dialog);
     this.list = find(".found", this.dialog);
     this.here = find(".here", this.dialog);
+    this.problem = find(".problem", this.dialog);
     this.scope = "all";
     this.conversation = 0;
     /** @type {Hit[]} */
@@ -31,6 +32,8 @@ export class Palette {
     this.chosen = 0;
     /** Whether `hits` are those of what is written now. */
     this.current = false;
+    /** Whether the server is asked for what was chosen. */
+    this.taking = false;
     this.timer = 0;
     this.asking = new AbortController();
     find(".field", this.dialog).prepend(icon("search"));
@@ -82,6 +85,7 @@ export class Palette {
   #later() {
     clearTimeout(this.timer);
     this.current = false;
+    this.#tell("");
     if (this.scope === "all") this.#near();
     this.timer = window.setTimeout(() => void this.#ask(), PAUSE);
   }
@@ -99,6 +103,7 @@ export class Palette {
     this.asking = new AbortController();
     const { signal } = this.asking;
     const text = this.input.value.trim();
+    this.#tell("");
     try {
       if (this.scope === "all") this.#near();
       const groups = await this.#groups(text, signal);
@@ -106,7 +111,7 @@ export class Palette {
       this.#draw(groups, false);
       this.current = true;
     } catch (error) {
-      if (!signal.aborted) notice(error);
+      if (!signal.aborted) this.#tell(error);
     }
   }
 
@@ -118,7 +123,7 @@ export class Palette {
       case "messages":
         return text ? [await messages(app, text, only, signal)] : [];
       case "rooms":
-        return [await rooms(app, text, signal, 50, true)];
+        return [await rooms(app, text, signal, MANY, true)];
       case "people":
         return [await people(app, text, signal)];
       default: {
@@ -129,6 +134,12 @@ export class Palette {
         return [mine, { ...listed, hits: listed.hits.filter((hit) => !known.has(hit.key)) }, persons, said];
       }
     }
+  }
+
+  /** Say here what went wrong: the page lies behind. @param {unknown} problem */
+  #tell(problem) {
+    this.problem.textContent = problem ? sentence(problem) : "";
+    this.problem.hidden = !problem;
   }
 
   /** @param {Group[]} groups @param {boolean} more whether the server is still being asked */
@@ -142,7 +153,9 @@ export class Palette {
       .filter((group) => group.hits.length)
       .map((group) => el("section", { role: "group", "aria-label": group.title }, el("h3", { "aria-hidden": "true" }, group.title), ...group.hits.map((hit) => this.#row(hit, index++))));
     this.list.replaceChildren(...nodes);
-    if (!this.hits.length && !more) this.list.append(el("p", { class: "nothing" }, this.#nothing()));
+    const notes = this.scope === "all" ? [] : groups.flatMap((group) => (group.note ? [group.note] : []));
+    for (const note of notes) this.list.append(el("p", { class: "note" }, note));
+    if (!this.hits.length && !more && !notes.length) this.list.append(el("p", { class: "nothing" }, this.#nothing()));
     this.list.scrollTop = 0;
     this.#choose(this.chosen);
   }
@@ -156,7 +169,7 @@ export class Palette {
   #row(hit, index) {
     return el(
       "div",
-      { role: "option", id: `hit-${index}`, "aria-selected": "false", click: () => this.#take(index), mousemove: () => index !== this.chosen && this.#choose(index) },
+      { role: "option", id: `hit-${index}`, "aria-selected": "false", click: () => void this.#take(index), mousemove: () => index !== this.chosen && this.#choose(index) },
       hit.portrait,
       el("span", { class: "title" }, hit.title),
       el("span", { class: "aside" }, hit.aside),
@@ -175,19 +188,27 @@ export class Palette {
     else this.input.removeAttribute("aria-activedescendant");
   }
 
-  /** @param {number} index */
-  #take(index) {
+  /** Go to a hit. What the server refuses is told here, and what was typed stays. @param {number} index */
+  async #take(index) {
     const hit = this.hits[index];
-    if (!hit) return;
-    this.input.value = this.scope === "messages" ? this.input.value : "";
-    this.dialog.close();
-    hit.choose();
+    if (!hit || this.taking) return;
+    this.taking = true;
+    try {
+      const given = await hit.ask?.();
+      this.input.value = this.scope === "messages" ? this.input.value : "";
+      this.dialog.close();
+      hit.choose(given);
+    } catch (error) {
+      this.#tell(error);
+    } finally {
+      this.taking = false;
+    }
   }
 
   /** Take the chosen hit; who types faster than the server answers gets what they typed. */
   async #enter() {
     if (!this.current) await this.#ask();
-    if (this.current) this.#take(this.chosen);
+    if (this.current) await this.#take(this.chosen);
   }
 
   /** @param {KeyboardEvent} event */

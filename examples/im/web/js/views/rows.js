@@ -44,7 +44,7 @@ export function itemsOf({ store, conversation, timeline, unsent, newFrom, target
       items.push({ kind: "day", at: message.at });
       head = true;
     }
-    if (message.number === newFrom && message.number > 1) {
+    if (message.number === newFrom) {
       items.push({ kind: "new" });
       head = true;
     }

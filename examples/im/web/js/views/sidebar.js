@@ -86,7 +86,7 @@ export class Sidebar {
     this.list.classList.toggle("none", !shown.length && store.welcomed);
     this.list.dataset.none = this.filter === "unread" ? "Everything is read." : "Nothing here yet.";
     attention.show("sidebar", shown.flatMap((conversation) => (conversation.peer ? [conversation.peer.id] : [])).slice(0, 150));
-    const unread = store.listed().reduce((sum, conversation) => sum + (store.unread(conversation) ? 1 : 0), 0);
+    const unread = store.waiting();
     const open = store.conversations.get(store.open);
     document.title = `${unread ? `(${unread}) ` : ""}${open ? `${open.title} · ` : ""}Halyard`;
   }
