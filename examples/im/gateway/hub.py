@@ -14,6 +14,7 @@ it, and changes after it, which were kept meanwhile, are made to it.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -27,6 +28,7 @@ from mainstay.errors import Overloaded
 if TYPE_CHECKING:
     from examples.im.gateway.session import Session
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 NOWHERE: Final = -1
@@ -35,6 +37,25 @@ NOWHERE: Final = -1
 ASKS_PER_SECOND: Final = 50.0
 ASKS_AT_ONCE: Final = 100
 """What a user may ask for beside messages, on all clients together; who asks more waits."""
+
+
+REMEMBERED: Final = 10_000
+"""Users whose rates are remembered when they have left, and sessions that were ended."""
+
+
+class Rates:
+    """How fast a user may be, by whatever they come: on all their clients together.
+
+    Attributes:
+        says: for messages.
+        asks: for anything else.
+    """
+
+    __slots__ = ("asks", "says")
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.says = Rate(settings.messages_per_second, settings.burst)
+        self.asks = Rate(ASKS_PER_SECOND, ASKS_AT_ONCE)
 
 
 class Attendee:
@@ -46,15 +67,14 @@ class Attendee:
         conversations: of which they are a member; right up to `place`.
         place: among all events; None until the conversations are known.
         changes: of membership, that came before that: place, conversation, whether joined.
-        says, asks: how fast they may say messages, and ask for anything else.
+        rates: how fast they may be.
     """
 
-    __slots__ = ("asks", "changes", "conversations", "place", "says", "sessions", "user")
+    __slots__ = ("changes", "conversations", "place", "rates", "sessions", "user")
 
-    def __init__(self, user: int, says: Rate, asks: Rate) -> None:
+    def __init__(self, user: int, rates: Rates) -> None:
         self.user = user
-        self.says = says
-        self.asks = asks
+        self.rates = rates
         self.sessions: list[Session] = []
         self.conversations: set[int] = set()
         self.place: int | None = None
@@ -84,27 +104,47 @@ class Hub:
         self.departed: set[int] = set()
         self.moved = asyncio.Event()
         self.followed = asyncio.Event()
+        self._strangers: set[Session] = set()
+        self._rates: OrderedDict[int, Rates] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._members: dict[int, set[Attendee]] = {}
         self._lookers: dict[int, set[Session]] = {}
         self._watchers: dict[int, set[Session]] = {}
 
     # --- coming and going -----------------------------------------------------------------------
 
+    def meet(self, session: Session) -> None:
+        """A session begins; until its client says hello, it is only parted with. That its sign-in
+        has ended may have been heard before who it is: it is parted with at once, then."""
+        self._strangers.add(session)
+        if session.signed_in.id in self._ended:
+            session.part(4001, "signed out")
+
     def enter(self, user: int, session: Session) -> Attendee:
         """A client of a user has said hello. Raises: Overloaded for one too many."""
         attendee = self.attendees.get(user)
         if attendee is None:
-            settings = self.settings
-            says = Rate(settings.messages_per_second, settings.burst)
-            asks = Rate(ASKS_PER_SECOND, ASKS_AT_ONCE)
-            attendee = self.attendees[user] = Attendee(user, says, asks)
+            attendee = self.attendees[user] = Attendee(user, self.rates_of(user))
+            del self._rates[user]
             self.departed.discard(user)
             self.arrived.add(user)
             self.moved.set()
         elif len(attendee.sessions) >= self.settings.clients:
             raise Overloaded(f"{self.settings.clients} clients are here already: close one of them")
         attendee.sessions.append(session)
+        self._strangers.discard(session)
         return attendee
+
+    def rates_of(self, user: int) -> Rates:
+        """How fast a user may be. It outlives their sessions: coming back makes nobody faster."""
+        attendee = self.attendees.get(user)
+        if attendee is not None:
+            return attendee.rates
+        rates = self._rates.get(user)
+        if rates is None:
+            rates = Rates(self.settings)
+        _remember(self._rates, user, rates)
+        return rates
 
     def settle(self, attendee: Attendee, found: api.Conversations) -> None:
         """The conversations of an attendee were found; nothing happens if they were known."""
@@ -117,15 +157,18 @@ class Hub:
         for seq, conversation_id, joined in changes or ():
             self._change(attendee, seq, conversation_id, joined)
 
-    def leave(self, attendee: Attendee, session: Session) -> None:
+    def leave(self, session: Session) -> None:
         """A session ends. Idempotent."""
+        self._strangers.discard(session)
         self.look(session, 0, ())
-        if session not in attendee.sessions:
+        attendee = session.attendee
+        if attendee is None or session not in attendee.sessions:
             return
         attendee.sessions.remove(session)
         if attendee.sessions:
             return
         del self.attendees[attendee.user]
+        _remember(self._rates, attendee.user, attendee.rates)
         for conversation in attendee.conversations:
             _discard(self._members, conversation, attendee)
         self.arrived.discard(attendee.user)
@@ -152,7 +195,8 @@ class Hub:
             self._watchers.setdefault(user, set()).add(session)
 
     def sessions(self) -> Iterator[Session]:
-        """All of them; they may leave meanwhile."""
+        """All of them, with those that have not said hello; they may leave meanwhile."""
+        yield from list(self._strangers)
         for attendee in list(self.attendees.values()):
             yield from list(attendee.sessions)
 
@@ -200,9 +244,11 @@ class Hub:
                 session.put(outgoing)
 
     def sign_out(self, user: int, session_id: str) -> None:
-        """A session of a user was ended: part with its clients."""
+        """A session of a user was ended: part with its clients, and with those that are on their
+        way."""
+        _remember(self._ended, session_id, None)
         attendee = self.attendees.get(user)
-        for session in list(attendee.sessions) if attendee else ():
+        for session in [*self._strangers, *(attendee.sessions if attendee else ())]:
             if session.signed_in.id == session_id:
                 session.part(4001, "signed out")
 
@@ -235,6 +281,14 @@ class Hub:
 
     def __repr__(self) -> str:
         return f"<Hub attendees={len(self.attendees)} place={self.place}>"
+
+
+def _remember(kept: OrderedDict[K, T], key: K, item: T) -> None:
+    """Note an item as the newest; forget the oldest of too many."""
+    kept[key] = item
+    kept.move_to_end(key)
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)
 
 
 def _discard(sets: dict[int, set[T]], key: int, item: T) -> None:

@@ -31,6 +31,7 @@ from examples.im.gateway.answers import answer, objection_to
 from examples.im.gateway.hub import Attendee, Hub
 from examples.im.gateway.outgoing import Outgoing, refusal_of, refused
 from examples.im.gateway.patience import patiently
+from examples.im.gateway.rate import Rate
 from mainstay.errors import (
     ClosedError,
     EndOfStream,
@@ -52,6 +53,10 @@ WAITING: Final = 100
 """Frames of a client that wait to be answered, before nothing more is read."""
 PARTING: Final = 2.0
 """Seconds for what was asked before a session parts."""
+GOODBYE: Final = 3.0
+"""Seconds for all that a client hears before a session parts: who does not read is cut off."""
+SIGNED_OUT: Final = 4001
+"""The code of who is nobody any more."""
 MISSED: Final = 500
 """Messages that are told to who comes back, about; after more, the client begins anew."""
 
@@ -110,8 +115,10 @@ class Session:
     __slots__ = (
         "_client",
         "_closed",
+        "_cut_off",
         "_ending",
         "_flusher",
+        "_goodbye",
         "_hub",
         "_inbox",
         "_known",
@@ -137,16 +144,20 @@ class Session:
         self._worker: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
         self._closed = False  # the goodbye is said, and nothing comes after it
+        self._cut_off = False  # nor what waited for the client
         self._strikes = 0
         self._known = 0  # the conversations that the client was told are true up to here
         self._told = 0  # messages up to here were told
 
     async def run(self) -> None:
         """Talk until the client leaves or is parted with."""
+        self._hub.meet(self)
         try:
             async with asyncio.timeout(self._hub.settings.hello):
-                await self._hear()
+                while self.attendee is None:
+                    await self._hear()
             while True:
                 await self._hear()
         except TimeoutError:
@@ -157,6 +168,8 @@ class Session:
                 await asyncio.wait([self._worker])
         finally:
             self._depart()
+            if self._goodbye is not None:
+                self._goodbye.cancel()
             for task in (self._worker, self._flusher):
                 if task is not None:
                     task.cancel()
@@ -164,8 +177,7 @@ class Session:
     def _depart(self) -> None:
         """Nothing is told any more, and nobody is here. Idempotent."""
         self._closed = True
-        if self.attendee is not None:
-            self._hub.leave(self.attendee, self)
+        self._hub.leave(self)
 
     # --- what the client says -------------------------------------------------------------------
 
@@ -179,6 +191,7 @@ class Session:
         if self._ending is not None:
             return  # it will say it again, where it goes
         if isinstance(frame, Ping):
+            await self._hold(self._hub.rates_of(self.signed_in.account.id).asks)
             self.put(PONG)
         elif isinstance(frame, Hello):
             self._greet(frame)
@@ -187,15 +200,19 @@ class Session:
         elif isinstance(frame, Say):
             await self._say(frame, self.attendee)
         else:
-            if wait := self.attendee.asks.take(_now()):
-                await asyncio.sleep(wait)
+            await self._hold(self.attendee.rates.asks)
             await self._ask(frame)
+
+    async def _hold(self, rate: Rate) -> None:
+        """Read nothing more from a client that is too fast, until it is no more."""
+        if wait := rate.take(_now()):
+            await asyncio.sleep(wait)
 
     async def _say(self, frame: Say, attendee: Attendee) -> None:
         wrong = objection_to(frame, self._hub.settings)
         if wrong is not None:
             self._strike(wrong)
-        elif wait := attendee.says.take(_now()):
+        elif wait := attendee.rates.says.take(_now()):
             self.put(refused("rate_limited", "not so fast", frame.client_id, wait))
             await asyncio.sleep(wait)
         else:
@@ -265,21 +282,29 @@ class Session:
 
     def part(self, code: int, reason: str, last: Outgoing | None = None) -> None:
         """Send the client away, once it has got what waits for it and the answers to what it has
-        asked. Idempotent.
+        asked; within seconds, if it does not read. Who has signed out is told nothing more.
+        Idempotent.
 
         Args:
             code: of the goodbye; see `frames`.
             reason: for people.
             last: what it is told before.
         """
+        if code == SIGNED_OUT:
+            self._cut(code, reason)
         if self._ending is not None:
             return
         self._ending = Ending(code, reason, last)
+        loop = asyncio.get_running_loop()
+        self._goodbye = loop.call_later(GOODBYE, self._cut, code, reason)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="im.session.flusher")
 
     def _cut(self, code: int, reason: str) -> None:
-        """Send the client away now, whatever waits for it."""
+        """Send the client away now, whatever waits for it. Idempotent."""
+        if self._cut_off:
+            return
+        self._cut_off = True
         self._ending = Ending(code, reason, None)
         self._closed = True
         self._outbox.clear()

@@ -25,6 +25,7 @@ OPTIONS: Final = WebSocketOptions(
     max_size=64 * 1024,  # of a frame: a message of 4,000 characters, however JSON writes them
     compress=False,  # costs more memory for each client than all the rest
     farewell=PARTING + 1,
+    close_timeout=3.0,  # for the answer to our goodbye: who does not read holds no drain
 )
 
 
