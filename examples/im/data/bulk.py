@@ -1,7 +1,8 @@
 """Old text, many messages at a time.
 
 What was said elsewhere has its own times and authors who do not sign in. It takes its places at the
-end of the log, as all that is written, and is left out of the feed, since it is no news.
+end of the log, as all that is written, and is left out of the feed, since it is no news: who had read
+all has read it as well, and a room goes on being as new as the last message of the living.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -24,7 +26,9 @@ from sqlalchemy import (
     update,
 )
 
+from examples.im import api
 from examples.im.data import log
+from examples.im.data.conversations import TELLING
 from examples.im.data.database import Database
 from examples.im.data.tables import Conversation, Member, Message, User
 
@@ -99,8 +103,17 @@ def client_id(old: Old) -> str:
 _STORED = select(Message.sender_id, Message.client_id).where(
     Message.client_id.in_(bindparam("client_ids", expanding=True))
 )
-_ROOMS = select(Conversation.name, Conversation.id, Conversation.last_number).where(
-    Conversation.kind == "room", Conversation.name.in_(bindparam("names", expanding=True))
+_ROOMS = (
+    select(
+        Conversation.name,
+        Conversation.id,
+        Conversation.last_number,
+        Conversation.member_count,
+        case((User.password.is_not(None), Conversation.last_seq), else_=0),
+    )
+    .outerjoin(Message, Message.seq == Conversation.last_seq)
+    .outerjoin(User, User.id == Message.sender_id)
+    .where(Conversation.kind == "room", Conversation.name.in_(bindparam("names", expanding=True)))
 )
 _AUTHORS = select(User.name, User.id, User.password).where(
     User.name.in_(bindparam("names", expanding=True))
@@ -123,6 +136,12 @@ _MOVE = (
     update(Conversation)
     .where(Conversation.id == bindparam("room"))
     .values(last_number=bindparam("number"), last_seq=bindparam("seq"))
+)
+_READ = (
+    update(Member)
+    .where(Member.conversation_id == bindparam("room"), Member.read == bindparam("before"))
+    .values(delivered=bindparam("number"), read=bindparam("number"))
+    .returning(Member.user_id)
 )
 _COUNT = (
     update(Conversation)
@@ -166,7 +185,11 @@ def _add(
     if rows:
         db.execute(insert(Message), rows)
         moved = [room for room in rooms.values() if room.seq]
-        db.execute(_MOVE, [{"room": it.id, "number": it.number, "seq": it.seq} for it in moved])
+        last = [(room.id, room.number, room.news or room.seq) for room in moved]
+        db.execute(
+            _MOVE, [dict(zip(("room", "number", "seq"), each, strict=True)) for each in last]
+        )
+        _read(db, moved, now)
     entering = {(rooms[each.room].id, authors[each.author]) for each in given} - members
     if entering:
         db.execute(_ENTER, [{"room": room, "user": user, "now": now} for room, user in entering])
@@ -176,11 +199,32 @@ def _add(
 
 @dataclass(slots=True)
 class _Room:
-    """A room in the course of a transaction; `seq` is of the message that was added last."""
+    """A room in the course of a transaction.
+
+    Attributes:
+        before: the number of its last message.
+        members: how many were in it.
+        news: the place of its last message, if that is no old text; else 0.
+        number, seq: of the message that was added last.
+    """
 
     id: int
+    before: int
+    members: int
+    news: int
     number: int
     seq: int = 0
+
+
+def _read(db: Connection, rooms: Iterable[_Room], now: int) -> None:
+    """Let who had read all have read all, and tell it as any other mark."""
+    told: list[api.Told] = []
+    for room in rooms:
+        mark = {"room": room.id, "before": room.before, "number": room.number}
+        users = sorted(db.scalars(_READ, mark))
+        if room.members <= TELLING:
+            told += [api.Receipt(room.id, user, room.number, room.number) for user in users]
+    log.tell(db, list(enumerate(told, log.take(db, len(told)))), now)
 
 
 def _rooms(db: Connection, titles: dict[str, str], now: int) -> tuple[dict[str, _Room], int]:
@@ -196,7 +240,10 @@ def _rooms(db: Connection, titles: dict[str, str], now: int) -> tuple[dict[str, 
 
 def _named_rooms(db: Connection, names: Iterable[str]) -> dict[str, _Room]:
     rows = db.execute(_ROOMS, {"names": list(names)})
-    return {name: _Room(room, number) for name, room, number in rows}
+    return {
+        name: _Room(room, number, members, news, number)
+        for name, room, number, members, news in rows
+    }
 
 
 def _authors(db: Connection, displays: dict[str, str], now: int) -> tuple[dict[str, int], int]:

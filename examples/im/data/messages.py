@@ -31,8 +31,10 @@ BEFORE = NEWEST.where(Message.number < bindparam("before"))
 AFTER = _OF_CONVERSATION.where(Message.number > bindparam("after")).order_by(Message.number)
 """A page after a number."""
 
-MISSED = _OF_CONVERSATION.where(Message.seq > bindparam("after")).order_by(Message.seq)
-"""What was said after a place."""
+MISSED = _OF_CONVERSATION.where(
+    Message.seq > bindparam("after"), User.password.is_not(None)
+).order_by(Message.seq)
+"""What was said after a place; old text that was imported is no news, as in the log."""
 
 _NEWS = (
     select(Conversation.id)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from examples.im import api
-from examples.im.data import bulk
+from examples.im.data import bulk, log
 from examples.im.data.bulk import Added, Bulk, Old
 from tests.examples.im.data.conftest import House
 
@@ -70,6 +70,29 @@ async def test_people_go_on_talking_in_a_room_of_old_text(house: House) -> None:
     assert (await house.say(room.id, "ada", "new")).number == 2
     await Bulk(house.database).add([old("older")], house.now())
     assert [text for _, text, _ in await history(house, "attic")] == ["old", "new", "older"]
+
+
+async def test_old_text_is_no_news(house: House) -> None:
+    """Who had read all has read it, and the others of a small room hear so; who had not, keeps their
+    mark. The room's last message is what was said last, and who comes back is told nothing of it."""
+    tea = await house.room("tea", "ada", "bob", "cay")
+    ada, bob, cay = (house.users[name] for name in ("ada", "bob", "cay"))
+    said = await house.say(tea, "ada", "new")
+    await house.writer.mark(api.Mark(bob, tea, read=1))
+    start = await house.database.read(log.place)
+    await Bulk(house.database).add([old(f"{n}", "tea") for n in range(50)], house.now())
+    events = await house.database.read(log.read, start, None, 100)
+    assert [event.what for event in events.items] == [
+        api.Receipt(tea, ada, 51, 51),
+        api.Receipt(tea, bob, 51, 51),
+    ]
+    for user, read in ((ada, 51), (bob, 51), (cay, 0)):
+        seen = await house.conversations.one(tea, user)
+        assert (seen.read, seen.last and seen.last.text) == (read, "new")
+        assert (await house.messages.missed(api.Since(said.seq, user))).items == []
+    assert (await house.say(tea, "bob", "newer")).number == 52
+    missed = await house.messages.missed(api.Since(said.seq, ada))
+    assert [each.text for each in missed.items] == ["newer"]
 
 
 async def test_nobody_is_given_words_that_they_have_not_said(house: House) -> None:
