@@ -161,11 +161,17 @@ class Conversation(Struct, frozen=True):
 
 
 class Credentials(Struct, frozen=True):
-    """A name and a password."""
+    """A name and a password.
+
+    Attributes:
+        display: as the user likes to be shown; for a new account.
+        source: the address that they come from, by which tries are counted. The gateway says it.
+    """
 
     name: str = ""
     password: str = ""
     display: str = ""
+    source: str = ""
 
 
 class Session(Struct, frozen=True):
@@ -350,7 +356,7 @@ class Logic(Protocol):
 
     async def sign_in(self, request: Credentials) -> Session:
         """Unauthenticated for a wrong name or password, without saying which; Overloaded after
-        too many wrong ones."""
+        too many wrong ones from one source: who guesses from elsewhere locks nobody out."""
         ...
 
     async def sign_out(self, request: Token) -> Done:

@@ -58,6 +58,15 @@ class Session(Table):
     expires_at: Mapped[int]
 
 
+class Try(Table):
+    """Somebody tries to sign in: up to when they have used up their tries. The key is a hash."""
+
+    __tablename__ = "sign_in_try"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    used_until: Mapped[int] = mapped_column(index=True)
+
+
 class Conversation(Table):
     """A room, or what two users have together.
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.gateway.settings import GatewaySettings
-from examples.im.gateway.signing import forget, keep, session_of, token_of
+from examples.im.gateway.signing import coming_from, forget, keep, session_of, token_of
 from mainstay import Call, Effects, Middleware, configured
 from mainstay.errors import Unauthenticated
 from mainstay.http import Request, Routes, rate_limit
@@ -48,10 +48,10 @@ async def sign_up(
 
 @routes.post("/sign-in", middleware=[guessing_limited])
 async def sign_in(
-    credentials: api.Credentials, request: Request, logic: Logic, effects: Effects
+    credentials: api.Credentials, call: Call, request: Request, logic: Logic, effects: Effects
 ) -> Me:
     """Sign in: the browser gets a cookie."""
-    return _welcome(await logic.sign_in(credentials), request, effects)
+    return _welcome(await logic.sign_in(coming_from(call, credentials)), request, effects)
 
 
 def _welcome(session: api.Session, request: Request, effects: Effects) -> Me:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.gateway.session import SignedIn
 from mainstay import Call
 from mainstay.errors import Unauthenticated
 from mainstay.http import Request, delete_cookie, set_cookie
+from mainstay.http.middleware.rate_limit import peer_key
 
 COOKIE: Final = "im_session"
 
@@ -36,6 +39,11 @@ async def session_of(call: Call, logic: Logic) -> api.Session:
     if not token:
         raise Unauthenticated("sign in first")
     return await logic.who(api.Token(token))
+
+
+def coming_from(call: Call, credentials: api.Credentials) -> api.Credentials:
+    """With the address that the call comes from, whatever the caller says of it."""
+    return replace(credentials, source=peer_key(call) or "")
 
 
 def signed_in_by(session: api.Session) -> SignedIn:

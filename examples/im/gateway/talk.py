@@ -17,8 +17,8 @@ from examples.im.frames import ClientFrame, FromClient, FromGateway
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
 from examples.im.gateway.session import Session
-from examples.im.gateway.signing import signed_in_by
-from mainstay import Scope, Stream
+from examples.im.gateway.signing import coming_from, signed_in_by
+from mainstay import Call, Scope, Stream
 from mainstay.errors import Code, RpcError
 from mainstay.rpc import Rpc
 
@@ -79,9 +79,9 @@ async def sign_up(request: api.Credentials, logic: Logic) -> api.Session:
 
 
 @gateway.method
-async def sign_in(request: api.Credentials, logic: Logic) -> api.Session:
+async def sign_in(request: api.Credentials, call: Call, logic: Logic) -> api.Session:
     """Sign in: the token goes with every other call."""
-    return await logic.sign_in(request)
+    return await logic.sign_in(coming_from(call, request))
 
 
 @gateway.method

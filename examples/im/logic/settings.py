@@ -14,7 +14,8 @@ class LogicSettings(Struct, frozen=True):
 
     Attributes:
         session: seconds that a sign-in holds.
-        tries: of signing in to one account, in a minute. Each process counts for itself.
+        tries: of signing in to one account from one address, in a minute, at all processes together;
+            who has made it begins anew.
         password_cost: the binary logarithm of scrypt's N: 14 takes 16 MiB and a fifth of a second.
         passwords_at_once: that are hashed; who comes later waits.
         lease: seconds that a gateway is believed which says nothing.
@@ -22,7 +23,7 @@ class LogicSettings(Struct, frozen=True):
     """
 
     session: Annotated[float, Meta(gt=0)] = 30 * DAY
-    tries: Annotated[int, Meta(ge=1)] = 10
+    tries: Annotated[int, Meta(ge=1, le=60_000)] = 10
     password_cost: Annotated[int, Meta(ge=1, le=20)] = 14
     passwords_at_once: Annotated[int, Meta(ge=1)] = 2
     lease: Annotated[float, Meta(gt=0)] = 6.0

@@ -9,20 +9,15 @@ from __future__ import annotations
 import math
 import secrets
 from hashlib import sha256
-from typing import Final
 
 from examples.im import api
 from examples.im.data.accounts import Accounts
+from examples.im.data.tries import Tries
 from examples.im.logic.passwords import Passwords
 from examples.im.logic.rules import display_of, name_of, password_of
 from examples.im.logic.settings import LogicSettings
 from mainstay.core.effects import Clock
 from mainstay.errors import Overloaded, Unauthenticated
-from mainstay.http.middleware.rate_limit import Gcra
-
-_MINUTE: Final = 60.0
-_NAMES: Final = 10_000
-"""Whose tries are remembered, at most."""
 
 
 class Signing:
@@ -30,14 +25,17 @@ class Signing:
 
     Args:
         accounts: where they are kept.
+        tries: to sign in, of one source to one account.
         settings: of the logic.
         clock: the world's.
     """
 
-    def __init__(self, accounts: Accounts, settings: LogicSettings, clock: Clock) -> None:
+    def __init__(
+        self, accounts: Accounts, tries: Tries, settings: LogicSettings, clock: Clock
+    ) -> None:
         self._accounts = accounts
+        self._tries = tries
         self._passwords = Passwords(settings.password_cost, settings.passwords_at_once)
-        self._tries = Gcra(settings.tries, _MINUTE, settings.tries, _NAMES)
         self._lasts = int(settings.session * 1000)
         self._clock = clock
 
@@ -51,9 +49,9 @@ class Signing:
     async def check(self, given: api.Credentials) -> api.Account:
         """Whose name and password they are. Raises: InvalidRequest, Unauthenticated, Overloaded."""
         name = name_of(given.name)
-        verdict = self._tries.take(name, self._clock.monotonic())
-        if not verdict.allowed:
-            wait = math.ceil(verdict.retry_after)
+        tried = _hash(f"{name} {given.source}")
+        wait = math.ceil(await self._tries.take(tried, self._now()) / 1000)
+        if wait:
             raise Overloaded(
                 f"too many tries to sign in as {name}: try again in {wait} s",
                 metadata={"retry_after": str(wait)},
@@ -62,6 +60,7 @@ class Signing:
         kept = None if found is None else found.password
         if not await self._passwords.verify(given.password, kept) or found is None:
             raise Unauthenticated("the name or the password is wrong", reason="WRONG_PASSWORD")
+        await self._tries.forget(tried)
         return found.account
 
     async def begin(self, account: api.Account) -> api.Session:

@@ -18,6 +18,7 @@ from examples.im.data.log import sweep as sweep_log
 from examples.im.data.messages import Messages
 from examples.im.data.search import Index, Search
 from examples.im.data.tail import Tail
+from examples.im.data.tries import Tries
 from examples.im.data.writer import Writer
 from examples.im.logic.chat import Chat, Store
 from examples.im.logic.settings import LogicSettings
@@ -27,11 +28,15 @@ from mainstay import Effects, Service
 LOBBY: Final = ("lobby", "Lobby")
 """The room that everybody is in from the beginning: its name and its title."""
 
+MINUTE: Final = 60_000
+"""Milliseconds."""
+
 
 def add_logic(service: Service) -> None:
     """Let `service` provide `api.Logic`; it provides `DatabaseSettings` and `LogicSettings`."""
     service.resource(ping=Database.ping)(database)
     service.resource(store)
+    service.resource(tries)
     service.resource(logic)
     # A database that is away for a while ends nothing: it is looked for again.
     service.worker(give_up_after=None)(read_log)
@@ -74,10 +79,15 @@ async def store(database: Database, effects: Effects) -> AsyncIterator[Store]:
     await writer.aclose()
 
 
-async def logic(store: Store, settings: LogicSettings, effects: Effects) -> Logic:
+async def tries(database: Database, settings: LogicSettings) -> Tries:
+    """Counts, for all processes, who tries passwords."""
+    return Tries(database, MINUTE // settings.tries, settings.tries)
+
+
+async def logic(store: Store, tries: Tries, settings: LogicSettings, effects: Effects) -> Logic:
     """The logic, with its lobby."""
     lobby = await store.conversations.room(*LOBBY, milliseconds(effects))
-    signing = Signing(store.accounts, settings, effects.clock)
+    signing = Signing(store.accounts, tries, settings, effects.clock)
     return Chat(store, signing, lobby, settings.lease, lambda: milliseconds(effects))
 
 
@@ -97,9 +107,11 @@ async def end_leases(store: Store, settings: LogicSettings) -> None:
 
 
 async def forget(
-    database: Database, store: Store, settings: LogicSettings, effects: Effects
+    database: Database, store: Store, tries: Tries, settings: LogicSettings, effects: Effects
 ) -> None:
-    """Forget what nobody needs any more: events that everybody has been told, ended sessions."""
+    """Forget what nobody needs any more: events that everybody has been told, ended sessions, tries
+    of long ago."""
     now = milliseconds(effects)
     await database.write(sweep_log, now - int(settings.signals * 1000))
     await store.accounts.sweep(now)
+    await tries.sweep(now)

@@ -11,7 +11,7 @@ from tests.examples.im.data.conftest import House
 
 pytestmark = pytest.mark.real_loop
 
-EVERYTHING: list[log.Told] = [
+EVERYTHING: list[api.Told] = [
     api.Receipt(1, 2, 3, 4),
     api.Presence(2, online=True, last_seen=7),
     api.Typing(1, 2, "Åsa"),
@@ -20,7 +20,7 @@ EVERYTHING: list[log.Told] = [
 ]
 
 
-async def tell(house: House, *what: log.Told, now: int = 1) -> int:
+async def tell(house: House, *what: api.Told, now: int = 1) -> int:
     """Tell, and say at which place it begins."""
 
     def change(db: Connection) -> int:

@@ -58,6 +58,7 @@ class House:
     def __init__(self) -> None:
         self.away = False
         self.calls: list[str] = []
+        self.sources: list[str] = []
         self.attendances: list[api.Attendance] = []
         self.presences: dict[int, api.Presence] = {}
         self.marks: list[api.Mark] = []
@@ -80,12 +81,7 @@ class House:
 
     def tell(
         self,
-        what: api.Message
-        | api.Receipt
-        | api.Presence
-        | api.Typing
-        | api.Membership
-        | api.SignedOut,
+        what: api.Happening,
     ) -> api.Event:
         """Let something happen."""
         event = api.Event(self.seq + 1, what)
@@ -155,6 +151,7 @@ class House:
 
     async def sign_in(self, request: api.Credentials) -> api.Session:
         self._called("sign_in")
+        self.sources.append(request.source)
         account, password = self._accounts.get(request.name, (None, ""))
         if account is None or password != request.password:
             raise Unauthenticated("the name or the password is wrong")

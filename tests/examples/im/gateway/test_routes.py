@@ -8,6 +8,8 @@ import pytest
 
 from examples.im import api
 from examples.im.gateway import PAGE, GatewaySettings
+from examples.im.gateway.talk import gateway
+from mainstay.rpc import Channel, UnauthenticatedFailure
 from mainstay.testing import http_server
 from mainstay.testing.http import ServiceClient
 from tests.examples.im.gateway.house import House, at_home, gateway_of
@@ -165,12 +167,17 @@ async def test_errors_of_the_logic_keep_their_status() -> None:
 
 @pytest.mark.real_loop  # peers in memory have no address
 async def test_passwords_are_not_for_trying() -> None:
-    """Beyond the limit of an address the answer is 429, and the logic is not asked."""
+    """Beyond the limit of an address the answer is 429, and the logic is not asked; it counts by
+    addresses as well, and is told the peer's, whatever the peer says."""
     house, settings = House(), GatewaySettings(sign_ins_per_minute=3)
     async with http_server(gateway_of(house, settings)) as client:
-        statuses = [(await client.post("/api/sign-in", json=ADA)).status for _ in range(4)]
+        forged = {**ADA, "source": "192.0.2.1"}
+        statuses = [(await client.post("/api/sign-in", json=forged)).status for _ in range(4)]
         assert statuses == [401, 401, 401, 429]
-        assert house.calls.count("sign_in") == 3
+        async with Channel(client.running.addresses[0]) as channel:
+            with pytest.raises(UnauthenticatedFailure):
+                await gateway.client(channel).sign_in(api.Credentials("ada", source="192.0.2.1"))
+        assert house.sources == ["127.0.0.1"] * 4
 
 
 async def test_the_page_comes_with_a_policy() -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from examples.im import api
 from examples.im.api import Credentials, Logic, Token
+from examples.im.logic.rpc import remote, restored
+from examples.im.logic.service import Config, service
 from mainstay.errors import Conflict, InvalidRequest, Overloaded, Unauthenticated
+from mainstay.testing import rpc_channel
 from tests.examples.im.logic.conftest import PASSWORD, joined
 
 pytestmark = pytest.mark.real_loop
@@ -70,17 +73,46 @@ async def test_a_wrong_name_and_a_wrong_password_are_the_same_mistake(logic: Log
     assert said[0] == said[1] == ("the name or the password is wrong", "WRONG_PASSWORD")
 
 
+async def guess(logic: Logic, name: str, source: str, times: int) -> None:
+    """Try wrong passwords."""
+    for _ in range(times):
+        with pytest.raises(Unauthenticated):
+            await logic.sign_in(Credentials(name, "wrong horse", source=source))
+
+
 async def test_too_many_tries_have_to_wait(logic: Logic) -> None:
     """The fourth of a minute is refused, with the right password too; other names go on."""
     await joined(logic, "ada")
-    for _ in range(3):
-        with pytest.raises(Unauthenticated):
-            await logic.sign_in(Credentials("ada", "wrong horse"))
+    await guess(logic, "ada", "192.0.2.1", 3)
     with pytest.raises(Overloaded) as caught:
-        await logic.sign_in(Credentials("Ada", PASSWORD))
+        await logic.sign_in(Credentials("Ada", PASSWORD, source="192.0.2.1"))
     assert 0 < int(caught.value.metadata["retry_after"]) <= 20
-    with pytest.raises(Unauthenticated):
-        await logic.sign_in(Credentials("grace", PASSWORD))
+    await guess(logic, "grace", "192.0.2.1", 1)
+
+
+async def test_who_guesses_does_not_lock_out_who_knows(logic: Logic) -> None:
+    """Tries are counted by where they come from; and who is in has all theirs again."""
+    await joined(logic, "ada")
+    await guess(logic, "ada", "192.0.2.1", 3)
+    for _ in range(2):
+        await guess(logic, "ada", "198.51.100.7", 2)
+        await logic.sign_in(Credentials("ada", PASSWORD, source="198.51.100.7"))
+
+
+async def test_processes_count_tries_together(config: Config) -> None:
+    """What has been tried at one has been tried at the other; and a restart forgets nothing."""
+    async with (
+        rpc_channel(service, config=config, middleware=[restored]) as one,
+        rpc_channel(service, config=config, middleware=[restored]) as other,
+    ):
+        await joined(remote(one), "ada")
+        await guess(remote(one), "ada", "192.0.2.1", 2)
+        await guess(remote(other), "ada", "192.0.2.1", 1)
+        with pytest.raises(Overloaded):
+            await remote(one).sign_in(Credentials("ada", PASSWORD, source="192.0.2.1"))
+    async with rpc_channel(service, config=config, middleware=[restored]) as again:
+        with pytest.raises(Overloaded):
+            await remote(again).sign_in(Credentials("ada", PASSWORD, source="192.0.2.1"))
 
 
 async def test_bad_names_and_passwords_are_refused_before_anything_is_stored(

@@ -38,7 +38,8 @@ async def forget(config: Config, ahead: float) -> None:
     effects = Effects(clock=Later(ahead))
     database = Database(config.database)
     async for store in wiring.store(database, effects):
-        await wiring.forget(database, store, config.logic, effects)
+        tries = await wiring.tries(database, config.logic)
+        await wiring.forget(database, store, tries, config.logic, effects)
     await database.aclose()
 
 
