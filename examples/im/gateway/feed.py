@@ -3,7 +3,8 @@
 It ends when the logic is restarted, and breaks when it is killed. The next one begins where the last
 one was, so nothing is left out, and no client notices more than a pause. The logic forgets within a
 minute what is no message; after a longer silence nobody here can know who has joined or left what.
-All clients are told to come back then, and begin with what is true.
+All clients are told to come back then, and begin with what is true. So they are when the feed is
+behind its place, as the database was put back to an older state.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ async def follow(hub: Hub, logic: Logic, effects: Effects) -> None:
                 async for page in logic.feed(api.Since(after=hub.place)):
                     heard, failures = loop.time(), 0
                     limit.reschedule(heard + SILENCE)
+                    if page.seq < hub.place:
+                        log.warning("the log ends before %d: all begin anew", hub.place)
+                        begin_anew(hub, effects)
                     hub.dispatch(page)
         except (Error, TimeoutError) as error:
             log.log(WARNING if not failures else DEBUG, "the feed is lost: %r", error)
@@ -51,8 +55,13 @@ async def follow(hub: Hub, logic: Logic, effects: Effects) -> None:
         if failures > 1:
             await asyncio.sleep(_PAUSES.delay(failures - 1, effects.random))
         if loop.time() - heard > FORGOTTEN and hub.place != NOWHERE:
-            hub.forget_place()
-            send_away(hub, effects, SPREAD)
+            begin_anew(hub, effects)
+
+
+def begin_anew(hub: Hub, effects: Effects) -> None:
+    """Forget the place in the feed, and let all clients come back to begin with what is true."""
+    hub.forget_place()
+    send_away(hub, effects, SPREAD)
 
 
 def send_away(hub: Hub, effects: Effects, spread: float) -> None:

@@ -211,9 +211,14 @@ class Hub:
         self.followed.set()
 
     def forget_place(self) -> None:
-        """The feed has to begin anew, and what happened before is not known."""
+        """The feed has to begin anew, and what happened before is not known, nor of what anybody is
+        a member: who comes now asks for it again."""
         self.place = NOWHERE
         self.followed.clear()
+        self._members.clear()
+        for attendee in self.attendees.values():
+            attendee.conversations.clear()
+            attendee.place, attendee.changes = None, []
 
     def _tell(self, seq: int, what: api.Happening) -> None:
         match what:

@@ -29,3 +29,12 @@ class Rate:
             return wait
         self._used_up = begins + self._interval
         return 0.0
+
+    def reserve(self, now: float) -> float:
+        """Take a token in any case, at `now` as for `take`.
+
+        Returns: the seconds until it is there, for who waits.
+        """
+        begins = max(self._used_up, now)
+        self._used_up = begins + self._interval
+        return max(0.0, begins - now - self._ahead)

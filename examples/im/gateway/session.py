@@ -205,7 +205,7 @@ class Session:
 
     async def _hold(self, rate: Rate) -> None:
         """Read nothing more from a client that is too fast, until it is no more."""
-        while wait := rate.take(_now()):
+        if wait := rate.reserve(_now()):
             await asyncio.sleep(wait)
 
     async def _say(self, frame: Say, attendee: Attendee) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from examples.im import api
 from examples.im.frames import Reconnect, Said
@@ -70,3 +71,52 @@ async def test_a_long_silence_brings_clients_to_begin_anew() -> None:
             await again.say(home.house.lobby, "here again")
             assert len(await again.hears_all(3)) == 2
     assert FORGOTTEN < 60
+
+
+class PutBack(House):
+    """What has happened since can be undone, as by a backup."""
+
+    async def feed(self, request: api.Since) -> AsyncIterator[api.Events]:
+        async for page in super().feed(replace(request, after=min(request.after, self.seq))):
+            yield page
+
+
+async def test_a_database_that_was_put_back_brings_clients_to_begin_anew() -> None:
+    """The log ends before the gateway's place in it: everybody is told to come back, a cursor from
+    before means nothing, and what is said then is heard."""
+    async with at_home(PutBack()) as home, home.guest("ada") as ada, home.guest("bob") as bob:
+        before = list(home.house.log)
+        for number in range(5):
+            await ada.say(home.house.lobby, f"number {number}")
+        cursor = max(each.message.seq for each in await ada.hears_all() if isinstance(each, Said))
+        home.house.leave_the_room()
+        await asyncio.sleep(0.5)
+        home.house.log[:] = before
+        home.house.leave_the_room(False)
+        await ada.hears_to_the_end()
+        assert ada.socket.close_code == 1012
+        async with home.guest(ada.session, cursor=cursor) as again:
+            assert not again.welcome.resumed
+            assert again.welcome.cursor < cursor
+            await again.say(home.house.lobby, "here again")
+            told = await again.hears_all(3)
+            assert [each.message.text for each in told if isinstance(each, Said)] == ["here again"]
+        assert await bob.hears_to_the_end()
+
+
+async def test_a_logic_that_is_away_is_one_line_and_its_return_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """However often it was asked meanwhile, by whichever part of the gateway."""
+    house = House()
+    house.away = True
+    with caplog.at_level("INFO", "examples.im"):
+        async with at_home(house, ready=False):
+            await asyncio.sleep(20)
+            assert house.calls.count("feed") > 10
+            house.leave_the_room(False)
+            await asyncio.sleep(10)
+    said = [(each.levelname, each.getMessage()) for each in caplog.records if "im." in each.name]
+    assert [level for level, _ in said] == ["WARNING", "INFO"]
+    assert said[0][1].startswith("the logic is away, and is asked until it answers: ")
+    assert re.fullmatch(r"the logic answers again, after 2[01]\.\d s", said[1][1])

@@ -22,3 +22,10 @@ def test_a_rest_fills_the_bucket_and_no_more() -> None:
     for _ in range(3):
         rate.take(0.0)
     assert [rate.take(3600.0) for _ in range(4)] == [0, 0, 0, pytest.approx(0.5)]
+
+
+def test_who_reserves_waits_for_a_token_of_their_own() -> None:
+    """Tokens that are not there yet are given out in turn, each at its time."""
+    rate = Rate(2.0, 3)
+    assert [rate.reserve(10.0) for _ in range(5)] == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0])
+    assert rate.take(10.0) > 1.0
