@@ -55,7 +55,11 @@ class Hello(Struct, tag="hello", frozen=True):
 
 
 class Say(Struct, tag="say", frozen=True):
-    """A message. `client_id` is of 8 to 64 characters, new for every message, such as a UUID."""
+    """A message. `client_id` is of 8 to 64 characters, new for every message, such as a UUID.
+
+    Who says something counts as having read all that was said before. A client that was away shows
+    what it missed first, and then says what it has kept.
+    """
 
     conversation: int = 0
     client_id: str = ""

@@ -6,6 +6,9 @@ the next one's worth gathers. Each caller is answered when theirs is on the disk
 
 In a transaction, one after the other: messages get the places and numbers that follow those before,
 marks grow, and what a mark or a signal tells takes its place among the messages.
+
+An entry that a database cannot take spoils the transaction for all. What is known to be such is not
+taken at all; where one is found, halves are tried, and halves of those, until it is alone.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from asyncio import Future, Task, get_running_loop, sleep
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Text, and_, insert, select, update
 
@@ -25,7 +28,14 @@ from examples.im.data.conversations import TELLING
 from examples.im.data.database import Database
 from examples.im.data.given import given, rows
 from examples.im.data.tables import Conversation, Member, Message
-from mainstay.errors import BrokenError, ClosedError, NotFound, Overloaded, PermissionDenied
+from mainstay.errors import (
+    BrokenError,
+    ClosedError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+)
 
 Entry = api.Post | api.Mark | api.Told
 """What can be left to be stored."""
@@ -44,6 +54,9 @@ MOMENT = 0.004
 
 WAITING = 20_000
 """Entries that may wait; more are refused."""
+
+_LARGEST: Final = 2**53 - 1
+"""Numbers are read by browsers."""
 
 
 class Writer:
@@ -69,10 +82,12 @@ class Writer:
     async def post(self, post: api.Post) -> api.Posted:
         """Store a message; one that is stored already is answered as it was then.
 
-        Who says something has read what was said before: their own marks move along, untold.
+        Who says something has read what was said before: their own marks move along, untold. So a
+        client that was away shows first what it missed, and says then what it has kept.
 
         Raises: NotFound; PermissionDenied for who is no member; and as `mark`.
         """
+        _check(post.user, post.conversation)
         posted = await self._store(post)
         assert posted is not None
         return posted
@@ -80,9 +95,11 @@ class Writer:
     async def mark(self, mark: api.Mark) -> None:
         """Move marks forward, not beyond what there is, and tell it if few enough are there to hear.
 
-        Raises: NotFound; PermissionDenied for who is no member; Overloaded when too many wait;
-        BrokenError when the database does not answer, and nobody knows whether it was done.
+        Raises: InvalidRequest for a number that is none of ours; NotFound; PermissionDenied for who
+        is no member; Overloaded when too many wait; BrokenError when the database does not answer, and
+        nobody knows whether it was done.
         """
+        _check(mark.user, mark.conversation, mark.delivered, mark.read)
         await self._store(mark)
 
     async def tell(self, what: api.Told) -> None:
@@ -133,10 +150,19 @@ class Writer:
         except Exception as error:
             if len(entries) == 1:
                 return [error]
-            return [outcome for each in entries for outcome in await self._transaction([each])]
+            half = len(entries) // 2
+            first = await self._transaction(entries[:half])
+            return [*first, *await self._transaction(entries[half:])]
         self.transactions += 1
         self.entries += len(entries)
         return outcomes
+
+
+def _check(*numbers: int) -> None:
+    """Raises: InvalidRequest for a number that is none of ours."""
+    for number in numbers:
+        if not 0 <= number <= _LARGEST:
+            raise InvalidRequest(f"{number} is not between 0 and 2**53 - 1", reason="OUT_OF_RANGE")
 
 
 def store(db: Connection, entries: Sequence[Entry], now: int) -> list[Outcome]:

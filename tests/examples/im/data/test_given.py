@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import BigInteger, Connection, Text, select
 
 from examples.im.data.database import Database
 from examples.im.data.given import given, rows
+
+pytestmark = pytest.mark.real_loop
 
 GIVEN = [
     (0, ""),

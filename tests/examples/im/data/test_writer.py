@@ -12,7 +12,14 @@ from examples.im.data import log, writer
 from examples.im.data.database import Database, DatabaseSettings
 from examples.im.data.tables import Member, Message
 from examples.im.data.writer import Writer
-from mainstay.errors import BrokenError, ClosedError, NotFound, Overloaded, PermissionDenied
+from mainstay.errors import (
+    BrokenError,
+    ClosedError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+)
 from tests.examples.im.data.conftest import House
 
 P = ParamSpec("P")
@@ -202,6 +209,43 @@ async def test_an_entry_that_no_database_takes_fails_alone(house: House, gate: G
     assert isinstance(good, api.Posted)
     assert isinstance(better, api.Posted)
     assert (good.number, better.number) == (1, 2)
+
+
+async def test_an_entry_that_no_database_takes_is_found_by_halves(house: House, gate: Gate) -> None:
+    """Of a hundred messages with a bad one among them, the others are in their order, and it takes
+    few transactions."""
+    room = await house.room("tea", "ada")
+    before = house.writer.transactions
+    texts = [f"{n}" for n in range(100)]
+    texts[37] = "bad \ud800"
+    said = [house.say(room, "ada", each) for each in texts]
+    outcomes = await asyncio.gather(*said, return_exceptions=True)
+    numbers = [each.number for each in outcomes if isinstance(each, api.Posted)]
+    assert numbers == list(range(1, 100))
+    assert not isinstance(outcomes[37], api.Posted)
+    assert house.writer.transactions - before <= 7
+
+
+@pytest.mark.parametrize("number", [-1, 2**53, 2**70])
+async def test_a_number_that_is_none_of_ours_waits_with_nobody(
+    house: House, gate: Gate, number: int
+) -> None:
+    """A number below 0 or above 53 bits is refused to who says it, in whichever field, before it could
+    spoil a transaction."""
+    room = await house.room("tea", "ada")
+    ada, before = house.users["ada"], gate.commits
+    refused = [
+        house.writer.post(api.Post(ada, number, "client-a", "hello")),
+        house.writer.post(api.Post(number, room, "client-a", "hello")),
+        house.writer.mark(api.Mark(ada, number, 1, 1)),
+        house.writer.mark(api.Mark(number, room, 1, 1)),
+        house.writer.mark(api.Mark(ada, room, number, 1)),
+        house.writer.mark(api.Mark(ada, room, 1, number)),
+    ]
+    for each in refused:
+        with pytest.raises(InvalidRequest):
+            await each
+    assert gate.commits == before
 
 
 async def test_a_database_that_is_away_fails_those_who_waited_for_it_and_no_later_one(
