@@ -2,11 +2,11 @@
 
 =========================  =====================================================================
 nothing                    the file is this, whole
-at its end                 this is added behind all
+at its end                 this is added after all
 its imports                this stands in the place of all imports
 in the place of ``name``   this stands in the place of a function, a class or an assignment; a
-                           method is ``Class.method``
-behind ``name``            this is added behind it, in the same class
+                           method is ``Class.method``; nothing else is added
+after ``name``             this is added after it, in the same class
 =========================  =====================================================================
 """
 
@@ -16,7 +16,7 @@ import ast
 import re
 from textwrap import indent
 
-_NAMED = re.compile(r"(?P<how>in the place of|behind) `(?P<name>[\w.]+)`")
+_NAMED = re.compile(r"(?P<how>in the place of|after) `(?P<name>[\w.]+)`")
 
 
 def edited(source: str, where: str | None, text: str) -> str:
@@ -27,7 +27,8 @@ def edited(source: str, where: str | None, text: str) -> str:
         where: as in the table.
         text: what the page shows, which ends with a line feed.
 
-    Raises: ValueError for words that are not in the table, and names that are not in the source.
+    Raises: ValueError for words that are not in the table, names that are not in the source, and
+        more than one definition in the place of one.
     """
     if where is None:
         return text
@@ -48,9 +49,12 @@ def edited(source: str, where: str | None, text: str) -> str:
     shown = indent(text, " " * node.col_offset)
     decorators = [] if isinstance(node, ast.Assign) else node.decorator_list
     first = min([node.lineno, *(each.lineno for each in decorators)])
-    if named["how"] == "behind":
-        between = "\n" if node.col_offset else "\n\n"
+    if named["how"] == "after":
+        between = "\n" if node.col_offset or isinstance(node, ast.Assign) else "\n\n"
         return "".join([*lines[: node.end_lineno], between, shown, *lines[node.end_lineno :]])
+    if len(ast.parse(text).body) != 1:
+        message = f"what stands {where} is more than one definition"
+        raise ValueError(message)
     return "".join([*lines[: first - 1], shown, *lines[node.end_lineno :]])
 
 

@@ -60,15 +60,27 @@ def test_an_assignment_is_replaced() -> None:
     assert changed == SOURCE.replace("X = (\n    1\n)\n", "X = 2\n")
 
 
+def test_a_constant_follows_another() -> None:
+    """Below it, after a blank line."""
+    changed = edited(SOURCE, "after `X`", "Y = 2\n")
+    assert changed == SOURCE.replace("    1\n)\n", "    1\n)\n\nY = 2\n")
+
+
+def test_nothing_is_added_in_the_place_of_a_name() -> None:
+    """A reader who replaces a method would not look for another one."""
+    with pytest.raises(ValueError, match="in the place of `f` is more than one definition"):
+        edited(SOURCE, "in the place of `f`", "def f(): ...\n\n\ndef g(): ...\n")
+
+
 def test_a_method_is_replaced_and_added_with_its_indent() -> None:
     """The page shows it without."""
     changed = edited(SOURCE, "in the place of `A.g`", "def g(self): ...\n")
     assert "class A:\n    def g(self): ...\n\n    def h" in changed
-    changed = edited(SOURCE, "behind `A.g`", "def i(self): ...\n")
+    changed = edited(SOURCE, "after `A.g`", "def i(self): ...\n")
     assert "return 2\n\n    def i(self): ...\n\n    def h" in changed
 
 
-@pytest.mark.parametrize("where", ["somewhere", "behind `B`", "in the place of `A.f`"])
+@pytest.mark.parametrize("where", ["somewhere", "after `B`", "in the place of `A.f`"])
 def test_a_place_that_is_not_there_is_an_error(where: str) -> None:
     """So a page cannot change what it does not find."""
     with pytest.raises(ValueError, match=r"no place|there is no"):

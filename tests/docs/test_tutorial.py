@@ -17,7 +17,8 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_works(page: Path, tmp_path: Path) -> None:
-    """With the files of the pages before it, each command prints what the page shows."""
+    """With the files of the pages before it, each command prints what the page shows; and at its
+    end all the tests that there are by then pass, those of earlier pages included."""
     reader = Reader(tmp_path)
     for earlier in PAGES[: PAGES.index(page)]:
         reader.skim(earlier.read_text("utf-8"))
@@ -28,10 +29,13 @@ def test_the_page_works(page: Path, tmp_path: Path) -> None:
             )
     finally:
         reader.stop()
+    if (tmp_path / "tests").exists():
+        printed = reader.type("python -m pytest -q -W error && echo all of them", "")
+        assert printed.endswith("all of them\n"), printed
 
 
 def check(folder: Path, *command: str) -> str:
-    """What a tool has to say about the package in a folder."""
+    """What a tool has to say about a folder."""
     done = subprocess.run(
         [sys.executable, "-m", *command, "chat"],
         cwd=folder,

@@ -8,7 +8,7 @@ page, or until it is typed again for the same service; all else runs to its end.
 
 In what a page shows, ``…`` stands for anything; times, dates, process ids and the width of columns are
 no matter.
-The ports 8000 and 8101 are replaced by free ones, everywhere.
+The ports in `PORTS` are replaced by free ones, everywhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.docs.examples import ROOT, Block, blocks
 PAGES = sorted(
     (ROOT / "docs/tutorial").glob("[0-9]*.md"), key=lambda page: int(page.stem.partition("-")[0])
 )
-PORTS = ("8000", "8101")
+PORTS = ("8000", "8101", "9000")
 PATIENCE = 120.0
 """Seconds for a command, or for a line of a service."""
 

@@ -3,7 +3,8 @@
 `run` runs a coroutine on a `VirtualLoop`, where time is virtual and a deadlock is an error, in a
 root scope with `virtual_effects`. `http_client` runs a whole service and yields a client for it,
 without a socket in between; `http_server` does so with one, and `rpc_channel` yields a channel for
-RPC. `mainstay.testing.contracts` holds the suites that adapters of the plug points have to pass.
+RPC. `ServiceClient` and `TestSocket` are what they yield, for annotations.
+`mainstay.testing.contracts` holds the suites that adapters of the plug points have to pass.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from mainstay.testing.process import FakeProcess, ProcessExited
 from mainstay.testing.running import run
 
 if TYPE_CHECKING:
-    from mainstay.testing.http import http_client, http_server
+    from mainstay.testing.http import ServiceClient, http_client, http_server
     from mainstay.testing.rpc import rpc_channel
+    from mainstay.testing.websocket import TestSocket
 
 __all__ = [
     "FakeProcess",
     "ProcessExited",
+    "ServiceClient",
+    "TestSocket",
     "VirtualClock",
     "VirtualLoop",
     "http_client",
@@ -38,7 +42,11 @@ def __getattr__(name: str) -> Any:
         from mainstay.testing import rpc  # noqa: PLC0415
 
         return rpc.rpc_channel
-    if name in ("http_client", "http_server"):
+    if name == "TestSocket":
+        from mainstay.testing import websocket  # noqa: PLC0415
+
+        return websocket.TestSocket
+    if name in ("ServiceClient", "http_client", "http_server"):
         from mainstay.testing import http  # noqa: PLC0415
 
         return getattr(http, name)
