@@ -114,12 +114,12 @@ export async function rooms(app, text, signal, limit = MANY, create = false) {
   const name = text.normalize("NFKC").toLowerCase().replace(/\s+/gu, "-");
   /** @type {{items: Conversation[]}} */
   const { items } = await get("/api/rooms", { text: name, limit: limit + 1 }, signal);
-  const hits = items.slice(0, limit).map((one) => conversationHit(app, one, `${counted(one.members, "member")}${one.member ? " · joined" : ""}`));
+  const hits = items.slice(0, limit).map((one) => conversationHit(app, one, [one.last && counted(one.members, "member"), one.member && "joined"].filter(Boolean).join(" · ")));
   const notes = [];
   if (items.length > limit) notes.push(`The ${limit} rooms with the most members. Type how a name begins to find others.`);
   if (create && text && !items.some((one) => one.name === name)) {
     if (ROOM.test(name)) hits.push(creation(app, text));
-    else notes.push(`No room can be called “${text}”: a name has 2 to 60 letters, digits, blanks, dots, dashes, pluses or underscores, a letter or digit first.`);
+    else if (name.length > 1) notes.push(`No room can be called “${text}”: a name has 2 to 60 letters, digits, blanks, dots, dashes, pluses or underscores, a letter or digit first.`);
   }
   return { title: "Rooms", hits, note: notes.join(" ") };
 }
