@@ -37,7 +37,7 @@ def test_the_page_works(page: Path, tmp_path: Path) -> None:
 def check(folder: Path, *command: str) -> str:
     """What a tool has to say about a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", *command, "chat"],
+        [sys.executable, "-m", *command, "."],
         cwd=folder,
         env={**os.environ, "MYPYPATH": str(ROOT / "src")},
         capture_output=True,
@@ -64,7 +64,7 @@ def test_the_files_of_the_page_have_our_form(page: Path, tmp_path: Path) -> None
 
 
 def test_the_program_is_typed(tmp_path: Path) -> None:
-    """At the end of the last page, strictly."""
+    """At the end of the last page, strictly; so are its tests."""
     reader = Reader(tmp_path)
     for page in PAGES:
         reader.skim(page.read_text("utf-8"))

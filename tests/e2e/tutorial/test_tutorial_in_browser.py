@@ -47,12 +47,16 @@ def answer(text: str, dialog: Dialog) -> None:
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_two_windows_talk(browser: Browser, reader: Reader, count: int) -> None:
-    """By names alone; from the third page on, who comes later sees what was said."""
+    """By names alone; from the third page on, who comes later sees what was said. Nothing that the
+    browser asks for is missing, its icon included."""
     address = work_through(reader, count)
     reader.type("mainstay run chat.one", RUNS)
-    pages = []
+    pages, missing = [], []
     for name in "ada", "bob":
         page = browser.new_page()
+        page.on(
+            "response", lambda reply: missing.append(reply.url) if reply.status >= 400 else None
+        )
         page.on("dialog", partial(answer, name))
         page.goto(address)
         page.wait_for_function("socket.readyState === 1 && !!socket.onmessage", timeout=PATIENCE)
@@ -66,6 +70,7 @@ def test_two_windows_talk(browser: Browser, reader: Reader, count: int) -> None:
         expect_lines(page, ["ada: hello", "bob: hello ada"])
     ada.reload()
     expect_lines(ada, ["ada: hello", "bob: hello ada"] if count == 3 else [])
+    assert missing == []
     for page in pages:
         page.close()
 
@@ -81,9 +86,11 @@ def enter(browser: Browser, address: str, name: str) -> Page:
     return page
 
 
-def test_who_signs_up_talks(browser: Browser, reader: Reader) -> None:
-    """And is still signed in after a reload; a wrong password is told in words."""
-    address = work_through(reader, 5)
+@pytest.mark.parametrize("count", [5, 6])
+def test_who_signs_up_talks(browser: Browser, reader: Reader, count: int) -> None:
+    """And is still signed in after a reload; who presses Enter signs in, and if that is wrong is
+    told in words, also what to do who is new."""
+    address = work_through(reader, count)
     reader.type("mainstay run chat.one", RUNS)
     ada = enter(browser, address, "ada")
     say(ada, "hello")
@@ -94,9 +101,9 @@ def test_who_signs_up_talks(browser: Browser, reader: Reader) -> None:
     stranger.goto(address)
     stranger.fill("#name", "ada")
     stranger.fill("#password", "wrong horse")
-    stranger.click("button[name=sign-in]")
+    stranger.keyboard.press("Enter")
     expect(stranger.locator("#state")).to_have_text(
-        "the name or the password is wrong", timeout=PATIENCE
+        "the name or the password is wrong; if you are new, sign up", timeout=PATIENCE
     )
     ada.context.close()
     stranger.context.close()
