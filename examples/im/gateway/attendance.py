@@ -18,6 +18,7 @@ from typing import Final
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.gateway.hub import Hub
+from examples.im.gateway.patience import is_away
 from mainstay import Effects, Group, Scope
 from mainstay.errors import Error
 
@@ -39,9 +40,9 @@ async def attend(hub: Hub, logic: Logic, scope: Scope, effects: Effects) -> None
             try:
                 lease = await logic.attend(_take(hub, name, whole=whole))
             except Error as error:
-                log.log(
-                    WARNING if told else DEBUG, "the logic does not know who is here: %r", error
-                )
+                # That the logic is away is for the feed to say.
+                level = WARNING if told and not is_away(error) else DEBUG
+                log.log(level, "the logic does not know who is here: %r", error)
                 told, whole, pause = False, True, RETRY
             else:
                 told, whole, pause = (

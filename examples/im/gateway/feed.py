@@ -5,6 +5,8 @@ one was, so nothing is left out, and no client notices more than a pause. The lo
 minute what is no message; after a longer silence nobody here can know who has joined or left what.
 All clients are told to come back then, and begin with what is true. So they are when the feed is
 behind its place, as the database was put back to an older state.
+
+That the logic is away is logged once, and once that it answers again.
 """
 
 from __future__ import annotations
@@ -39,18 +41,23 @@ async def follow(hub: Hub, logic: Logic, effects: Effects) -> None:
     loop = asyncio.get_running_loop()
     heard = loop.time()
     failures = 0
+    away = False
     while True:
         try:
             async with asyncio.timeout(SILENCE) as limit:
                 async for page in logic.feed(api.Since(after=hub.place)):
-                    heard, failures = loop.time(), 0
+                    if away:
+                        log.info("the logic answers again, after %.1f s", loop.time() - heard)
+                    heard, failures, away = loop.time(), 0, False
                     limit.reschedule(heard + SILENCE)
                     if page.seq < hub.place:
                         log.warning("the log ends before %d: all begin anew", hub.place)
                         begin_anew(hub, effects)
                     hub.dispatch(page)
         except (Error, TimeoutError) as error:
-            log.log(WARNING if not failures else DEBUG, "the feed is lost: %r", error)
+            level, away = DEBUG if away else WARNING, True
+            why = str(error) or f"it has said nothing for {SILENCE:g} s"
+            log.log(level, "the logic is away, and is asked until it answers: %s", why)
         failures += 1
         if failures > 1:
             await asyncio.sleep(_PAUSES.delay(failures - 1, effects.random))
