@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import sys
 from contextlib import suppress
@@ -28,10 +27,12 @@ PASSWORD = "IM_PASSWORD"  # noqa: S105 - the name of a variable
 def main(target: str, name: str | None, create: bool, room: str) -> None:
     """Talk to others from a terminal, or by pipes.
 
-    The password is asked for, unless the variable IM_PASSWORD has it.
+    The password is asked for, twice for a new account, unless the variable IM_PASSWORD has it.
     """
     name = name or click.prompt("Name")
-    password = os.environ.get(PASSWORD) or getpass.getpass()
+    password = os.environ.get(PASSWORD) or click.prompt(
+        "Password", hide_input=True, confirmation_prompt=create
+    )
     credentials = api.Credentials(name, password)
     with suppress(KeyboardInterrupt):
         sys.exit(asyncio.run(_talk(target, credentials, create=create, room=room)))

@@ -56,6 +56,7 @@ class Client:
             "list": self._list,
             "rooms": self._rooms,
             "join": self._join,
+            "create": self._create,
             "leave": self._leave,
             "direct": self._direct,
             "who": self._who,
@@ -129,7 +130,7 @@ class Client:
             else:
                 await self._ask(command(rest.strip()))
         elif not self._state.here:
-            self._show("join a room first: /rooms, /join NAME")
+            self._show("join a room first: /rooms, /join NAME, /create NAME")
         else:
             self._state.say(line.removeprefix("/"))
             said = self._state.unsent[-1]
@@ -157,11 +158,15 @@ class Client:
         """/rooms [BEGINNING]: rooms there are"""
         found: api.Conversations = await self._calls.rooms(api.Ask(text=rest))
         for each in found.items:
-            self._show(f"  {_title(each)}, {each.members} members")
+            self._show(f"  {_title(each)}, {each.members} member{'s' * (each.members != 1)}")
 
     async def _join(self, rest: str) -> None:
         """/join NAME: enter a room, and become its member"""
         await self._enter(rest)
+
+    async def _create(self, rest: str) -> None:
+        """/create NAME: make a room, and enter it"""
+        await self._open(await self._calls.create(api.Ask(text=rest.removeprefix("#"))))
 
     async def _leave(self, rest: str) -> None:
         """/leave: be a member of this room no longer"""

@@ -32,7 +32,7 @@ async def test_rooms_are_found_joined_and_left(tmp_path: Path) -> None:
         await house.import_old("salon", [str(number) for number in range(50)])
         ada, _ = await house.enter("ada")
         await ada.type("/rooms sal", "/join salon")
-        assert "  #salon, 1 members" in ada.shown
+        assert "  #salon, 1 member" in ada.shown
         assert ada.said("Bob") == [str(number) for number in range(30, 50)]
         await ada.type("/older")
         assert ada.said("Bob")[20:] == [str(number) for number in range(10, 30)]
@@ -42,11 +42,25 @@ async def test_rooms_are_found_joined_and_left(tmp_path: Path) -> None:
             "○ Bob",
             "* #salon",
             "  #lobby",
-            "join a room first: /rooms, /join NAME",
+            "join a room first: /rooms, /join NAME, /create NAME",
             "there is no room nowhere",
             "there is no /nope; /help says what there is",
         ):
             assert line in ada.shown
+
+
+async def test_a_room_is_made(tmp_path: Path) -> None:
+    """Who makes it is in it; a name that is taken, or is none, is told, and one stays where one is."""
+    async with a_house(tmp_path) as house:
+        ada, _ = await house.enter("ada")
+        bob, _ = await house.enter("bob")
+        await ada.type("/create #Tea time", "who wants some?")
+        await bob.type("/join tea-time", "/rooms tea", "/create tea-time", "/create ?", "I do")
+        assert "── #tea-time ──" in ada.shown
+        assert "  #tea-time, 2 members" in bob.shown
+        assert [each for each in bob.shown if "room tea-time already" in each]
+        assert [each for each in bob.shown if "the name of a room has" in each]
+        await ada.wait_for("Bob: I do")
 
 
 async def test_a_direct_conversation_is_told_wherever_the_other_one_is(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from socket import create_server
 from subprocess import PIPE
 
 import pytest
+from click.testing import CliRunner
 
+from examples.im.chat.__main__ import main
 from tests.architecture.source import ROOT
 from tests.examples.im.chat.house import PASSWORD, a_house
 
@@ -73,6 +75,24 @@ async def test_a_gateway_that_is_not_there_is_told() -> None:
     code, output = await run("unix:/nowhere.sock", "ada")
     assert code == 1
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("options", "asked"), [([], 1), (["--create"], 2)])
+def test_a_password_is_asked_for_and_that_of_a_new_account_twice(
+    options: list[str], asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of the fingers would shut the account for ever."""
+    monkeypatch.delenv("IM_PASSWORD", raising=False)
+    arguments = ["unix:/nowhere.sock", "--name", "ada", *options]
+    typed = "correct-horse\n" * asked
+    done = CliRunner().invoke(main, arguments, input=typed)
+    assert done.output.count("Password: ") == 1
+    assert done.output.count("Repeat for confirmation: ") == asked - 1
+    assert "cannot connect" in done.output
+    if options:
+        done = CliRunner().invoke(main, arguments, input=f"wrong-horse\n{typed}{typed}")
+        assert "do not match" in done.output
+        assert done.output.count("Password: ") == 2
 
 
 @contextmanager
