@@ -37,7 +37,7 @@ class Accounts:
 
     async def add(self, name: str, display: str, password: bytes, now: int) -> api.Account:
         """Make a user. Raises: Conflict when the name is taken."""
-        return await self._database.write(_add, name, display, password, now)
+        return await self._database.write(add, name, display, password, now)
 
     async def find(self, name: str) -> Secret | None:
         """The user of a name, for who wants to compare a password."""
@@ -53,8 +53,7 @@ class Accounts:
 
     async def sign_in(self, token_hash: bytes, user: int, expires_at: int) -> None:
         """Begin a session."""
-        row = {"token_hash": token_hash, "user_id": user, "expires_at": expires_at}
-        await self._database.write(lambda db: db.execute(insert(Session), row))
+        await self._database.write(begin_session, token_hash, user, expires_at)
 
     async def signed_in(self, token_hash: bytes, now: int) -> SignedIn | None:
         """Whose session it is, if it has not ended."""
@@ -85,7 +84,8 @@ def accounts(db: Connection, question: Select[int, str, str, bytes | None]) -> l
     return [account(*row) for row in db.execute(question)]
 
 
-def _add(db: Connection, name: str, display: str, password: bytes, now: int) -> api.Account:
+def add(db: Connection, name: str, display: str, password: bytes, now: int) -> api.Account:
+    """Make a user. Raises: Conflict when the name is taken."""
     row = {"name": name, "display": display, "password": password, "created_at": now}
     try:
         with db.begin_nested():
@@ -93,6 +93,12 @@ def _add(db: Connection, name: str, display: str, password: bytes, now: int) -> 
             return api.Account(user.scalar_one(), name, display)
     except IntegrityError as error:
         raise Conflict(f"the name {name} is taken; choose another one") from error
+
+
+def begin_session(db: Connection, token_hash: bytes, user: int, expires_at: int) -> None:
+    """Sign a user in."""
+    row = {"token_hash": token_hash, "user_id": user, "expires_at": expires_at}
+    db.execute(insert(Session), row)
 
 
 def _find(db: Connection, name: str) -> Secret | None:

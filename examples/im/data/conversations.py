@@ -87,6 +87,13 @@ class Conversations:
         """Raises: NotFound; PermissionDenied for a direct conversation of others."""
         await self._database.read(_require_readable, conversation, user)
 
+    async def require_member(self, conversation: int, user: int) -> None:
+        """Raises: NotFound; PermissionDenied for who is none."""
+        if not await self._database.read(_require_readable, conversation, user):
+            raise PermissionDenied(
+                "who is no member cannot talk here; join first", reason="NOT_A_MEMBER"
+            )
+
 
 def _seen_by(user: int) -> Select[*tuple[Any, ...]]:
     """Conversations as a user sees them; `_conversation` takes the rows."""
@@ -201,7 +208,8 @@ def _one(db: Connection, conversation: int, user: int) -> api.Conversation:
     return found
 
 
-def _require_readable(db: Connection, conversation: int, user: int) -> None:
+def _require_readable(db: Connection, conversation: int, user: int) -> bool:
+    """Whether the user is a member of what they may read."""
     row = db.execute(
         select(Conversation.kind, Member.user_id)
         .outerjoin(Member, and_(Member.conversation_id == Conversation.id, Member.user_id == user))
@@ -211,6 +219,7 @@ def _require_readable(db: Connection, conversation: int, user: int) -> None:
         raise _no_such(conversation)
     if row.kind == "direct" and row.user_id is None:
         raise _not_yours()
+    return row.user_id is not None
 
 
 def _create(db: Connection, name: str, title: str, user: int, now: int) -> api.Conversation:
@@ -218,7 +227,7 @@ def _create(db: Connection, name: str, title: str, user: int, now: int) -> api.C
     if _named(db, "room", name) is not None:
         raise Conflict(f"there is a room {name} already; join it, or choose another name")
     conversation = _insert(db, "room", name, title, now)
-    _enter(db, first, conversation, [user], now)
+    enter(db, first, conversation, [user], now)
     return _one(db, conversation, user)
 
 
@@ -232,7 +241,7 @@ def _join(db: Connection, conversation: int, user: int, now: int) -> api.Convers
     found = _one(db, conversation, user)
     if found.member:
         return found
-    _enter(db, first, conversation, [user], now)
+    enter(db, first, conversation, [user], now)
     return _one(db, conversation, user)
 
 
@@ -257,7 +266,7 @@ def _direct(db: Connection, user: int, peer: int, now: int) -> api.Conversation:
     conversation = _named(db, "direct", name)
     if conversation is None:
         conversation = _insert(db, "direct", name, "", now)
-        _enter(db, first, conversation, [user, peer], now)
+        enter(db, first, conversation, [user, peer], now)
     return _one(db, conversation, user)
 
 
@@ -272,7 +281,7 @@ def _insert(db: Connection, kind: str, name: str, title: str, now: int) -> int:
     return db.execute(insert(Conversation).values(row).returning(Conversation.id)).scalar_one()
 
 
-def _enter(db: Connection, first: int, conversation: int, users: list[int], now: int) -> None:
+def enter(db: Connection, first: int, conversation: int, users: list[int], now: int) -> None:
     """Make users members who are none, and tell it at places from `first` on."""
     last = select(Conversation.last_number).where(Conversation.id == conversation).scalar_subquery()
     found = select(User.id, User.display).where(User.id.in_(users))

@@ -16,6 +16,7 @@ from examples.im.data.accounts import Accounts
 from examples.im.data.attendance import Attendances
 from examples.im.data.conversations import Conversations
 from examples.im.data.messages import Messages
+from examples.im.data.newcomers import Newcomers
 from examples.im.data.search import Search
 from examples.im.data.tail import Tail
 from examples.im.data.writer import Writer
@@ -32,6 +33,7 @@ class Store:
     """All that is kept, and what happens to it: the repositories, the writer and the tail."""
 
     accounts: Accounts
+    newcomers: Newcomers
     conversations: Conversations
     messages: Messages
     attendances: Attendances
@@ -64,9 +66,7 @@ class Chat:
 
     async def sign_up(self, request: api.Credentials) -> api.Session:
         """A new account, in the lobby."""
-        account = await self._signing.sign_up(request)
-        await self._store.conversations.join(self._lobby, account.id, self._now())
-        return await self._signing.begin(account)
+        return await self._signing.sign_up(request, self._lobby)
 
     async def sign_in(self, request: api.Credentials) -> api.Session:
         """A session for who knows the password."""
@@ -142,8 +142,8 @@ class Chat:
         return api.Done()
 
     async def typing(self, request: api.Ask) -> api.Done:
-        """Somebody writes, where they may read."""
-        await self._store.conversations.require_readable(request.conversation, request.user)
+        """Somebody writes, where they may be heard."""
+        await self._store.conversations.require_member(request.conversation, request.user)
         for account in await self._store.accounts.some([request.user]):
             typing = api.Typing(request.conversation, account.id, account.display)
             await self._store.writer.tell(typing)

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from examples.im import api
 from examples.im.data.accounts import Accounts
+from examples.im.data.newcomers import Newcomer, Newcomers
 from examples.im.data.tries import Tries
 from examples.im.logic.passwords import Passwords
 from examples.im.logic.rules import display_of, name_of, password_of
@@ -25,26 +26,36 @@ class Signing:
 
     Args:
         accounts: where they are kept.
+        newcomers: where they begin.
         tries: to sign in, of one source to one account.
         settings: of the logic.
         clock: the world's.
     """
 
     def __init__(
-        self, accounts: Accounts, tries: Tries, settings: LogicSettings, clock: Clock
+        self,
+        accounts: Accounts,
+        newcomers: Newcomers,
+        tries: Tries,
+        settings: LogicSettings,
+        clock: Clock,
     ) -> None:
         self._accounts = accounts
+        self._newcomers = newcomers
         self._tries = tries
         self._passwords = Passwords(settings.password_cost, settings.passwords_at_once)
         self._lasts = int(settings.session * 1000)
         self._clock = clock
 
-    async def sign_up(self, given: api.Credentials) -> api.Account:
-        """Make the account. Raises: InvalidRequest, Conflict."""
+    async def sign_up(self, given: api.Credentials, lobby: int) -> api.Session:
+        """Make the account, in the lobby, and sign it in. Raises: InvalidRequest, Conflict."""
         name = name_of(given.name)
         display = display_of(given.display, given.name)
         password = await self._passwords.hash(password_of(given.password))
-        return await self._accounts.add(name, display, password, self._now())
+        now, token = self._now(), secrets.token_urlsafe(32)
+        newcomer = Newcomer(name, display, password, _hash(token), now + self._lasts)
+        account = await self._newcomers.add(newcomer, lobby, now)
+        return api.Session(token, account, newcomer.expires_at)
 
     async def check(self, given: api.Credentials) -> api.Account:
         """Whose name and password they are. Raises: InvalidRequest, Unauthenticated, Overloaded."""

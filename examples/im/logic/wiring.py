@@ -16,6 +16,7 @@ from examples.im.data.conversations import Conversations
 from examples.im.data.database import Database, DatabaseSettings
 from examples.im.data.log import sweep as sweep_log
 from examples.im.data.messages import Messages
+from examples.im.data.newcomers import Newcomers
 from examples.im.data.search import Index, Search
 from examples.im.data.tail import Tail
 from examples.im.data.tries import Tries
@@ -69,6 +70,7 @@ async def store(database: Database, effects: Effects) -> AsyncIterator[Store]:
     writer = Writer(database, now)
     yield Store(
         Accounts(database),
+        Newcomers(database),
         Conversations(database),
         Messages(database),
         Attendances(database, now),
@@ -87,7 +89,7 @@ async def tries(database: Database, settings: LogicSettings) -> Tries:
 async def logic(store: Store, tries: Tries, settings: LogicSettings, effects: Effects) -> Logic:
     """The logic, with its lobby."""
     lobby = await store.conversations.room(*LOBBY, milliseconds(effects))
-    signing = Signing(store.accounts, tries, settings, effects.clock)
+    signing = Signing(store.accounts, store.newcomers, tries, settings, effects.clock)
     return Chat(store, signing, lobby, settings.lease, lambda: milliseconds(effects))
 
 

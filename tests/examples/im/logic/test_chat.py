@@ -242,3 +242,14 @@ async def test_the_feed_from_now_begins_with_its_place(logic: Logic) -> None:
     assert page.items == []
     # The process of the logic may be a moment behind its own commits, never ahead of them.
     assert 0 < page.seq <= await place(logic)
+
+
+async def test_who_is_no_member_of_a_room_is_not_heard_there(logic: Logic) -> None:
+    """Everybody may read a room; that somebody writes is told by members alone."""
+    ada, eve = await user(logic, "ada"), await user(logic, "eve")
+    room = (await logic.create(Ask(ada, text="Tea"))).id
+    assert (await logic.history(HistoryOf(eve, room))).items == []
+    with pytest.raises(PermissionDenied, match="join"):
+        await logic.typing(Ask(eve, room))
+    await logic.join(Ask(eve, room))
+    await logic.typing(Ask(eve, room))
