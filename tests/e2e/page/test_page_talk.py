@@ -86,13 +86,17 @@ def test_rooms_are_made_joined_and_left(signed_in: Page, another: Page, name: st
 
 
 def test_signing_out_and_in_again(signed_in: Page, name: str) -> None:
-    """Who signs out is at the entrance, in every window; a wrong password does not open it."""
+    """Who signs out is at the entrance, in every window, and nothing that they began is left there; a
+    wrong password does not open it."""
+    signed_in.get_by_role("link", name="Lobby").click()
+    signed_in.get_by_role("textbox", name="Message").fill("for nobody else")
     second = signed_in.context.new_page()
     second.goto("/")
     second.get_by_role("link", name="Lobby").wait_for()
     signed_in.get_by_role("button", name="Sign out").click()
     for page in (signed_in, second):
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert "nobody else" not in signed_in.evaluate("JSON.stringify(localStorage)")
     signed_in.get_by_label("Name", exact=True).fill(name)
     signed_in.get_by_label("Password").fill("wrong")
     signed_in.get_by_label("Password").press("Enter")

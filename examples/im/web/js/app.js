@@ -7,6 +7,7 @@ import { History } from "./history.js";
 import { get, post } from "./http.js";
 import { Outbox } from "./outbox.js";
 import { place, visit } from "./place.js";
+import { keep, keysOf } from "./storage.js";
 import { Store } from "./store.js";
 import { Blank } from "./views/blank.js";
 import { Composer } from "./views/composer.js";
@@ -137,6 +138,9 @@ export class App {
     try {
       await post("/api/sign-out");
       this.connection.stop();
+      // What was begun here is not for the next one who sits down.
+      const { id } = this.store.account;
+      for (const key of [...keysOf(`draft.${id}.`), ...keysOf(`outbox.${id}.`)]) keep(key, "");
     } catch (error) {
       notice(error);
     }
