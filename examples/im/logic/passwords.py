@@ -17,6 +17,7 @@ import secrets
 from typing import Final
 
 from mainstay import to_thread
+from mainstay.errors import Overloaded
 
 _R: Final = 8
 _P: Final = 5
@@ -32,11 +33,17 @@ class Passwords:
     Args:
         cost: the binary logarithm of scrypt's N, for new passwords.
         at_once: that are hashed, at most: each takes a processor, and megabytes.
+        waiting: that may wait for their turn. More are refused at once, as who waits for long has
+            left when the turn comes.
+
+    Raises of all: Overloaded when too many wait.
     """
 
-    def __init__(self, cost: int = 14, at_once: int = 2) -> None:
+    def __init__(self, cost: int = 14, at_once: int = 2, waiting: int = 20) -> None:
         self._cost = cost
         self._turns = asyncio.Semaphore(at_once)
+        self._inside = 0
+        self._most = at_once + waiting
         self._nobody = bytes([cost]) + secrets.token_bytes(_SALT + _KEY)
 
     async def hash(self, password: str) -> bytes:
@@ -52,8 +59,17 @@ class Passwords:
         return hmac.compare_digest(key, known[1 + _SALT :]) and kept is not None
 
     async def _derive(self, password: str, cost: int, salt: bytes) -> bytes:
-        async with self._turns:
-            return await to_thread(_scrypt, password.encode(errors="surrogatepass"), cost, salt)
+        if self._inside >= self._most:
+            raise Overloaded(
+                "too many sign in at the same time: try again in a second",
+                metadata={"retry_after": "1"},
+            )
+        self._inside += 1
+        try:
+            async with self._turns:
+                return await to_thread(_scrypt, password.encode(errors="surrogatepass"), cost, salt)
+        finally:
+            self._inside -= 1
 
 
 def _scrypt(password: bytes, cost: int, salt: bytes) -> bytes:

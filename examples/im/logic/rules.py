@@ -15,8 +15,8 @@ from mainstay.errors import InvalidRequest
 
 _NAME: Final = re.compile(r"[^\W_][\w.-]{1,39}")
 _ROOM: Final = re.compile(r"[^\W_][\w.+-]{1,59}")
-_FILLERS: Final = re.compile("[\u115f\u1160\u3164\uffa0]")
-"""Letters by their category, which nobody sees."""
+_FILLERS: Final = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
+"""Letters and signs by their category, which nobody sees."""
 
 _CONTROLS: Final = {
     code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
@@ -45,9 +45,9 @@ def name_of(given: str) -> str:
 def display_of(given: str, name: str) -> str:
     """How a user is shown: up to 40 characters that can be seen, or else the name as written."""
     display = " ".join(unicodedata.normalize("NFC", given).split()) or name.strip()
-    if len(display) > _DISPLAY or not display.isprintable():
+    if len(display) > _DISPLAY or not display.isprintable() or _FILLERS.search(display):
         raise InvalidRequest(
-            f"a shown name has up to {_DISPLAY} characters that can be printed", reason="BAD_NAME"
+            f"a shown name has up to {_DISPLAY} characters that can be seen", reason="BAD_NAME"
         )
     return display
 

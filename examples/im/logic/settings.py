@@ -18,6 +18,7 @@ class LogicSettings(Struct, frozen=True):
             who has made it begins anew.
         password_cost: the binary logarithm of scrypt's N: 14 takes 16 MiB and a fifth of a second.
         passwords_at_once: that are hashed; who comes later waits.
+        passwords_waiting: for their turn, at most; who comes later is refused.
         lease: seconds that a gateway is believed which says nothing.
         signals: seconds that events are kept that are no messages.
     """
@@ -26,5 +27,6 @@ class LogicSettings(Struct, frozen=True):
     tries: Annotated[int, Meta(ge=1, le=60_000)] = 10
     password_cost: Annotated[int, Meta(ge=1, le=20)] = 14
     passwords_at_once: Annotated[int, Meta(ge=1)] = 2
+    passwords_waiting: Annotated[int, Meta(ge=0)] = 20
     lease: Annotated[float, Meta(gt=0)] = 6.0
     signals: Annotated[float, Meta(gt=0)] = 60.0

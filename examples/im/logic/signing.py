@@ -43,7 +43,9 @@ class Signing:
         self._accounts = accounts
         self._newcomers = newcomers
         self._tries = tries
-        self._passwords = Passwords(settings.password_cost, settings.passwords_at_once)
+        self._passwords = Passwords(
+            settings.password_cost, settings.passwords_at_once, settings.passwords_waiting
+        )
         self._lasts = int(settings.session * 1000)
         self._clock = clock
 

@@ -9,6 +9,7 @@ import pytest
 
 from examples.im.logic import passwords
 from examples.im.logic.passwords import Passwords
+from mainstay.errors import Overloaded
 
 pytestmark = pytest.mark.real_loop
 
@@ -72,3 +73,28 @@ async def test_few_are_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     book = Passwords(cost=4, at_once=2)
     await asyncio.gather(*(book.hash("correct horse") for _ in range(10)))
     assert most == 2
+
+
+async def test_who_would_wait_too_long_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two computed at once and three that may wait, the sixth is told to try again, in how many
+    seconds; when there is room again, the next one is taken. Who leaves makes room."""
+    free = threading.Event()
+
+    def slow(password: bytes, cost: int, salt: bytes) -> bytes:
+        assert free.wait(20)
+        return bytes(32)
+
+    monkeypatch.setattr(passwords, "_scrypt", slow)
+    book = Passwords(cost=4, at_once=2, waiting=3)
+    tasks = [asyncio.create_task(book.hash("correct horse")) for _ in range(5)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as refused:
+        await book.verify("correct horse", None)
+    assert refused.value.metadata["retry_after"] == "1"
+    tasks.pop().cancel()
+    await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(book.hash("correct horse")))
+    await asyncio.sleep(0)
+    free.set()
+    assert len(await asyncio.gather(*tasks)) == 5
+    assert not await book.verify("correct horse", None)

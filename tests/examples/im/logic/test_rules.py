@@ -47,7 +47,8 @@ def test_a_user_is_shown_as_they_like_and_else_as_they_typed_their_name() -> Non
     assert rules.display_of(" Ada   Lovelace ", "ada") == "Ada Lovelace"
     assert rules.display_of("", "Ada") == "Ada"
     assert refused(lambda given: rules.display_of(given, "ada"), "x" * 41) == "BAD_NAME"
-    assert refused(lambda given: rules.display_of(given, "ada"), "a\u202eb") == "BAD_NAME"
+    for unseen in ("a\u202eb", "\u3164", "\u2800\u2800", "Ada\uffa0"):
+        assert refused(lambda given: rules.display_of(given, "ada"), unseen) == "BAD_NAME"
 
 
 def test_a_room_has_a_name_for_its_title() -> None:
