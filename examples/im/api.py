@@ -18,9 +18,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Number = Annotated[int, Meta(ge=0, lt=2**53)]
+"""An id, a place or a count, as a client may say it."""
 
 TEXT_LIMIT = 4000
 """Characters of a message, at most."""

@@ -51,7 +51,7 @@ class Hello(Struct, tag="hello", frozen=True):
         cursor: the highest `seq` this client has seen; 0 for none.
     """
 
-    cursor: int = 0
+    cursor: api.Number = 0
 
 
 class Say(Struct, tag="say", frozen=True):
@@ -61,7 +61,7 @@ class Say(Struct, tag="say", frozen=True):
     what it missed first, and then says what it has kept.
     """
 
-    conversation: int = 0
+    conversation: api.Number = 0
     client_id: str = ""
     text: str = ""
 
@@ -69,23 +69,23 @@ class Say(Struct, tag="say", frozen=True):
 class Seen(Struct, tag="seen", frozen=True):
     """How far this user is: the number of the last message that arrived, and of the last one read."""
 
-    conversation: int = 0
-    delivered: int = 0
-    read: int = 0
+    conversation: api.Number = 0
+    delivered: api.Number = 0
+    read: api.Number = 0
 
 
 class Writes(Struct, tag="writes", frozen=True):
     """The user is writing; said again every few seconds while it lasts."""
 
-    conversation: int = 0
+    conversation: api.Number = 0
 
 
 class Look(Struct, tag="look", frozen=True):
     """What the screen shows: who writes is told of this conversation, and presence of these users,
     of up to 200. It replaces what was said before, and is answered by their presence."""
 
-    conversation: int = 0
-    users: list[int] = []
+    conversation: api.Number = 0
+    users: list[api.Number] = []
 
 
 class Ping(Struct, tag="ping", frozen=True):

@@ -19,7 +19,7 @@ from examples.im.gateway.attendance import attend
 from examples.im.gateway.feed import follow, send_away
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.patience import patiently
-from examples.im.gateway.routes import routes
+from examples.im.gateway.routes import beginnings, routes
 from examples.im.gateway.settings import GatewaySettings
 from examples.im.gateway.signing import session_of
 from examples.im.gateway.sockets import sockets
@@ -49,6 +49,7 @@ def add_gateway(service: Service) -> None:
     service.probe("ready")(is_prepared)
     service.on_drain(say_goodbye)
     service.include(routes)
+    service.include(beginnings)
     service.include(sockets)
     service.add_rpc(gateway)
     # Asked for again each time, as the names of the files stay; what has not changed is 304.

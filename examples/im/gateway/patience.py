@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from mainstay import Backoff, Scope
-from mainstay.errors import Code, Error, Overloaded
+from mainstay.errors import Code, Error, HttpError, Overloaded
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ _PAUSES: Final = Backoff(initial=0.05, factor=2.0, maximum=1.0, jitter=0.5)
 
 def is_away(error: Error) -> bool:
     """Whether an error says that nobody answers now, and not that the answer is no."""
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | HttpError):
         return False
     return error.retryable or error.code is Code.DEADLINE_EXCEEDED
 

@@ -18,12 +18,16 @@ class Rate:
         self._ahead = (burst - 1) * self._interval
         self._used_up = 0.0
 
-    def take(self, now: float) -> float:
-        """Take a token at `now`, in seconds of a clock that does not go back.
+    def take(self, now: float, tokens: int = 1) -> float:
+        """Take tokens at `now`, in seconds of a clock that does not go back.
 
-        Returns: 0.0 if there was one; otherwise the seconds until there will be.
+        Args:
+            now: the time.
+            tokens: up to `burst`.
+
+        Returns: 0.0 if they were there; otherwise the seconds until they will be.
         """
-        begins = max(self._used_up, now)
+        begins = max(self._used_up, now) + (tokens - 1) * self._interval
         wait = begins - now - self._ahead
         if wait > 1e-9:  # sums of fractions are not exact  # noqa: PLR2004
             return wait

@@ -8,13 +8,16 @@ from msgspec import Meta, Struct
 
 from examples.im import api
 from examples.im.api import Logic
-from examples.im.gateway.settings import GatewaySettings
+from examples.im.gateway.guards import COSTLY, count, guessing_limited, patient
+from examples.im.gateway.hub import Hub
 from examples.im.gateway.signing import coming_from, forget, keep, session_of, token_of
-from mainstay import Call, Effects, Middleware, configured
+from mainstay import Call, Effects
 from mainstay.errors import Unauthenticated
-from mainstay.http import Request, Routes, rate_limit
+from mainstay.http import Request, Routes
 
-routes = Routes("/api", tags=["chat"])
+routes = Routes("/api", tags=["chat"], middleware=[patient])
+beginnings = Routes("/api", tags=["chat"])
+"""What makes something new, so that it would be refused when it is asked for again."""
 
 Limit = Annotated[int, Meta(ge=1, le=api.PAGE_LIMIT)]
 
@@ -32,13 +35,7 @@ class Me(Struct, frozen=True):
     expires_at: int
 
 
-@configured
-def guessing_limited(settings: GatewaySettings) -> Middleware:
-    """Passwords are not for trying."""
-    return rate_limit(settings.sign_ins_per_minute, per=60.0, name="sign-in")
-
-
-@routes.post("/sign-up", status=201, middleware=[guessing_limited])
+@beginnings.post("/sign-up", status=201, middleware=[guessing_limited])
 async def sign_up(
     credentials: api.Credentials, request: Request, logic: Logic, effects: Effects
 ) -> Me:
@@ -67,10 +64,10 @@ async def sign_out(request: Request, logic: Logic) -> None:
 
 
 @routes.get("/me")
-async def me(call: Call, logic: Logic) -> Me | None:
+async def me(call: Call, logic: Logic, hub: Hub) -> Me | None:
     """Who is signed in; empty (204) for nobody, which is no error: a page asks before it knows."""
     try:
-        session = await session_of(call, logic)
+        session = await session_of(call, logic, hub)
     except Unauthenticated:
         return None
     return Me(session.account, session.expires_at)
@@ -84,11 +81,11 @@ async def conversations(session: api.Session, logic: Logic) -> api.Conversations
 
 @routes.get("/conversations/{id:int}/messages")
 async def messages(
-    id: int,
+    id: api.Number,
     session: api.Session,
     logic: Logic,
-    before: Annotated[int, Meta(ge=0)] = 0,
-    after: Annotated[int, Meta(ge=0)] = 0,
+    before: api.Number = 0,
+    after: api.Number = 0,
     limit: Limit = api.PAGE,
 ) -> api.Messages:
     """A page of messages: before a number, or after one; the newest without either."""
@@ -97,7 +94,7 @@ async def messages(
 
 @routes.get("/conversations/{id:int}/members")
 async def members(
-    id: int, session: api.Session, logic: Logic, limit: Limit = api.PAGE_LIMIT
+    id: api.Number, session: api.Session, logic: Logic, limit: Limit = api.PAGE_LIMIT
 ) -> api.Accounts:
     """Who is in a conversation."""
     return await logic.members(api.Ask(session.account.id, id, limit=limit))
@@ -111,20 +108,23 @@ async def rooms(
     return await logic.rooms(api.Ask(session.account.id, text=text, limit=limit))
 
 
-@routes.post("/rooms", status=201)
-async def create(new: Named, session: api.Session, logic: Logic) -> api.Conversation:
+@beginnings.post("/rooms", status=201)
+async def create(
+    new: Named, call: Call, session: api.Session, logic: Logic, hub: Hub
+) -> api.Conversation:
     """Open a room."""
+    count(call, hub, session.account.id, COSTLY)
     return await logic.create(api.Ask(session.account.id, text=new.name))
 
 
 @routes.post("/rooms/{id:int}/join")
-async def join(id: int, session: api.Session, logic: Logic) -> api.Conversation:
+async def join(id: api.Number, session: api.Session, logic: Logic) -> api.Conversation:
     """Become a member of a room."""
     return await logic.join(api.Ask(session.account.id, id))
 
 
 @routes.post("/rooms/{id:int}/leave")
-async def leave(id: int, session: api.Session, logic: Logic) -> None:
+async def leave(id: api.Number, session: api.Session, logic: Logic) -> None:
     """Be a member no longer."""
     await logic.leave(api.Ask(session.account.id, id))
 
@@ -145,11 +145,14 @@ async def people(
 
 @routes.get("/search")
 async def search(
+    call: Call,
     session: api.Session,
     logic: Logic,
+    hub: Hub,
     text: str,
-    conversation: Annotated[int, Meta(ge=0)] = 0,
+    conversation: api.Number = 0,
     limit: Limit = api.PAGE,
 ) -> api.Findings:
     """Messages with these words, in one conversation or in all."""
+    count(call, hub, session.account.id, COSTLY)
     return await logic.search(api.Ask(session.account.id, conversation, text, limit))

@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from examples.im import api
 from examples.im.api import Logic
+from examples.im.gateway.guards import count
+from examples.im.gateway.hub import Hub
 from examples.im.gateway.session import SignedIn
 from mainstay import Call
 from mainstay.errors import Unauthenticated
@@ -27,10 +29,11 @@ def _bearer(authorization: str | None) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-async def session_of(call: Call, logic: Logic) -> api.Session:
-    """The session by which a call of HTTP or gRPC is made: a resource for one call.
+async def session_of(call: Call, logic: Logic, hub: Hub) -> api.Session:
+    """The session by which a call of HTTP or gRPC is made: a resource for one call, which counts
+    against the user's rate.
 
-    Raises: Unauthenticated.
+    Raises: Unauthenticated; see `guards.count`.
     """
     if isinstance(call.request, Request):
         token = token_of(call.request)
@@ -38,7 +41,9 @@ async def session_of(call: Call, logic: Logic) -> api.Session:
         token = _bearer(call.scope.metadata.get("authorization"))
     if not token:
         raise Unauthenticated("sign in first")
-    return await logic.who(api.Token(token))
+    session = await logic.who(api.Token(token))
+    count(call, hub, session.account.id)
+    return session
 
 
 def coming_from(call: Call, credentials: api.Credentials) -> api.Credentials:

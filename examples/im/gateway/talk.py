@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.frames import ClientFrame, FromClient, FromGateway
+from examples.im.gateway.guards import COSTLY, count, guessing_limited
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
 from examples.im.gateway.session import Session
@@ -72,13 +73,13 @@ async def talk(  # type: ignore[return]
     await Session(hub, logic, signed_in_by(session), StreamClient(stream, scope)).run()
 
 
-@gateway.method
+@gateway.method(middleware=[guessing_limited])
 async def sign_up(request: api.Credentials, logic: Logic) -> api.Session:
     """Make an account, and sign it in."""
     return await logic.sign_up(request)
 
 
-@gateway.method
+@gateway.method(middleware=[guessing_limited])
 async def sign_in(request: api.Credentials, call: Call, logic: Logic) -> api.Session:
     """Sign in: the token goes with every other call."""
     return await logic.sign_in(coming_from(call, request))
@@ -115,8 +116,11 @@ async def rooms(request: api.Ask, session: api.Session, logic: Logic) -> api.Con
 
 
 @gateway.method
-async def create(request: api.Ask, session: api.Session, logic: Logic) -> api.Conversation:
+async def create(
+    request: api.Ask, call: Call, session: api.Session, logic: Logic, hub: Hub
+) -> api.Conversation:
     """Open a room of that name."""
+    count(call, hub, session.account.id, COSTLY)
     return await logic.create(_of(session, request))
 
 
@@ -145,8 +149,11 @@ async def people(request: api.Ask, session: api.Session, logic: Logic) -> api.Ac
 
 
 @gateway.method
-async def search(request: api.Ask, session: api.Session, logic: Logic) -> api.Findings:
+async def search(
+    request: api.Ask, call: Call, session: api.Session, logic: Logic, hub: Hub
+) -> api.Findings:
     """Messages with these words."""
+    count(call, hub, session.account.id, COSTLY)
     return await logic.search(_of(session, request))
 
 

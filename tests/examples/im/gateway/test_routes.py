@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from examples.im import api
 from examples.im.gateway import PAGE, GatewaySettings
 from examples.im.gateway.talk import gateway
-from mainstay.rpc import Channel, UnauthenticatedFailure
+from mainstay.rpc import Channel, ResourceExhaustedFailure, UnauthenticatedFailure
 from mainstay.testing import http_server
 from mainstay.testing.http import ServiceClient
 from tests.examples.im.gateway.house import House, at_home, gateway_of
@@ -167,17 +168,92 @@ async def test_errors_of_the_logic_keep_their_status() -> None:
 
 @pytest.mark.real_loop  # peers in memory have no address
 async def test_passwords_are_not_for_trying() -> None:
-    """Beyond the limit of an address the answer is 429, and the logic is not asked; it counts by
-    addresses as well, and is told the peer's, whatever the peer says."""
-    house, settings = House(), GatewaySettings(sign_ins_per_minute=3)
+    """Beyond the limit of an address, by HTTP and gRPC together, the answer is 429, and the logic is
+    not asked; it counts by addresses as well, and is told the peer's, whatever the peer says."""
+    house, settings = House(), GatewaySettings(sign_ins_per_minute=4)
     async with http_server(gateway_of(house, settings)) as client:
         forged = {**ADA, "source": "192.0.2.1"}
-        statuses = [(await client.post("/api/sign-in", json=forged)).status for _ in range(4)]
-        assert statuses == [401, 401, 401, 429]
+        statuses = [(await client.post("/api/sign-in", json=forged)).status for _ in range(3)]
+        assert statuses == [401, 401, 401]
         async with Channel(client.running.addresses[0]) as channel:
+            rpc = gateway.client(channel)
             with pytest.raises(UnauthenticatedFailure):
-                await gateway.client(channel).sign_in(api.Credentials("ada", source="192.0.2.1"))
+                await rpc.sign_in(api.Credentials("ada", source="192.0.2.1"))
+            with pytest.raises(ResourceExhaustedFailure):
+                await rpc.sign_in(api.Credentials("ada"))
+            with pytest.raises(ResourceExhaustedFailure):
+                await rpc.sign_up(api.Credentials("bob"))
+        assert (await client.post("/api/sign-up", json=ADA)).status == 429
         assert house.sources == ["127.0.0.1"] * 4
+
+
+async def test_one_user_asks_no_faster_than_any_other() -> None:
+    """Beyond the rate of a user the answer is 429 and says when to ask again; a search counts for
+    ten. They count with what is asked by WebSocket, and another user notices nothing."""
+    async with at_home() as home:
+        ada, bob = await home.sign_up("ada"), await home.sign_up("bob")
+        hers, his = ({"authorization": f"Bearer {each.token}"} for each in (ada, bob))
+        replies = [await home.client.get("/api/search?text=tea", headers=hers) for _ in range(10)]
+        assert [reply.status for reply in replies] == [200] * 9 + [429]
+        assert replies[-1].headers["retry-after"] == "1"
+        assert home.house.calls.count("search") == 9
+        assert (await home.client.get("/api/conversations", headers=his)).status == 200
+        async with home.guest(bob) as guest:
+            for _ in range(120):
+                await guest.send(type="ping")
+            await guest.hears_all(0.1)
+        assert (await home.client.get("/api/conversations", headers=his)).status == 429
+
+
+HUGE = 2**70
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/api/conversations/{HUGE}/messages"),
+        ("GET", f"/api/conversations/1/messages?before={HUGE}"),
+        ("GET", f"/api/conversations/1/messages?after={HUGE}"),
+        ("GET", f"/api/conversations/{HUGE}/members"),
+        ("POST", f"/api/rooms/{HUGE}/join"),
+        ("POST", f"/api/rooms/{HUGE}/leave"),
+        ("GET", f"/api/search?text=tea&conversation={HUGE}"),
+    ],
+)
+async def test_a_number_that_no_browser_can_say_is_refused(method: str, path: str) -> None:
+    """Above 53 bits it is a mistake of who asks, and the logic does not hear of it."""
+    async with at_home() as home:
+        ada = await home.sign_up("ada")
+        home.house.calls.clear()
+        fields = {"authorization": f"Bearer {ada.token}"}
+        reply = await home.client.request(method, path, headers=fields)
+        assert reply.status in {404, 422}
+        assert set(home.house.calls) <= {"who", "attend", "feed"}
+
+
+async def test_a_page_waits_for_a_logic_that_comes_back() -> None:
+    """What may be asked twice is asked again while the logic is away; what makes something is not."""
+    async with at_home() as home:
+        ada = await home.sign_up("ada")
+        await home.sign_up("bob")
+        fields = {"authorization": f"Bearer {ada.token}"}
+        home.house.leave_the_room()
+        assert (
+            await home.client.post("/api/rooms", json={"name": "tea"}, headers=fields)
+        ).status in {502, 503}
+
+        async def come_back() -> None:
+            await asyncio.sleep(4)
+            home.house.leave_the_room(False)
+
+        coming = asyncio.create_task(come_back())
+        replies = await asyncio.gather(
+            home.client.get("/api/conversations", headers=fields),
+            home.client.post("/api/direct", json={"name": "bob"}, headers=fields),
+            home.client.post("/api/sign-in", json=ADA),
+        )
+        assert [each.status for each in replies] == [200, 200, 200]
+        await coming
 
 
 async def test_the_page_comes_with_a_policy() -> None:

@@ -17,13 +17,14 @@ from examples.im.frames import (
     Ping,
     Pong,
     Reconnect,
+    Refused,
     Said,
     Say,
     Welcome,
 )
 from examples.im.gateway import GatewaySettings
 from examples.im.gateway.talk import gateway
-from mainstay.rpc import UnauthenticatedFailure, UnavailableFailure
+from mainstay.rpc import ResourceExhaustedFailure, UnauthenticatedFailure, UnavailableFailure
 from mainstay.testing import rpc_channel
 from mainstay.testing.rpc import ServiceChannel
 from tests.examples.im.gateway.house import House, gateway_of
@@ -106,3 +107,29 @@ async def test_a_drain_ends_the_stream() -> None:
             with pytest.raises(UnavailableFailure, match="1012"):
                 await hears(stream)
             await finishing
+
+
+async def test_one_user_asks_no_faster_by_grpc() -> None:
+    """Beyond the rate of a user it is RESOURCE_EXHAUSTED; a search counts for ten questions."""
+    house = House()
+    async with reached(house) as channel:
+        metadata = await signed_in(channel, "ada")
+        client = gateway.client(channel)
+        with pytest.raises(ResourceExhaustedFailure):
+            for _ in range(11):
+                await client.search(api.Ask(text="tea"), metadata=metadata)
+        assert 9 <= house.calls.count("search") <= 10
+
+
+async def test_numbers_above_53_bits_are_refused_by_grpc() -> None:
+    """Such a frame is a mistake of the client, and the gateway does not fail."""
+    async with reached(House()) as channel:
+        metadata = await signed_in(channel, "ada")
+        async with gateway.client(channel).talk(metadata=metadata) as stream:
+            await stream.send(FromClient(Hello()))
+            await hears(stream)
+            await stream.send(FromClient(Say(2**60, "client-id", "hello")))
+            refusal = await hears(stream)
+            assert isinstance(refusal, Refused)
+            assert refusal.code in {"invalid", "not_found"}
+            await stream.done_sending()
