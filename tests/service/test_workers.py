@@ -98,6 +98,21 @@ class TestWorkers:
         assert levels == [("WARNING", False), ("WARNING", False), ("ERROR", True)]
         assert caplog.messages[0].endswith("in 1.0 s: a.v1.B/C: UNAVAILABLE: nobody answers")
 
+    async def test_one_that_is_long_away_is_told_less_and_less(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """At its first failure in a row, and whenever their number has doubled."""
+        work = Work(*[BrokenError("gone")] * 20)
+        await let_run(run_worker(worker(give_up_after=None), work), 1000)
+        told = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+        assert [each.split(":")[1].split(")")[0] for each in told] == [
+            " 1",
+            " 2",
+            " 4",
+            " 8",
+            " 16",
+        ]
+
     async def test_waits_are_spread_by_the_source_of_the_scope(self) -> None:
         """Jitter from the effects: the same seed, the same waits."""
         spread = Backoff(initial=1, jitter=0.5)

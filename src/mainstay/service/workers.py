@@ -120,8 +120,10 @@ def _tell(worker: Worker, failed: Exception | None, failures: int, wait: float) 
         return
     said = "%r failed (failures in a row: %d) and starts again in %.1f s"
     if isinstance(failed, UpstreamError | BrokenError) and failed.retryable:
-        # A server that it calls is away: its message says which, and our stack nothing more.
-        _log.warning(f"{said}: %s", worker, failures, wait, failed)
+        # A server that it calls is away: its message says which, and our stack nothing more. Said
+        # at failure 1, 2, 4, 8, …, or minutes of it would bury all else.
+        level = logging.DEBUG if failures & (failures - 1) else logging.WARNING
+        _log.log(level, f"{said}: %s", worker, failures, wait, failed)
     else:
         _log.error(said, worker, failures, wait, exc_info=failed)
 
