@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from asyncio import sleep
+from asyncio import Semaphore, sleep
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ from examples.im.data import log
 from examples.im.data.database import Database
 from examples.im.data.schema import INDEXED
 from examples.im.data.tables import Conversation, Counter, Member, Message, User
+from mainstay.errors import Overloaded
 
 _ALONE = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Thai, Japanese and Chinese letters: their words are not told apart by spaces."""
@@ -80,22 +81,43 @@ class _Entry(NamedTuple):
 
 
 class Search:
-    """Finds messages."""
+    """Finds messages.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where they are.
+        at_once: that are under way, at most: a search is long, and others want to read as well.
+        waiting: that may wait for their turn, at most.
+    """
+
+    def __init__(self, database: Database, *, at_once: int = 2, waiting: int = 50) -> None:
         self._database = database
+        self._turns = Semaphore(at_once)
+        self._inside = 0
+        self._most = at_once + waiting
 
     async def find(self, ask: api.Ask) -> api.Findings:
         """Messages with all words of `text`, the newest first: in one conversation, which the caller
         knows that the user may read, or in all rooms and the user's direct conversations.
 
         Any text is a question; one without a word finds nothing.
+
+        Raises: Overloaded when too many wait; and as `Database.read`.
         """
         sought = words(ask.text)[:WORDS]
         if not sought:
             return api.Findings()
         limit = max(1, min(ask.limit, api.PAGE_LIMIT))
-        return await self._database.read(_find, sought, ask.user, ask.conversation, limit)
+        if self._inside >= self._most:
+            raise Overloaded(
+                "too many search at the same time: try again in a second",
+                metadata={"retry_after": "1"},
+            )
+        self._inside += 1
+        try:
+            async with self._turns:
+                return await self._database.read(_find, sought, ask.user, ask.conversation, limit)
+        finally:
+            self._inside -= 1
 
 
 class Index:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
 from examples.im import api
 from examples.im.data.bulk import Bulk, Old
 from examples.im.data.search import FINDING, WORDS, Index, Search, words
+from mainstay.errors import Overloaded
 from tests.examples.im.data.conftest import House, explain
 
 pytestmark = pytest.mark.real_loop
@@ -165,3 +167,30 @@ async def test_a_hundred_thousand_messages_are_searched_in_milliseconds(house: H
         assert "SCAN message_words VIRTUAL TABLE" in plan
         assert "SEARCH message USING INTEGER PRIMARY KEY" in plan
         assert "TEMP B-TREE" not in plan
+
+
+async def test_few_search_at_once_and_few_wait(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of six searches two are under way and three wait, however many readers the database has; the
+    sixth is refused, and when there is room again the next one is answered."""
+    await house.room("tea", "ada")
+    search = Search(house.database, at_once=2, waiting=3)
+    read, under_way, go_on = house.database.read, 0, asyncio.Event()
+
+    async def slow(*what: Any) -> Any:
+        nonlocal under_way
+        under_way += 1
+        await go_on.wait()
+        return await read(*what)
+
+    monkeypatch.setattr(house.database, "read", slow)
+    ask = api.Ask(house.users["ada"], 0, "hello")
+    searches = [asyncio.create_task(search.find(ask)) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert under_way == 2
+    with pytest.raises(Overloaded):
+        await search.find(ask)
+    go_on.set()
+    assert await asyncio.gather(*searches) == [api.Findings()] * 5
+    assert await search.find(ask) == api.Findings()
