@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
+from examples.im import api, frames
 from examples.im.gateway.talk import gateway
 from examples.im.logic.rpc import definition as logic
 from mainstay.rpc import Rpc, load_proto
@@ -69,6 +70,18 @@ def test_what_was_promised_holds(name: str, rpc: Rpc) -> None:
     now = promises(described(rpc))
     assert sorted(kept - now) == [], "this breaks who is older; add at the end instead"
     assert sorted(now - kept) == [], WRITE.format(name)
+
+
+def test_what_is_newer_is_taken_for_nothing() -> None:
+    """A frame and an event with a number that nobody knows yet are what asks for nothing: a ping,
+    a pong, and a message in no conversation."""
+    newer = b"\x9a\x06\x00"  # the field 99, empty
+    talk, feed = gateway.service.methods["Talk"], logic.service.methods["Feed"]
+    assert talk.request.decode(newer) == frames.FromClient(frames.Ping())
+    assert talk.response.decode(newer) == frames.FromGateway(frames.Pong())
+    event = b"\x08\x07" + newer
+    page = feed.response.decode(b"\x0a" + bytes([len(event)]) + event)
+    assert page.items == [api.Event(7, api.Message())]
 
 
 class One(msgspec.Struct):
