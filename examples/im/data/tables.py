@@ -1,7 +1,7 @@
 """The tables. Times are whole milliseconds since 1970, UTC.
 
-Everything that happens has a place, its `seq`, given out by the one row of `Counter`. Who writes an
-event first takes the places it needs from that row, and so holds a lock on it until it commits:
+Everything that happens has a place, its `seq`, given out by a row of `Counter`. Who writes an event
+first takes the places it needs from that row, and so holds a lock on it until it commits:
 places are committed in their order, on every database, and who reads up to a place has read all
 before it. A message is an event that is kept; all others are in `Signal`, and are swept.
 """
@@ -27,7 +27,8 @@ class Table(DeclarativeBase):
 
 
 class Counter(Table):
-    """The last place that was given out: one row, called ``events``."""
+    """Two places: ``events`` is the last one that was given out; up to ``indexed`` messages can be found
+    by their words."""
 
     __tablename__ = "counter"
 
@@ -72,8 +73,8 @@ class Conversation(Table):
 
     Attributes:
         name: of a room; of a direct conversation, the two ids, as in ``3:17``, the lower first.
-        last_number: of its newest message.
-        last_seq: of its newest message; 0 without one.
+        last_number: of its newest message, old text that was imported included.
+        last_seq: of its newest message that is news, or else of its newest one; 0 without one.
         member_count: kept beside the memberships, for the directory.
     """
 
