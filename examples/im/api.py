@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 from msgspec import Meta, Struct
 
@@ -30,6 +30,9 @@ TEXT_LIMIT = 4000
 
 PREVIEW = 200
 """Characters of a message in a list of conversations, at most."""
+
+NOW = -1
+"""As a place among all events: after whatever is the last one."""
 
 PAGE = 50
 """Messages of a page of history, unless asked otherwise."""
@@ -246,7 +249,7 @@ class HistoryOf(Struct, frozen=True):
 
 
 class Since(Struct, frozen=True):
-    """A place among all events, and whose are asked for. `after` -1 is the place of now."""
+    """A place among all events, or `NOW`, and whose are asked for."""
 
     after: int = 0
     user: int = 0
@@ -261,14 +264,14 @@ class Attendance(Struct, frozen=True):
         arrived: users who have a client there now, and had none.
         departed: users who have none there any more.
         whole: whether `arrived` is everybody, and nobody else is there.
-        closing: whether the gateway leaves with all.
     """
 
     gateway: str = ""
     arrived: list[int] = []
     departed: list[int] = []
     whole: bool = False
-    closing: bool = False
+
+    __reserved__: ClassVar = (5, "closing")
 
 
 class Lease(Struct, frozen=True):
@@ -372,6 +375,10 @@ class Logic(Protocol):
 
     async def conversations(self, request: Ask) -> Conversations:
         """All of a user's, that with the newest message first."""
+        ...
+
+    async def conversation(self, request: Ask) -> Conversation:
+        """One that the user may read. PermissionDenied: a direct conversation of others."""
         ...
 
     async def rooms(self, request: Ask) -> Conversations:

@@ -105,6 +105,7 @@ class Welcome(Struct, tag="welcome", frozen=True):
         resumed: whether everything after the client's cursor follows; if not, too much has happened
             (or the cursor was 0), and the client loads what it shows anew.
         silence: seconds without a frame from here after which a client should `Ping`.
+        text: characters of a message, at most.
     """
 
     account: api.Account = api.Account()
@@ -112,6 +113,7 @@ class Welcome(Struct, tag="welcome", frozen=True):
     cursor: int = 0
     resumed: bool = False
     silence: float = 25.0
+    text: int = api.TEXT_LIMIT
 
 
 class Acknowledged(Struct, tag="acknowledged", frozen=True):

@@ -69,7 +69,7 @@ class Attendances:
 
 
 def _attend(db: Connection, said: api.Attendance, lease: int, clock: Callable[[], int]) -> bool:
-    changes = bool(said.whole or said.closing or said.arrived or said.departed)
+    changes = bool(said.whole or said.arrived or said.departed)
     if changes:
         log.take(db, 0)  # before anything else is locked, as everywhere
     now = clock()
@@ -79,7 +79,7 @@ def _attend(db: Connection, said: api.Attendance, lease: int, clock: Callable[[]
     if not known and said.whole:
         db.execute(insert(Gateway), {"name": said.gateway, "expires_at": expires_at})
     elif not known:
-        return said.closing
+        return False
     if changes:
         _change(db, said, now)
     return True
@@ -87,15 +87,11 @@ def _attend(db: Connection, said: api.Attendance, lease: int, clock: Callable[[]
 
 def _change(db: Connection, said: api.Attendance, now: int) -> None:
     had = _held(db, said.gateway)
-    if said.closing:
-        has: set[int] = set()
-    elif said.whole:
+    if said.whole:
         has = set(said.arrived)
     else:
         has = (had | set(said.arrived)) - set(said.departed)
     _move(db, said.gateway, has - had, had - has, now)
-    if said.closing:
-        db.execute(delete(Gateway).where(Gateway.name == said.gateway))
 
 
 def _move(

@@ -383,8 +383,8 @@ class Session:
             after, more = missed[-1].seq if missed else after, page.more
         self._known = found.seq
         self._told = max(found.seq, missed[-1].seq if missed else 0)
-        silence = hub.settings.silence
-        welcome = Welcome(user, found.items, found.seq, resumed, silence)
+        settings = hub.settings
+        welcome = Welcome(user, found.items, found.seq, resumed, settings.silence, settings.text)
         return [Outgoing(welcome), *(Outgoing(Said(message), message.seq) for message in missed)]
 
     def moved(self, seq: int, moved: api.Membership) -> None:
@@ -396,9 +396,10 @@ class Session:
             return []
         if not moved.joined:
             return [Outgoing(Left(seq, moved))]
-        found = await self._conversations()
-        joined = (each for each in found.items if each.id == moved.conversation)
-        return [Outgoing(Joined(seq, moved, each)) for each in joined]
+        ask = api.Ask(self.signed_in.account.id, moved.conversation)
+        patience = self._hub.settings.patience
+        found = await patiently(lambda: self._logic.conversation(ask), patience)
+        return [Outgoing(Joined(seq, moved, found))] if found.member else []
 
     async def _conversations(self) -> api.Conversations:
         ask = api.Ask(user=self.signed_in.account.id)

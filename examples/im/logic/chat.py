@@ -92,6 +92,10 @@ class Chat:
         """All of a user's."""
         return await self._store.conversations.of(request.user)
 
+    async def conversation(self, request: api.Ask) -> api.Conversation:
+        """One, for those who may read it."""
+        return await self._store.conversations.one(request.conversation, request.user)
+
     async def rooms(self, request: api.Ask) -> api.Conversations:
         """The directory."""
         text = folded(request.text).replace(" ", "-")

@@ -63,6 +63,12 @@ async def conversations(request: api.Ask, logic: Logic) -> api.Conversations:
 
 
 @definition.method
+async def conversation(request: api.Ask, logic: Logic) -> api.Conversation:
+    """One of them."""
+    return await logic.conversation(request)
+
+
+@definition.method
 async def rooms(request: api.Ask, logic: Logic) -> api.Conversations:
     """The directory."""
     return await logic.rooms(request)

@@ -26,6 +26,8 @@ export class Store extends EventTarget {
     this.account = account;
     this.cursor = 0;
     this.welcomed = false;
+    /** Characters of a message: the gateway says it. */
+    this.textLimit = 4000;
     /** Id of the conversation that the screen shows; 0 for none. */
     this.open = 0;
     /** @type {Map<number, Conversation>} */
@@ -207,6 +209,7 @@ export class Store extends EventTarget {
   #welcome(frame) {
     const before = this.conversations;
     this.account = frame.account;
+    this.textLimit = frame.text;
     this.welcomed = true;
     this.receipts.clear();
     // What is only looked at stays known; of what somebody was put out of, nothing is left.

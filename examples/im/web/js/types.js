@@ -18,7 +18,7 @@
  * @typedef {{message: Message, title: string}} Found
  *
  * @typedef {{type: "welcome", account: Account, conversations: Conversation[], cursor: number,
- *   resumed: boolean, silence: number}} Welcome
+ *   resumed: boolean, silence: number, text: number}} Welcome
  * @typedef {{type: "acknowledged", client_id: string, conversation: number, number: number,
  *   seq: number, at: number}} Acknowledged
  * @typedef {{type: "refused", code: string, message: string, client_id: string,

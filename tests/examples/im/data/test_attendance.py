@@ -91,24 +91,6 @@ async def test_the_whole_replaces_what_was_known(house: House) -> None:
     ]
 
 
-async def test_a_gateway_that_closes_takes_all_with_it(house: House) -> None:
-    """All of its users go at once, and it is not known any more; closing again is nothing."""
-    ada, bob = await house.add("ada", "bob")
-    clock = Clock(1)
-    attendances = Attendances(house.database, clock)
-    await attendances.attend(api.Attendance("one", arrived=[ada, bob], whole=True), 100)
-    start = await place(house)
-    for _ in range(2):
-        clock.now = 3
-        assert await attendances.attend(api.Attendance("one", closing=True), 100)
-    assert await told(house, start) == [
-        api.Presence(ada, online=False, last_seen=3),
-        api.Presence(bob, online=False, last_seen=3),
-    ]
-    clock.now = 4
-    assert not await attendances.attend(api.Attendance("one"), 100)
-
-
 async def test_a_gateway_that_says_nothing_is_not_believed_for_ever(house: House) -> None:
     """When its lease is over a sweep ends it, once however many sweep; a sign of life in time keeps it."""
     ada, bob = await house.add("ada", "bob")

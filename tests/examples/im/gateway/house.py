@@ -177,6 +177,10 @@ class House:
         places = [each for each in self._places.values() if request.user in each.members]
         return api.Conversations([self._seen_by(each, request.user) for each in places], self.seq)
 
+    async def conversation(self, request: api.Ask) -> api.Conversation:
+        self._called("conversation")
+        return self._seen_by(self._places[request.conversation], request.user)
+
     async def rooms(self, request: api.Ask) -> api.Conversations:
         self._called("rooms")
         places = [

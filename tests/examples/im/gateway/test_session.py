@@ -288,6 +288,25 @@ async def test_a_user_hears_a_room_from_joining_to_leaving() -> None:
         assert isinstance(left, Left)
 
 
+async def test_who_joins_is_told_of_that_conversation_alone() -> None:
+    """However many conversations a user has, joining one more asks for one more."""
+    async with at_home() as home, home.guest("ada") as ada, home.guest("bob") as bob:
+        room = await home.house.create(api.Ask(ada.id, text="tea"))
+        await ada.hears_all()
+        home.house.calls.clear()
+        await home.house.join(api.Ask(bob.id, room.id))
+        (joined,) = await bob.hears_all()
+        assert isinstance(joined, Joined)
+        assert "conversations" not in home.house.calls
+        assert home.house.calls.count("conversation") == 1
+
+
+async def test_the_limit_of_a_message_is_told() -> None:
+    """A page that is told how long a message may be does not offend against it."""
+    async with at_home(text=2000) as home, home.guest("ada") as ada:
+        assert ada.welcome.text == 2000
+
+
 # --- clients that do what they should not -------------------------------------------------------
 
 

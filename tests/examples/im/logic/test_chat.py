@@ -217,6 +217,16 @@ async def test_the_feed_tells_all_in_order(logic: Logic) -> None:
     assert seqs[0] > at
 
 
+async def test_one_conversation_is_for_those_who_may_read_it(logic: Logic) -> None:
+    """It is the same as in the list of all; a direct one of others is refused."""
+    ada, bob, eve = [await user(logic, name) for name in ("ada", "bob", "eve")]
+    made = await logic.direct(api.Ask(ada, text="bob"))
+    found = await logic.conversation(api.Ask(bob, made.id))
+    assert found in (await logic.conversations(api.Ask(bob))).items
+    with pytest.raises(PermissionDenied):
+        await logic.conversation(api.Ask(eve, made.id))
+
+
 async def test_a_user_is_there_while_a_gateway_says_so(logic: Logic) -> None:
     """At one of two is enough; a gateway that says nothing more is not believed for long."""
     ada = await user(logic, "ada")
@@ -225,7 +235,7 @@ async def test_a_user_is_there_while_a_gateway_says_so(logic: Logic) -> None:
     assert (unknown.known, unknown.seconds) == (False, 0.5)
     await logic.attend(api.Attendance("two", arrived=[ada], whole=True))
     await logic.attend(api.Attendance("one", arrived=[ada], whole=True))
-    await logic.attend(api.Attendance("one", closing=True))
+    await logic.attend(api.Attendance("one", whole=True))
     assert (await logic.present(api.Users([ada]))).items == [api.Presence(ada, online=True)]
     came, went = await events(logic, at, 2)  # the sweep finds that "two" is silent
     assert came.what == api.Presence(ada, online=True)

@@ -3,9 +3,8 @@
 import { batched, find, icon, notice } from "../dom.js";
 import { keep, recall } from "../storage.js";
 
-/** As in api.py: what a person takes for a character is at least one code point. */
-const TEXT_LIMIT = 4000;
-const WARN_AT = 3600;
+/** Characters before the limit at which they are counted; one that a person sees is one code point at least. */
+const WARN = 400;
 
 export class Composer {
   /** @param {import("../app.js").App} app */
@@ -79,8 +78,8 @@ export class Composer {
       this.text.style.height = "auto";
       this.text.style.height = `${this.text.scrollHeight}px`;
     }
-    const left = TEXT_LIMIT - length(this.text.value);
-    this.count.hidden = left > TEXT_LIMIT - WARN_AT;
+    const left = this.app.store.textLimit - length(this.text.value);
+    this.count.hidden = left > WARN;
     this.count.textContent = String(left);
     this.count.classList.toggle("over", left < 0);
   }
@@ -96,8 +95,9 @@ export class Composer {
   #send() {
     const text = this.text.value.trim();
     if (!text || !this.shown) return;
-    if (length(text) > TEXT_LIMIT) {
-      notice(`A message has at most ${TEXT_LIMIT} characters.`);
+    const { textLimit } = this.app.store;
+    if (length(text) > textLimit) {
+      notice(`A message has at most ${textLimit} characters.`);
       return;
     }
     this.text.value = "";
