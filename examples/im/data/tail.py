@@ -18,9 +18,6 @@ from examples.im import api
 from examples.im.data import log
 from examples.im.data.database import Database
 
-NOW = -1
-"""To follow from here is to follow from the end."""
-
 _KEPT = 256
 """Pages that are kept."""
 
@@ -42,7 +39,7 @@ class Tail:
         self._poll = poll
         self._page = page
         self._pages: OrderedDict[int, api.Events] = OrderedDict()
-        self._place = NOW
+        self._place = api.NOW
         self._woken = Event()
         self._moved = Event()
         self.reads = 0
@@ -58,7 +55,7 @@ class Tail:
     async def run(self) -> None:
         """Read on, for ever. Raises: BrokenError when the database does not answer; to be run
         again, then: those who follow only wait longer."""
-        if self._place == NOW:
+        if self._place == api.NOW:
             self._moved_to(await self._database.follow(log.place))
         while True:
             await self._waited()
@@ -73,7 +70,7 @@ class Tail:
 
         Raises: BrokenError when the database does not answer.
         """
-        while self._place == NOW:
+        while self._place == api.NOW:
             await self._moved.wait()
         limit = max(1, min(since.limit, _LIMIT))
         place = await self._beginning(since.after)
@@ -87,7 +84,7 @@ class Tail:
         """Where to begin. A place that is not yet, as after a database was put back, is the end."""
         if after > self._place:  # this process may be behind another
             after = min(after, await self._database.read(log.place))
-        return self._place if after == NOW else after
+        return self._place if after == api.NOW else after
 
     async def _next(self, place: int, limit: int, silence: float) -> api.Events:
         """The page after a place, waited for."""

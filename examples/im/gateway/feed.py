@@ -19,7 +19,7 @@ from typing import Final
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.frames import Reconnect
-from examples.im.gateway.hub import NOWHERE, Hub
+from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
 from mainstay import Backoff, Effects
 from mainstay.errors import Error
@@ -61,7 +61,7 @@ async def follow(hub: Hub, logic: Logic, effects: Effects) -> None:
         failures += 1
         if failures > 1:
             await asyncio.sleep(_PAUSES.delay(failures - 1, effects.random))
-        if loop.time() - heard > FORGOTTEN and hub.place != NOWHERE:
+        if loop.time() - heard > FORGOTTEN and hub.place != api.NOW:
             begin_anew(hub, effects)
 
 

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 T = TypeVar("T")
 
-NOWHERE: Final = -1
-"""The place of a feed that has not begun."""
-
 ASKS_PER_SECOND: Final = 50.0
 ASKS_AT_ONCE: Final = 100
 """What a user may ask for beside messages, on all clients together; who asks more waits."""
@@ -90,7 +87,7 @@ class Hub:
     Attributes:
         settings: the same.
         attendees: by their users' ids.
-        place: up to which the feed was handed on; `NOWHERE` until it has begun.
+        place: up to which the feed was handed on; `api.NOW` until it has begun.
         arrived, departed: users who came and went since somebody took these sets.
         moved: is set when one of the two has got a user.
         followed: is set while the feed has a place.
@@ -99,7 +96,7 @@ class Hub:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.attendees: dict[int, Attendee] = {}
-        self.place = NOWHERE
+        self.place = api.NOW
         self.arrived: set[int] = set()
         self.departed: set[int] = set()
         self.moved = asyncio.Event()
@@ -213,7 +210,7 @@ class Hub:
     def forget_place(self) -> None:
         """The feed has to begin anew, and what happened before is not known, nor of what anybody is
         a member: who comes now asks for it again."""
-        self.place = NOWHERE
+        self.place = api.NOW
         self.followed.clear()
         self._members.clear()
         for attendee in self.attendees.values():

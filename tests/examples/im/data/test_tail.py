@@ -9,7 +9,7 @@ from examples.im import api
 from examples.im.data import log, tail
 from examples.im.data.bulk import Bulk, Old
 from examples.im.data.database import Database, DatabaseSettings
-from examples.im.data.tail import NOW, Tail
+from examples.im.data.tail import Tail
 from examples.im.data.writer import Writer
 from tests.examples.im.data.conftest import House
 
@@ -38,7 +38,7 @@ async def texts(feed: AsyncIterator[api.Events], count: int) -> list[str]:
 async def test_a_commit_of_this_process_is_told_at_once(house: House, following: Tail) -> None:
     """A feed from now on begins with an empty page that says where, and goes on with what is said."""
     room = await house.room("tea", "ada")
-    feed = following.feed(api.Since(NOW), silence=3600)
+    feed = following.feed(api.Since(api.NOW), silence=3600)
     first = await anext(feed)
     posted = await house.say(room, "ada", "hello")
     page = await anext(feed)
@@ -66,7 +66,7 @@ async def test_a_commit_of_another_process_is_found_by_looking(
     writer = Writer(other, house.now)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(following.run())
-        feed = following.feed(api.Since(NOW))
+        feed = following.feed(api.Since(api.NOW))
         await anext(feed)
         await writer.post(api.Post(house.users["ada"], room, "client-1", "from afar"))
         assert await texts(feed, 1) == ["from afar"]
@@ -97,7 +97,7 @@ async def test_a_feed_of_the_past_comes_in_pages_and_goes_on_with_the_present(
 async def test_all_who_follow_get_the_same_page(house: House, following: Tail) -> None:
     """A page is read once, and the same object is given to each of those who have caught up."""
     room = await house.room("tea", "ada")
-    feeds = [following.feed(api.Since(NOW), silence=3600) for _ in range(5)]
+    feeds = [following.feed(api.Since(api.NOW), silence=3600) for _ in range(5)]
     places = {(await anext(feed)).seq for feed in feeds}
     assert len(places) == 1
     await house.say(room, "ada", "hello")
@@ -120,7 +120,7 @@ async def test_a_page_that_is_kept_no_longer_is_read_again(
 
 async def test_silence_is_broken_by_an_empty_page(house: House, following: Tail) -> None:
     """A feed without events gives a sign of life, at the place where it is."""
-    feed = following.feed(api.Since(NOW), silence=0.01)
+    feed = following.feed(api.Since(api.NOW), silence=0.01)
     first = await anext(feed)
     assert await anext(feed) == first == api.Events([], first.seq)
 
@@ -138,7 +138,7 @@ async def test_a_place_that_is_not_yet_is_the_end(house: House, following: Tail)
 async def test_old_text_is_no_news(house: House, following: Tail) -> None:
     """What is imported is told to nobody; what is said after it is."""
     room = await house.room("tea", "ada")
-    feed = following.feed(api.Since(NOW))
+    feed = following.feed(api.Since(api.NOW))
     await anext(feed)
     await Bulk(house.database).add([Old("tea", "Tea", "bob@old", "Bob", "long ago", 5)], 1)
     await house.say(room, "ada", "now")
