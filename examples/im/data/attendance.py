@@ -87,10 +87,7 @@ def _attend(db: Connection, said: api.Attendance, lease: int, clock: Callable[[]
 
 def _change(db: Connection, said: api.Attendance, now: int) -> None:
     had = _held(db, said.gateway)
-    if said.whole:
-        has = set(said.arrived)
-    else:
-        has = (had | set(said.arrived)) - set(said.departed)
+    has = set(said.arrived) if said.whole else (had | set(said.arrived)) - set(said.departed)
     _move(db, said.gateway, has - had, had - has, now)
 
 
