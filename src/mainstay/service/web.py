@@ -66,6 +66,7 @@ class Web:
         self._rpc_applications: list[RpcApplication] = []
         self._endpoints: Endpoints | None = None
         self._rpc: RpcEndpoints | None = None
+        _load(declaration)
         self.health = self._health() if declaration.rpc else None
         self.beside: Routes | None = None
         if declaration.has_routes:
@@ -238,6 +239,16 @@ class Web:
             every = [*application.endpoints, application.unmatched]
             text += rpc_metrics(every, [call.endpoint for call in application.tasks.values()])
         return text
+
+
+def _load(declaration: Declaration) -> None:
+    """Import what the servers are made of: later, in the loop, it would keep everybody waiting."""
+    if declaration.has_routes:
+        import mainstay.http.app  # noqa: PLC0415 - not without routes
+        import mainstay.http.server  # noqa: PLC0415 - same
+    if declaration.rpc:
+        import mainstay.rpc.app  # noqa: PLC0415 - not without RPC
+        import mainstay.service.rpc_builtin  # noqa: F401, PLC0415 - same
 
 
 def _without_arguments(function: Callable[[], Awaitable[Any]]) -> Handler:
