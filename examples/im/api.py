@@ -10,8 +10,8 @@ Times are whole milliseconds since 1970, UTC. Numbers fit into 53 bits, since br
 
 A gateway of yesterday talks to a logic of today while both are replaced. On the wire a field is
 known by its number, which is its place in its class, and one of `Happening` by its place there. So
-classes and unions grow at their ends only, and nothing is taken out or moved; ``proto/`` has the
-numbers that hold, and a test compares them.
+classes and unions grow at their ends only, nothing is moved, and what goes leaves its number in
+``__reserved__``. ``proto/`` has the numbers that hold, and a test compares them.
 """
 
 from __future__ import annotations

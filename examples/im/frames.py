@@ -31,8 +31,8 @@ How a gateway closes the WebSocket (on gRPC, the code is in the message of the s
 
 Clients of yesterday talk to the gateways of today. On gRPC a field is known by its number, and the
 number is its place in its class; that of a frame, its place in `ClientFrame` or `ServerFrame`. So
-classes and unions grow at their ends only, and nothing is taken out or moved. `proto/` has the
-numbers that hold, and a test compares them.
+classes and unions grow at their ends only, nothing is moved, and what goes leaves its number in
+``__reserved__``. ``proto/`` has the numbers that hold, and a test compares them.
 """
 
 from __future__ import annotations
