@@ -3,7 +3,7 @@
 import { batched, find, icon, notice } from "../dom.js";
 import { keep, recall } from "../storage.js";
 
-/** Characters before the limit at which they are counted; one that a person sees is one code point at least. */
+/** Characters that are left, from which on they are counted. */
 const WARN = 400;
 
 export class Composer {
@@ -121,5 +121,5 @@ export class Composer {
 
 /** Characters as the server counts them. @param {string} text @returns {number} */
 function length(text) {
-  return text.length > WARN_AT / 2 ? [...text].length : text.length;
+  return [...text].length;
 }
