@@ -137,8 +137,13 @@ def running(
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The demo in processes of its own, and its environment; killed at the end if it still runs."""
     chosen = environment(folder)
+    # Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so have we.
+    begin = "import signal, sys; from examples.im.demo import main; "
+    begin += (
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "examples.im", *arguments],
+        [sys.executable, "-c", begin, *arguments],
         cwd=ROOT,
         env=chosen,
         stdout=subprocess.PIPE,
