@@ -25,9 +25,13 @@ OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
-GIVEN_UP: Final = ("Stream removed (GOAWAY received;", "Internal error from Core")
-"""What grpcio says of calls that it gave up by itself: before their first frame, or while it wrote to
-a stream that had just ended. It says the first of calls that a server refuses as well."""
+GIVEN_UP: Final = "Stream removed (GOAWAY received;"
+"""What grpcio says of calls that it gave up by itself, before their first frame; and of calls that a
+server refuses, so that only the wire tells the two apart."""
+
+OWN_FAULT: Final = "Internal error from Core"
+"""What it says when it wrote to a stream that had just ended, whatever the server did: it has no
+status then. What a server resets or refuses has another text."""
 
 _OUTCOMES: Final = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Outcome.HANG,
@@ -44,7 +48,7 @@ def outcome_of_call(code: grpc.StatusCode, details: str, *, tapped: bool) -> Out
         details: of the status.
         tapped: whether a `Tap` counts what the server has lost.
     """
-    if tapped and details.startswith(GIVEN_UP):
+    if details == OWN_FAULT or (tapped and details.startswith(GIVEN_UP)):
         return Outcome.GIVEN_UP
     if code is grpc.StatusCode.UNAVAILABLE and "onnection refused" in details:
         return Outcome.REFUSED

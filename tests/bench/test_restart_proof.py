@@ -258,6 +258,10 @@ def test_grpcio_may_only_say_that_it_gave_up_where_the_tap_looks() -> None:
     assert outcome_of_call(code, refused, tapped=True) is Outcome.REFUSED
     late = grpc.StatusCode.DEADLINE_EXCEEDED
     assert outcome_of_call(late, "", tapped=True) is Outcome.HANG
+    internal = grpc.StatusCode.INTERNAL
+    own = "Internal error from Core"  # which is no status that a server has sent
+    assert outcome_of_call(internal, own, tapped=False) is Outcome.GIVEN_UP
+    assert outcome_of_call(internal, "a bug", tapped=True) is Outcome.ERROR
 
 
 class Script:
