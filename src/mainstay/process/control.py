@@ -254,7 +254,7 @@ class ControlServer:
         found += [each.fileno() for each in self._clients]
         if self._listener is not None:
             found.append(self._listener.fileno())
-        return [each for each in found if each >= 0]
+        return [each for each in dict.fromkeys(found) if each >= 0]  # one that arrives is in both
 
     def _is_ours(self) -> bool:
         try:

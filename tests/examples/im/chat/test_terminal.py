@@ -57,6 +57,11 @@ class Keyboard:
         """Let the program show something, which nobody typed; once."""
         os.write(self._arrivals, text.encode())
 
+    def wait_for_silence(self) -> None:
+        """Until readline has drawn all: it writes letter by letter, and what arrives may cut in."""
+        while select.select([self._descriptor], [], [], 0.5)[0]:
+            self.seen += os.read(self._descriptor, 65536).decode()
+
     def wait_for(self, text: str) -> str:
         """What was written until a text, which is looked for in what is new."""
         end, found = time.monotonic() + PATIENCE, ""
@@ -111,6 +116,7 @@ def test_what_arrives_is_written_above_the_line_that_is_edited() -> None:
         keyboard.wait_for("> ")
         keyboard.press("a line that is longer than forty columns are" + "\x1b[D" * 10 + "X")
         keyboard.wait_for("X")
+        keyboard.wait_for_silence()
         keyboard.arrive("from above")
         line = "a line that is longer than forty cXolumns are"
         keyboard.wait_for(f"\r\x1b[Jfrom above\r\n> {line}\x1b[1A\r\x1b[37C")
