@@ -6,13 +6,13 @@ it, and it is drawn again. The prompt is always the same, since readline counts 
 
 from __future__ import annotations
 
+import os
 import re
 import readline
 import sys
 import unicodedata
 from collections.abc import Callable
 from ctypes import CDLL, c_int
-from shutil import get_terminal_size
 from termios import TCSADRAIN, tcgetattr, tcsetattr
 from threading import Thread
 from types import TracebackType
@@ -63,7 +63,7 @@ class Terminal:
         if not self._editing:
             print(text, flush=True)
             return
-        columns = get_terminal_size().columns
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
         line = readline.get_line_buffer()
         before = line.encode()[: _point(line)].decode(errors="ignore")
         above = width(PROMPT + before) // columns
@@ -95,7 +95,7 @@ class Terminal:
             self._editing = False
         if line and not line.startswith("/"):
             # What is said is shown when it is stored.
-            rows = width(PROMPT + line) // get_terminal_size().columns + 1
+            rows = width(PROMPT + line) // os.get_terminal_size(sys.stdout.fileno()).columns + 1
             sys.stdout.write(f"\x1b[{rows}A\x1b[J")
             sys.stdout.flush()
         return line
