@@ -63,7 +63,7 @@ class Terminal:
         if not self._editing:
             print(text, flush=True)
             return
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        columns = _columns()
         line = readline.get_line_buffer()
         before = line.encode()[: _point(line)].decode(errors="ignore")
         above = width(PROMPT + before) // columns
@@ -95,7 +95,7 @@ class Terminal:
             self._editing = False
         if line and not line.startswith("/"):
             # What is said is shown when it is stored.
-            rows = width(PROMPT + line) // os.get_terminal_size(sys.stdout.fileno()).columns + 1
+            rows = width(PROMPT + line) // _columns() + 1
             sys.stdout.write(f"\x1b[{rows}A\x1b[J")
             sys.stdout.flush()
         return line
@@ -110,6 +110,12 @@ def _point(line: str) -> int:
         return c_int.in_dll(CDLL(readline.__file__), "rl_point").value
     except (AttributeError, OSError, ValueError):
         return len(line.encode())
+
+
+def _columns() -> int:
+    """Of the terminal itself, as readline counts, whatever COLUMNS says; one that does not know has
+    as many as most."""
+    return os.get_terminal_size(sys.stdout.fileno()).columns or 80
 
 
 def plain(text: str) -> str:
