@@ -141,7 +141,7 @@ class TestWishes:
             (tmp_path / "version").write_text("2")
             process.process.send_signal(signal.SIGHUP)
             process.wait_for("generation 1 serves")
-            assert ask(address).endswith(" 2")
+            wait_until(lambda: ask(address).endswith(" 2"))  # until then both accept
             wait_until(lambda: len(process.workers()) == 2)
             assert not old & set(process.workers())
 
@@ -181,7 +181,7 @@ class TestWishes:
             new = replaced(process, old)
             try:
                 assert process.process.wait(PATIENCE) == 0
-                assert ask(address).endswith(" 2")
+                wait_until(lambda: ask(address).endswith(" 2"))  # until then both accept
                 assert not any(alive(pid) for pid in old)
                 assert len(children(new)) == 2
                 os.kill(new, signal.SIGTERM)
@@ -279,7 +279,7 @@ class TestProbation:
             try:
                 process.process.kill()
                 process.wait_for("in charge alone")
-                assert ask(address).endswith(" 2")
+                wait_until(lambda: ask(address).endswith(" 2"))  # until then both accept
                 wait_until(lambda: not any(alive(pid) for pid in old))
             finally:
                 os.kill(new, signal.SIGTERM)
