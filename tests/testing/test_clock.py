@@ -70,6 +70,30 @@ def test_sleeping_for_ever_is_a_deadlock() -> None:
         run(asyncio.sleep(math.inf))
 
 
+async def test_a_thread_may_speak_and_end_before_a_deadlock_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that the loop was not told of, right after the loop has looked for news."""
+    loop = asyncio.get_running_loop()
+    said = loop.create_future()
+    looked = threading.Event()
+
+    def speak() -> None:
+        looked.wait(5)
+        loop.call_soon_threadsafe(said.set_result, "hello")
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+
+    def count() -> int:
+        looked.set()
+        thread.join()
+        return 1
+
+    monkeypatch.setattr(threading, "active_count", count)
+    assert await said == "hello"
+
+
 async def test_the_clock_stands_still_while_a_thread_works() -> None:
     """A timeout does not fire while a thread of an executor computes."""
     release = threading.Event()

@@ -339,10 +339,11 @@ class _VirtualSelector(selectors.BaseSelector):
         return ready
 
     def _select_or_deadlock(self) -> list[tuple[selectors.SelectorKey, int]]:
-        if self._watches_descriptors() or threading.active_count() > 1:
-            ready = self._real.select(self._loop._patience)
-            if ready:
-                return ready
+        # A thread that was not waited for may have spoken and ended since the poll, so look again.
+        waits = self._watches_descriptors() or threading.active_count() > 1
+        ready = self._real.select(self._loop._patience if waits else 0)
+        if ready:
+            return ready
         raise UsageError(
             "nothing can happen any more: no callback is ready, no timer is set and no thread is "
             "at work, yet these wait:\n"
