@@ -238,6 +238,47 @@ class Mark(Struct, frozen=True):
     read: int = 0
 
 
+class BatchItem(Struct, frozen=True):
+    """One of many."""
+
+    what: Post | Mark = Post()
+
+
+class Batch(Struct, frozen=True):
+    """What many users want to be stored, in its order."""
+
+    items: list[BatchItem] = []
+
+
+class Refusal(Struct, frozen=True):
+    """The error that a call for one thing alone would have raised.
+
+    Attributes:
+        code: of gRPC, such as ``NOT_FOUND``.
+        reason, message: of the error.
+        retry_after: seconds after which to ask again, if it says so.
+    """
+
+    code: str = ""
+    reason: str = ""
+    message: str = ""
+    retry_after: str = ""
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one of many: where a message is, or why it was refused; neither for a mark
+    that was moved."""
+
+    posted: Posted | None = None
+    refusal: Refusal | None = None
+
+
+class Outcomes(Struct, frozen=True):
+    """Those of a batch, in its order."""
+
+    items: list[Outcome] = []
+
+
 class HistoryOf(Struct, frozen=True):
     """Which page: the messages before a number, or after one when `before` is 0."""
 
@@ -415,6 +456,10 @@ class Logic(Protocol):
 
     async def mark(self, request: Mark) -> Done:
         """Remember how far a user is. Others hear of it in conversations of up to 20 members."""
+        ...
+
+    async def batch(self, request: Batch) -> Outcomes:
+        """`post` and `mark` for many at once; what is refused keeps nothing else out."""
         ...
 
     async def typing(self, request: Ask) -> Done:

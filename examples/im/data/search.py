@@ -125,24 +125,25 @@ class Index:
 
     Args:
         database: of both.
-        batch: messages of a transaction, at most; it keeps others from writing.
+        batch: messages of a transaction, at most: who says something meanwhile waits for it.
     """
 
-    def __init__(self, database: Database, *, batch: int = 1000) -> None:
+    def __init__(self, database: Database, *, batch: int = 100) -> None:
         self._database = database
         self._batch = batch
 
-    async def run(self, pause: float = 0.5) -> None:
-        """Follow the writes, for ever, looking every `pause` seconds.
+    async def run(self, pause: float = 0.5, breath: float = 0.02) -> None:
+        """Follow the writes, for ever, looking every `pause` seconds; while there is something, every
+        `breath`, unless it is more than a batch.
 
         Several may run, in as many processes: of two that index the same, one wins.
 
         Raises: BrokenError when the database does not answer; to be run again, then.
         """
         while True:
-            while await self.advance():
-                pass
-            await sleep(pause)
+            found = await self.advance()
+            if found < self._batch:
+                await sleep(breath if found else pause)
 
     async def advance(self) -> int:
         """Index the next messages; how many there were."""

@@ -31,6 +31,7 @@ from examples.im.data.tables import Conversation, Member, Message
 from mainstay.errors import (
     BrokenError,
     ClosedError,
+    Error,
     InvalidRequest,
     NotFound,
     Overloaded,
@@ -89,7 +90,6 @@ class Writer:
 
         Raises: NotFound; PermissionDenied for who is no member; and as `mark`.
         """
-        _check(post.user, post.conversation)
         posted = await self._store(post)
         assert posted is not None
         return posted
@@ -101,12 +101,16 @@ class Writer:
         is no member; Overloaded when too many wait; BrokenError when the database does not answer, and
         nobody knows whether it was done.
         """
-        _check(mark.user, mark.conversation, mark.delivered, mark.read)
         await self._store(mark)
 
     async def tell(self, what: api.Told) -> None:
         """Tell an event. Raises: as `mark`, of those the last two."""
         await self._store(what)
+
+    async def store(self, entries: Sequence[api.Post | api.Mark]) -> list[Outcome]:
+        """Many at once, in their order; what `post` and `mark` would raise of one is its outcome."""
+        left = [self._left(entry) for entry in entries]
+        return [await each if isinstance(each, Future) else each for each in left]
 
     async def aclose(self) -> None:
         """Store what has been left, and take no more."""
@@ -115,6 +119,24 @@ class Writer:
             await self._task
 
     async def _store(self, entry: Entry) -> api.Posted | None:
+        found = await self._leave(entry)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _left(self, entry: Entry) -> Future[Outcome] | Error:
+        try:
+            return self._leave(entry)
+        except Error as error:
+            return error
+
+    def _leave(self, entry: Entry) -> Future[Outcome]:
+        """Leave an entry to be stored."""
+        match entry:
+            case api.Post():
+                _check(entry.user, entry.conversation)
+            case api.Mark():
+                _check(entry.user, entry.conversation, entry.delivered, entry.read)
         if self._closed:
             raise ClosedError("the writer is closed; post elsewhere")
         if len(self._waiting) >= WAITING:
@@ -124,10 +146,7 @@ class Writer:
         self._waiting.append((entry, outcome))
         if self._task is None:
             self._task = loop.create_task(self._work())
-        found = await outcome
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return outcome
 
     async def _work(self) -> None:
         """One transaction after the other, until nothing waits."""

@@ -20,9 +20,10 @@ from examples.im.data.newcomers import Newcomers
 from examples.im.data.search import Search
 from examples.im.data.tail import Tail
 from examples.im.data.writer import Writer
+from examples.im.logic.outcomes import outcome_of
 from examples.im.logic.rules import client_id_of, folded, room_of, text_of
 from examples.im.logic.signing import Signing
-from mainstay.errors import NotFound
+from mainstay.errors import Error, NotFound
 
 LIMIT: Final = 200
 """Items of an answer, at most."""
@@ -134,16 +135,21 @@ class Chat:
 
     async def post(self, request: api.Post) -> api.Posted:
         """One message more."""
-        client_id_of(request.client_id)
-        text = text_of(request.text)
-        if text != request.text:
-            request = msgspec.structs.replace(request, text=text)
-        return await self._store.writer.post(request)
+        return await self._store.writer.post(_checked(request))
 
     async def mark(self, request: api.Mark) -> api.Done:
         """How far somebody is."""
         await self._store.writer.mark(request)
         return api.Done()
+
+    async def batch(self, request: api.Batch) -> api.Outcomes:
+        """Many of both."""
+        taken = [_taken(each.what) for each in request.items]
+        left = [each for each in taken if not isinstance(each, Error)]
+        stored = iter(await self._store.writer.store(left))
+        return api.Outcomes(
+            [outcome_of(each if isinstance(each, Error) else next(stored)) for each in taken]
+        )
 
     async def typing(self, request: api.Ask) -> api.Done:
         """Somebody writes, where they may be heard."""
@@ -186,3 +192,18 @@ class Chat:
 
 def _limit(request: api.Ask) -> int:
     return max(1, min(request.limit, LIMIT))
+
+
+def _checked(post: api.Post) -> api.Post:
+    """A post as it is stored. Raises: InvalidRequest."""
+    client_id_of(post.client_id)
+    text = text_of(post.text)
+    return post if text == post.text else msgspec.structs.replace(post, text=text)
+
+
+def _taken(what: api.Post | api.Mark) -> api.Post | api.Mark | Error:
+    """What is to be stored, or why it cannot be."""
+    try:
+        return _checked(what) if isinstance(what, api.Post) else what
+    except Error as error:
+        return error

@@ -10,24 +10,17 @@ again of them what the logic raised. What only the way can bring, such as UNAVAI
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from examples.im import api
 from examples.im.api import Logic
+from examples.im.logic.batching import Batching
+from examples.im.logic.outcomes import KINDS
 from mainstay import Call, Handler, Scope
-from mainstay.errors import (
-    Code,
-    Conflict,
-    Error,
-    InvalidRequest,
-    NotFound,
-    Overloaded,
-    PermissionDenied,
-    Unauthenticated,
-)
-from mainstay.rpc import Channel, Rpc, RpcFailed
+from mainstay.errors import Error
+from mainstay.rpc import Channel, Rpc, RpcClient, RpcFailed
 
 definition = Rpc("im.v1.Logic", doc="Users, rooms, messages, receipts, presence, history, search.")
 
@@ -123,6 +116,12 @@ async def mark(request: api.Mark, logic: Logic) -> api.Done:
 
 
 @definition.method
+async def batch(request: api.Batch, logic: Logic) -> api.Outcomes:
+    """Store what many want to be stored."""
+    return await logic.batch(request)
+
+
+@definition.method
 async def typing(request: api.Ask, logic: Logic) -> api.Done:
     """Tell that a user writes."""
     return await logic.typing(request)
@@ -168,15 +167,22 @@ async def feed(request: api.Since, logic: Logic, scope: Scope) -> AsyncIterator[
             return
 
 
-_ERRORS: Final[dict[Code, type[Error]]] = {
-    each.code: each
-    for each in (InvalidRequest, Unauthenticated, PermissionDenied, NotFound, Conflict, Overloaded)
-}
+class _Remote:
+    """The methods of a client, but what is to be stored goes together."""
+
+    def __init__(self, client: RpcClient) -> None:
+        self._client = client
+        batching = Batching(client.batch)
+        self.post = batching.post
+        self.mark = batching.mark
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 def remote(channel: Channel) -> Logic:
     """The logic at the other end of a channel, which has `restored` among its middleware."""
-    return cast("Logic", definition.client(channel))
+    return cast("Logic", _Remote(definition.client(channel)))
 
 
 async def restored(call: Call, next: Handler) -> Any:
@@ -191,7 +197,7 @@ async def restored(call: Call, next: Handler) -> Any:
 
 
 def _restore(failure: RpcFailed) -> Error | None:
-    kind = _ERRORS.get(failure.code)
+    kind = KINDS.get(failure.code)
     if kind is None or failure.ours:
         return None
     reason, metadata = None, {}

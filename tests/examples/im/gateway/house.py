@@ -16,11 +16,13 @@ from examples.im import api
 from examples.im.frames import ServerFrame, Welcome
 from examples.im.gateway import GatewaySettings, add_gateway
 from examples.im.gateway.hub import Hub
+from examples.im.logic.outcomes import outcome_of
 from mainstay import Service
 from mainstay.errors import (
     BrokenError,
     Conflict,
     EndOfStream,
+    Error,
     InvalidRequest,
     NotFound,
     PermissionDenied,
@@ -258,6 +260,19 @@ class House:
         self.marks.append(request)
         self.tell(api.Receipt(request.conversation, request.user, request.delivered, request.read))
         return api.Done()
+
+    async def batch(self, request: api.Batch) -> api.Outcomes:
+        """Each by itself."""
+        return api.Outcomes([await self._outcome(each.what) for each in request.items])
+
+    async def _outcome(self, what: api.Post | api.Mark) -> api.Outcome:
+        try:
+            if isinstance(what, api.Post):
+                return outcome_of(await self.post(what))
+            await self.mark(what)
+        except Error as error:
+            return outcome_of(error)
+        return api.Outcome()
 
     async def typing(self, request: api.Ask) -> api.Done:
         self._called("typing")

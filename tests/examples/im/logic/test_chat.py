@@ -147,6 +147,30 @@ async def test_what_cannot_be_said_is_refused_with_its_reason(logic: Logic) -> N
         assert getattr(outcome, "reason", "") == reason
 
 
+async def test_of_many_each_has_its_own_outcome(logic: Logic) -> None:
+    """What cannot be kept is refused alone, wherever it is found out, and the order holds."""
+    ada = await user(logic, "ada")
+    lobby = await lobby_of(logic, ada)
+    wanted: list[Post | Mark] = [
+        Post(ada, lobby, "client-1", "one"),
+        Post(ada, lobby, "client-2", "\x00"),
+        Post(ada, 404, "client-3", "where?"),
+        Post(ada, -1, "client-4", "where?"),
+        Mark(ada, lobby, 1, 1),
+        Post(ada, lobby, "client-5", "t\x07wo"),
+        Post(ada, lobby, "client-1", "one"),
+    ]
+    outcomes = await logic.batch(api.Batch([api.BatchItem(each) for each in wanted]))
+    assert [each.refusal and each.refusal.reason for each in outcomes.items] == [
+        *(None, "EMPTY", "NOT_FOUND", "OUT_OF_RANGE", None, None, None)
+    ]
+    assert [each.posted and each.posted.number for each in outcomes.items] == [
+        *(1, None, None, None, None, 2, 1)
+    ]
+    page = await logic.history(HistoryOf(ada, lobby))
+    assert [each.text for each in page.items] == ["one", "two"]
+
+
 async def test_history_comes_in_pages_in_both_directions(logic: Logic) -> None:
     """In the order of numbers, saying whether there is more."""
     ada = await user(logic, "ada")

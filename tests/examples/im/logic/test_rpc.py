@@ -33,10 +33,10 @@ class Failing:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
 
-    async def post(self, request: api.Post) -> api.Posted:
+    async def conversation(self, request: api.Ask) -> api.Conversation:
         if self.error is not None:
             raise self.error
-        return api.Posted(client_id=request.client_id, seq=(1 << 53) - 1)
+        return api.Conversation(id=request.conversation, title=request.text)
 
     async def feed(self, request: api.Since) -> AsyncIterator[api.Events]:
         seq = request.after
@@ -79,8 +79,8 @@ def test_every_method_of_the_logic_can_be_called() -> None:
 async def test_a_call_brings_the_request_there_and_the_reply_back() -> None:
     """Numbers of 53 bits and all."""
     async with rpc_channel(answering(Failing()), middleware=[restored]) as channel:
-        posted = await remote(channel).post(api.Post(client_id="12345678"))
-        assert posted == api.Posted(client_id="12345678", seq=(1 << 53) - 1)
+        found = await remote(channel).conversation(api.Ask(0, (1 << 53) - 1, "Tee für zwei"))
+        assert found == api.Conversation(id=(1 << 53) - 1, title="Tee für zwei")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_an_error_of_the_logic_is_raised_as_itself(error: Error) -> None:
     """Its class, its message, its reason and its facts cross."""
     async with rpc_channel(answering(Failing(error)), middleware=[restored]) as channel:
         with pytest.raises(type(error)) as caught:
-            await remote(channel).post(api.Post())
+            await remote(channel).conversation(api.Ask())
     raised = caught.value
     assert (raised.message, raised.reason) == (error.message, error.reason)
     assert dict(raised.metadata) == dict(error.metadata)
@@ -110,7 +110,7 @@ async def test_a_failure_of_the_logic_stays_a_failure_of_what_was_called() -> No
     """It is nothing that the caller did, and its text stays where it was."""
     async with rpc_channel(answering(Failing(OSError("disk"))), middleware=[restored]) as channel:
         with pytest.raises(RpcFailed) as caught:
-            await remote(channel).post(api.Post())
+            await remote(channel).conversation(api.Ask())
     assert "disk" not in caught.value.message
 
 

@@ -1,0 +1,126 @@
+"""Facts about what crosses together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from examples.im import api
+from examples.im.logic.batching import AT_ONCE, TOGETHER, Batching
+from examples.im.logic.outcomes import outcome_of
+from mainstay.errors import BrokenError, NotFound
+
+
+class Far:
+    """Where batches go: it answers when it is told to, or at once."""
+
+    def __init__(self) -> None:
+        self.carried: list[list[api.Post | api.Mark]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: Exception | None = None
+
+    async def call(self, batch: api.Batch) -> api.Outcomes:
+        self.carried.append([each.what for each in batch.items])
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        return api.Outcomes([self._outcome(each.what) for each in batch.items])
+
+    @staticmethod
+    def _outcome(what: api.Post | api.Mark) -> api.Outcome:
+        if what.conversation == 404:
+            return outcome_of(NotFound("there is no conversation 404"))
+        return api.Outcome(api.Posted(what.client_id) if isinstance(what, api.Post) else None)
+
+
+def post(number: int, conversation: int = 1) -> api.Post:
+    return api.Post(7, conversation, f"client-{number}", "hello")
+
+
+async def test_one_goes_alone_and_at_once() -> None:
+    """Nothing is waited for."""
+    far = Far()
+    batching = Batching(far.call)
+    assert await batching.post(post(1)) == api.Posted("client-1")
+    assert await batching.mark(api.Mark(7, 1, 2, 2)) == api.Done()
+    assert far.carried == [[post(1)], [api.Mark(7, 1, 2, 2)]]
+
+
+async def test_those_of_one_moment_go_together_in_their_order() -> None:
+    """And each hears of its own."""
+    far = Far()
+    batching = Batching(far.call)
+    found = await asyncio.gather(*(batching.post(post(number)) for number in range(50)))
+    assert [each.client_id for each in found] == [f"client-{number}" for number in range(50)]
+    assert far.carried == [[post(number) for number in range(50)]]
+
+
+async def test_while_calls_are_on_their_way_the_next_one_gathers() -> None:
+    """There are `AT_ONCE` of them, and one has `TOGETHER` items at most."""
+    far = Far()
+    far.open.clear()
+    batching = Batching(far.call)
+    async with asyncio.TaskGroup() as group:
+        for number in range(AT_ONCE):
+            group.create_task(batching.post(post(number)))
+            await asyncio.sleep(0.01)
+        for number in range(TOGETHER + 20):
+            group.create_task(batching.post(post(AT_ONCE + number)))
+        await asyncio.sleep(1)
+        assert [len(each) for each in far.carried] == [1] * AT_ONCE
+        far.open.set()
+    assert [len(each) for each in far.carried] == [*[1] * AT_ONCE, TOGETHER, 20]
+    said = [each for batch in far.carried for each in batch]
+    assert said == [post(number) for number in range(AT_ONCE + TOGETHER + 20)]
+
+
+async def test_a_refusal_is_that_of_one() -> None:
+    """The others are stored."""
+    batching = Batching(Far().call)
+    found = await asyncio.gather(
+        batching.post(post(1)),
+        batching.post(post(2, conversation=404)),
+        batching.post(post(3)),
+        return_exceptions=True,
+    )
+    assert isinstance(found[1], NotFound)
+    assert [found[0], found[2]] == [api.Posted("client-1"), api.Posted("client-3")]
+
+
+async def test_a_call_that_fails_has_failed_for_all_and_the_next_one_goes() -> None:
+    """Whoever is patient says it again."""
+    far = Far()
+    far.error = BrokenError("nobody answers")
+    batching = Batching(far.call)
+    found = await asyncio.gather(
+        *(batching.post(post(number)) for number in range(3)), return_exceptions=True
+    )
+    assert [type(each) for each in found] == [BrokenError] * 3
+    far.error = None
+    assert await batching.post(post(4)) == api.Posted("client-4")
+
+
+async def test_an_answer_that_misses_one_is_a_failure() -> None:
+    """Nobody waits for ever, and nobody gets another one's outcome."""
+
+    async def short(batch: api.Batch) -> api.Outcomes:
+        return api.Outcomes([api.Outcome()] * (len(batch.items) - 1))
+
+    with pytest.raises(BrokenError, match="what became of it"):
+        await Batching(short).post(post(1))
+
+
+async def test_who_leaves_has_said_it_all_the_same() -> None:
+    """And keeps nobody else from hearing."""
+    far = Far()
+    far.open.clear()
+    batching = Batching(far.call)
+    leaving = asyncio.create_task(batching.post(post(1)))
+    staying = asyncio.create_task(batching.post(post(2)))
+    await asyncio.sleep(0.01)
+    leaving.cancel()
+    far.open.set()
+    assert await staying == api.Posted("client-2")
+    assert far.carried == [[post(1), post(2)]]
