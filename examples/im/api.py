@@ -129,8 +129,9 @@ Happening = Message | Told
 """All that can happen. Messages are kept for ever."""
 
 
-class Event(Struct, frozen=True):
-    """One thing that happened, at its place among all."""
+class Event(Struct, frozen=True, gc=False):
+    """One thing that happened, at its place among all. Thousands are kept, none is in a cycle, and
+    the garbage collector need not look at them."""
 
     seq: int = 0
     what: Happening = Message()
