@@ -20,6 +20,7 @@ window at worst, and nothing is remembered for each frame.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 from mainstay.wire.http2 import PREFACE, ErrorCode
@@ -30,6 +31,8 @@ SMALL: Final = 1024
 """Bytes; clients that give windows back in smaller parts than this are hard to find."""
 
 _HEADER: Final = 9
+_frame: Final = Struct(">BHBB").unpack_from
+"""The two parts of a frame's length, its kind and its flags."""
 _UPDATE: Final = 4
 _DATA: Final = 0
 _HEADERS: Final = 1
@@ -124,18 +127,23 @@ class FrameGuard:
         at = self._skip
         end = len(data)
         kind = -1
+        if self._first and at + _HEADER <= end:
+            if data[at + 3] != _SETTINGS or data[at + 4] & _ACK:
+                raise Violation(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+            self._first = False
         while at + _HEADER <= end:
-            kind = data[at + 3]
-            length = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
-            if self._first:
-                if kind != _SETTINGS or data[at + 4] & _ACK:
-                    raise Violation(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-                self._first = False
-            if kind == _HEADERS:
+            high, low, kind, flags = _frame(data, at)
+            length = high << 16 | low
+            if kind == _DATA and length:
+                pass  # what a connection is for
+            elif kind == _HEADERS:
                 self._block_size = 0
-                self._grow(length, data[at + 4], now)
+                if flags & _END_HEADERS and length <= self._block:
+                    self._block_is_open = False
+                else:
+                    self._grow(length, flags, now)
             elif kind == _CONTINUATION:
-                self._grow(length, data[at + 4], now)
+                self._grow(length, flags, now)
             elif kind == _RST_STREAM:
                 self.count_reset(now)
             elif kind == _WINDOW_UPDATE:
@@ -145,10 +153,10 @@ class FrameGuard:
                     self._updated(int.from_bytes(data[at + 9 : at + 13], "big"), now)
             elif kind == _PING and self._owed:
                 self._owed -= 1
-            elif kind != _DATA or (length == 0 and not data[at + 4] & _END_STREAM):
+            elif kind != _DATA or not flags & _END_STREAM:
                 self._count_control(now)
                 if kind == _SETTINGS:
-                    self.acknowledged = self.acknowledged or bool(data[at + 4] & _ACK)
+                    self.acknowledged = self.acknowledged or bool(flags & _ACK)
                 elif kind == _GOAWAY and any(data[at + 5 : at + 9]):
                     raise Violation(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
             at += _HEADER + length
