@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 
 from examples.hello.service import service
+from examples.ports import is_free
 
 WELCOME = """
 This is a guestbook, a service made of the hundred lines in examples/hello/service.py.
@@ -34,17 +34,6 @@ Then stop the service while it is busy: there
 
 and Ctrl-C here. The call is finished and answered first; Ctrl-C twice cuts it short.
 """
-
-
-def is_free(port: str) -> bool:
-    """Whether nobody listens there, so that the welcome promises nothing that somebody else has."""
-    try:
-        socket.create_server(("127.0.0.1", int(port))).close()
-    except OSError:
-        return False
-    except (ValueError, OverflowError):
-        return True  # no port at all: the service says what is wrong with it
-    return True
 
 
 if __name__ == "__main__":

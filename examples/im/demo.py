@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from examples.im.importing.debian import CHANGELOGS, debian
 from examples.im.importing.entries import Work
 from examples.im.importing.loading import Summary, load
 from examples.im.together import Part, Together
+from examples.ports import is_free
 
 ONE: Final = "examples.im.one:service"
 GATEWAY: Final = "examples.im.gateway.service:service"
@@ -77,17 +77,6 @@ SPLIT_RESTARTS: Final = """\
     .venv/bin/mainstay restart {logic_control}
     .venv/bin/mainstay restart {control}
         new processes for one layer, logic or gateway, below the conversation; the other one stays"""
-
-
-def is_free(port: str) -> bool:
-    """Whether nobody listens there, so that the welcome promises nothing that somebody else has."""
-    try:
-        socket.create_server(("127.0.0.1", int(port))).close()
-    except OSError:
-        return False
-    except (ValueError, OverflowError):
-        return True  # no port at all: the service says what is wrong with it
-    return True
 
 
 async def prepare(settings: DatabaseSettings) -> Summary:
