@@ -155,6 +155,40 @@ async def test_a_drain_answers_what_is_under_way_and_ends() -> None:
         assert site.server.statistics().connections == 0
 
 
+async def test_who_connects_during_a_drain_is_refused(tmp_path: Path) -> None:
+    """At once, rather than left in a queue until the last call has ended; the path of a Unix socket
+    is gone as well."""
+    came, go = asyncio.Event(), asyncio.Event()
+    path = str(tmp_path / "s")
+
+    async def wait(call: Any) -> Response:
+        came.set()
+        await go.wait()
+        return Response("done")
+
+    server = HttpServer(["tcp://127.0.0.1:0", f"unix:{path}"], application())
+    with Scope("service", parent=None) as scope:
+        number = int((await server.open(wait, scope))[0].rpartition(":")[2])
+        server.accept()
+        try:
+            streams = await asyncio.open_connection("127.0.0.1", number)
+            getting = asyncio.ensure_future(fetch(*streams))
+            await came.wait()
+            await server.stop_accepting()
+            draining = asyncio.ensure_future(server.drain())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", number)
+            with pytest.raises(FileNotFoundError):
+                await asyncio.open_unix_connection(path)
+            go.set()
+            assert (await getting).endswith(b"done")
+            await draining
+        finally:
+            await server.aclose()
+
+
 async def test_closing_ends_calls_at_once() -> None:
     """Without a drain, whoever is connected is cut off and its call cancelled."""
     ended = asyncio.Event()

@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import pytest
 
-from mainstay.process.reaper import Household
+from mainstay.process.reaper import HOUSE, Household, watch_house
 from tests.process.manager import FakeManager
 from tests.process.waiting import wait_until
 
@@ -169,6 +169,47 @@ def test_a_service_that_is_killed_in_a_restart_is_followed(tmp_path: Path) -> No
     """
     with house((), tmp_path, body) as process:
         assert process.wait(20) == 11
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_service_whose_house_is_killed_stops(tmp_path: Path, early: bool) -> None:
+    """By SIGTERM to itself, whether the house was there when the watch began or not; and a generation
+    after it too, which has another parent."""
+    body = f"""
+    import asyncio
+    from mainstay.process.reaper import watch_house
+    if (successor := os.fork()) != 0:
+        os.waitpid(successor, 0)
+        os._exit(0)
+    if (gone := os.fork()) == 0:
+        os._exit(0)
+    os.waitpid(gone, 0)
+    async def serve():
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        environ = dict(os.environ)
+        if {early}:
+            environ["MAINSTAY_HOUSE"] = str(gone)
+        watch = watch_house(environ)
+        assert (watch is None) == {early}
+        say("watching")
+        await told.wait()
+        say("stopped")
+    asyncio.run(serve())
+    os._exit(0)
+    """
+    with house((), tmp_path, body) as process:
+        wait_until((tmp_path / "said").exists)
+        if not early:
+            process.kill()
+        assert process.wait(20) == (0 if early else -signal.SIGKILL)
+        wait_until(lambda: (tmp_path / "said").read_text() == "stopped")
+
+
+async def test_who_has_no_house_watches_none() -> None:
+    """Nor one whose name is no number."""
+    assert watch_house({}) is None
+    assert watch_house({HOUSE: "x"}) is None
 
 
 def test_the_manager_above_hears_what_is_for_it(tmp_path: Path) -> None:

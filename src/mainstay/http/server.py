@@ -125,12 +125,14 @@ class HttpServer:
 
     async def drain(self) -> None:
         """See `Server`. Replies say goodbye from now on; idle connections are closed after
-        `Limits.lame_duck` seconds."""
+        `Limits.lame_duck` seconds. Who connects is refused at once, instead of waiting in a queue
+        that nobody will ever look at; a queue that another process holds as well is not touched."""
         if self._port is not None and self._calls is not None:
             # In this order: GOAWAY goes out before the end of a stream that its handler ends now.
             self._port.drain()
             self._calls.drain()
-            await self._port.wait_empty()
+            closing = (listener.aclose() for listener in self._listeners)
+            await asyncio.gather(*closing, self._port.wait_empty())
 
     async def aclose(self) -> None:
         """See `Server`."""

@@ -21,6 +21,7 @@ from mainstay.process.lifeline import PARENT
 from mainstay.process.log_file import LogFile
 from mainstay.process.notify import Manager, fd_name
 from mainstay.process.pidfile import PidFile
+from mainstay.process.reaper import HouseWatch, watch_house
 
 __all__ = ["HostNotifier", "Report"]
 
@@ -68,6 +69,8 @@ class HostNotifier:
         self._log_file = log_file
         self._report = report
         self._timer: asyncio.TimerHandle | None = None
+        self._environ = environ
+        self._house: HouseWatch | None = None
         self._quiet = PARENT in environ
         self._written = False
 
@@ -96,6 +99,7 @@ class HostNotifier:
         if self._activation is not None and (rest := self._activation.close_rest()):
             _log.warning("sockets were passed that nothing listens on: %s", ", ".join(rest))
         self._write()
+        self._house = watch_house(self._environ)
         if self._manager is not None:
             if not role:
                 self._manager.ready(status)
@@ -182,6 +186,8 @@ class HostNotifier:
                 and finds the PID file as it is.
         """
         self._stop_feeding()
+        if self._house is not None:
+            self._house.stop()
         if self._pid_file is None:
             return
         if failed and self._quiet:

@@ -14,11 +14,15 @@ service is its child:
 * **It ends** with the service, and as the service has: with 128 + the number for a signal.
 
 If there is a manager above, it is told what the service says, but who the main process is.
+
+When it is killed, the service has lost the one that a manager above knows, who starts another: every
+generation watches the house (`watch_house`), and stops. Below process 1 the kernel kills all.
 """
 
 from __future__ import annotations
 
 import array
+import asyncio
 import os
 import secrets
 import select
@@ -26,7 +30,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from typing import Final
 
@@ -35,7 +39,15 @@ from mainstay.process.activation import FIRST
 from mainstay.process.daemon import close_others, passed_descriptors
 from mainstay.process.notify import Manager
 
-__all__ = ["FORWARDED", "Household", "become_subreaper", "keep_house"]
+__all__ = [
+    "FORWARDED",
+    "HOUSE",
+    "Household",
+    "HouseWatch",
+    "become_subreaper",
+    "keep_house",
+    "watch_house",
+]
 
 FORWARDED: Final = tuple(
     signal.Signals[f"SIG{name}"]
@@ -45,6 +57,9 @@ FORWARDED: Final = tuple(
 
 TAKEOVER: Final = 5.0
 """Seconds for the next generation to speak up when the service was killed in a restart."""
+
+HOUSE: Final = "MAINSTAY_HOUSE"
+"""The variable that tells a service, and all generations after it, which process keeps its house."""
 
 _SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -118,6 +133,7 @@ def keep_house(environ: MutableMapping[str, str]) -> None:
     heard = _listen(environ)
     passed = passed_descriptors(environ)
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    house = os.getpid()
     child = os.fork()
     if child == 0:
         heard.close()
@@ -125,6 +141,7 @@ def keep_house(environ: MutableMapping[str, str]) -> None:
             environ["LISTEN_PID"] = str(os.getpid())
         # The manager above means this process, whoever feeds its watchdog.
         environ.pop("WATCHDOG_PID", None)
+        environ[HOUSE] = str(house)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         return
     code = 1
@@ -133,6 +150,45 @@ def keep_house(environ: MutableMapping[str, str]) -> None:
         code = _keep(Household(child), heard, above)
     finally:
         os._exit(code)
+
+
+class HouseWatch:
+    """Sends this process SIGTERM when another has ended.
+
+    Args:
+        descriptor: of that process (pidfd_open(2)); closed by `stop`.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._ended)
+
+    def _ended(self) -> None:
+        self.stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._descriptor >= 0 and not self._loop.is_closed():
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def watch_house(environ: Mapping[str, str]) -> HouseWatch | None:
+    """Stop this process by SIGTERM once the one that keeps its house is gone, or if it is already;
+    None if there is no such process. Call it on the loop."""
+    known = environ.get(HOUSE, "")
+    if not known.isdecimal():
+        return None
+    try:
+        return HouseWatch(os.pidfd_open(int(known)))
+    except ProcessLookupError:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except OSError:
+        pass  # a kernel before 5.3
+    return None
 
 
 def _keep(house: Household, heard: socket.socket, above: Manager | None) -> int:
