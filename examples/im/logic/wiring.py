@@ -6,6 +6,7 @@ what one has done, the next one finds done.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -53,7 +54,8 @@ def milliseconds(effects: Effects) -> int:
 
 async def database(settings: DatabaseSettings) -> AsyncIterator[Database]:
     """The database, with its tables."""
-    database = Database(settings)
+    # It opens files, and loads the driver of PostgreSQL.
+    database = await asyncio.to_thread(Database, settings)
     try:
         await database.create()
         yield database
