@@ -8,9 +8,18 @@ from hpack import Decoder, Encoder
 from mainstay.wire.http2 import PREFACE, Data, Event, Fields, Http2Engine, Http2Settings
 from mainstay.wire.http2_frames import frame
 from mainstay.wire.http2_httpunk import HttpunkEngine
+from mainstay.wire.http2_httpunk_client import HttpunkClient
 from mainstay.wire.http2_reference import ReferenceEngine
 
-ENGINES: Final[dict[str, Any]] = {"httpunk": HttpunkEngine, "reference": ReferenceEngine}
+
+def fast_engine(*, client: bool, settings: Http2Settings) -> Http2Engine:
+    """That of either end."""
+    if client:
+        return HttpunkClient(settings=settings)
+    return HttpunkEngine(client=False, settings=settings)
+
+
+ENGINES: Final[dict[str, Any]] = {"httpunk": fast_engine, "reference": ReferenceEngine}
 
 DATA, HEADERS, RST, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8

@@ -549,6 +549,32 @@ class TestPairs:
         assert data.data == b"answer"
         assert trailers == Trailers(1, [(b"grpc-status", b"0")])
 
+    def test_a_request_goes_with_its_body(self, kind: str, other: str) -> None:
+        """In one call, whole or begun; what a window holds back is said."""
+        client, serving = self.pair(kind, other)
+        fields = ((b"k", b"v"),)
+        assert client.request_whole("POST", "http", "a", "/", fields, b"ask", True) == (1, 3)
+        assert client.request_whole("POST", "http", "a", "/", fields, b"", False) == (3, 0)
+        long = bytes(70_000)
+        begun = client.request_whole("POST", "http", "a", "/", fields, long, True)
+        assert begun is not None
+        number, sent = begun
+        assert (number, 0 < sent < len(long)) == (5, True)
+        assert client.request_whole("POST", "http", "a", "/", fields, b"", True) is None
+        events = serving.receive(client.take())
+        assert [e.stream for e in events if isinstance(e, RequestHead)] == [1, 3, 5]
+        parts = [e for e in events if isinstance(e, Data)]
+        assert [e.stream for e in parts if e.ended] == [1]
+        assert sum(len(e.data) for e in parts if e.stream == 1) == 3
+        assert sum(len(e.data) for e in parts if e.stream == 5) == sent
+
+    def test_a_request_that_cannot_be_sent_takes_no_place(self, kind: str, other: str) -> None:
+        """ValueError, and nothing of it has gone."""
+        client, _serving = self.pair(kind, other)
+        with pytest.raises(ValueError, match=r"."):
+            client.request_whole("POST", "http", "a", "/", ((b"connection", b"x"),), b"ask", True)
+        assert client.request_whole("POST", "http", "a", "/", (), b"ask", True) == (1, 3)
+
     def test_a_long_body_goes_through_by_credit(self, kind: str, other: str) -> None:
         """A million bytes each way, in windows of 64 KiB."""
         client, serving = self.pair(kind, other)

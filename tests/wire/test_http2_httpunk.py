@@ -15,6 +15,7 @@ from mainstay.wire.http2 import (
 )
 from mainstay.wire.http2_frames import frame
 from mainstay.wire.http2_httpunk import HttpunkEngine
+from mainstay.wire.http2_httpunk_client import HttpunkClient
 from tests.wire.http2_world import (
     CONTINUATION,
     DATA,
@@ -138,7 +139,7 @@ def test_a_reply_head_has_a_status_and_no_more(kind: str, head: list[tuple[bytes
 
 def test_a_code_of_the_package_is_told_in_words() -> None:
     """A window that overflows is an error of which the package says no more than its number."""
-    engine = HttpunkEngine(client=True, settings=Http2Settings())
+    engine = HttpunkClient(settings=Http2Settings())
     engine.begin()
     engine.receive(frame(SETTINGS, 0, 0, b""))
     (broken,) = engine.receive(window(0, 2**31 - 1))
@@ -149,7 +150,7 @@ def test_a_code_of_the_package_is_told_in_words() -> None:
 
 def test_what_cannot_be_sent_is_told_in_words() -> None:
     """Not as the tuple of a code and words that the package raises."""
-    engine = HttpunkEngine(client=True, settings=Http2Settings())
+    engine = HttpunkClient(settings=Http2Settings())
     engine.begin()
     with pytest.raises(ValueError, match=r"^malformed headers$"):
         engine.request("GET", "http", "a", "/", [(b"te", b"anything")], True)

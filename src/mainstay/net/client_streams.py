@@ -183,18 +183,18 @@ class StreamConnection(EngineConnection):
         streams = self._streams
         if self._over or len(streams) >= self._most:
             return False
-        engine = self._engine
-        number = engine.request("POST", scheme, authority, path, fields, False)
-        if number is None:
+        begun = self._engine.request_whole("POST", scheme, authority, path, fields, data, ended)
+        if begun is None:
             return False
+        number, sent = begun
         stream.connection = self
         stream.number = number
-        self._unflushed = min(self._unflushed, number)
+        if self._unflushed == _NONE:  # numbers grow: those that follow are not below
+            self._unflushed = number
         streams[number] = stream
         if number >= _LAST:
             self._retire()
         if data or ended:
-            sent = engine.send(number, data, 0, ended)
             self._guard.wrote(len(data))
             if sent < len(data):
                 self._block(stream, data, sent, ended)

@@ -242,6 +242,19 @@ class Http2Engine(Protocol):
         Raises: ValueError for fields that cannot be sent.
         """
 
+    def request_whole(
+        self,
+        method: str,
+        scheme: str,
+        authority: str,
+        target: str,
+        fields: Fields,
+        data: bytes,
+        ended: bool,
+    ) -> tuple[int, int] | None:
+        """The same with the first bytes of the body, the last ones if `ended`: the stream's number,
+        and how many of the bytes went; for the rest see `send`."""
+
     def respond(self, stream: int, status: int, fields: Fields, ended: bool) -> None:
         """As a server, begin the response. Raises: ValueError for fields that cannot be sent."""
 

@@ -13,9 +13,13 @@ def http2_engine(*, client: bool, settings: Http2Settings) -> Http2Engine:
     Raises: ImportError when neither is installed.
     """
     try:
-        from mainstay.wire.http2_httpunk import HttpunkEngine  # noqa: PLC0415 - see the docstring
+        if client:
+            from mainstay.wire.http2_httpunk_client import HttpunkClient  # noqa: PLC0415 - see above
+
+            return HttpunkClient(settings=settings)
+        from mainstay.wire.http2_httpunk import HttpunkEngine  # noqa: PLC0415 - same
     except ImportError:
         from mainstay.wire.http2_reference import ReferenceEngine  # noqa: PLC0415
 
         return ReferenceEngine(client=client, settings=settings)
-    return HttpunkEngine(client=client, settings=settings)
+    return HttpunkEngine(client=False, settings=settings)

@@ -62,7 +62,7 @@ from mainstay.wire.http2 import (
 from mainstay.wire.http2_frames import interim_head, opening, ping_frame
 from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
 
-__all__ = ["HttpunkEngine"]
+__all__ = ["HttpunkEngine", "join_last"]
 
 _MAX_FRAME: Final = 16_384
 _MOST_KEPT: Final = 256
@@ -144,13 +144,16 @@ class HttpunkEngine:
                 except H2StreamError as error:
                     self._reset_for(error, events)
         except H2Error as error:
-            first = error.args[0]
-            code = first if isinstance(first, int) else int(ErrorCode.PROTOCOL_ERROR)
-            core.send_goaway(code)
-            events.append(Broken(code, _words(error)))
+            events.append(self._broken(error))
         if parts:
-            _join(events, parts)
+            join_last(events, parts)
         return events
+
+    def _broken(self, error: H2Error) -> Broken:
+        first = error.args[0]
+        code = first if isinstance(first, int) else int(ErrorCode.PROTOCOL_ERROR)
+        self._core.send_goaway(code)
+        return Broken(code, _words(error))
 
     def _headers(self, frame: H2FrameHeaders, events: list[Event]) -> None:
         stream = frame.stream_id
@@ -262,7 +265,7 @@ class HttpunkEngine:
             last.ended = verdict.eof
             return
         if parts:
-            _join(events, parts)
+            join_last(events, parts)
         events.append(Data(stream, part, verdict.eof))
 
     def _control(self, frame: object, events: list[Event]) -> None:
@@ -365,6 +368,22 @@ class HttpunkEngine:
         headers = _checked(fields)
         self._append(interim_head(stream, status, headers.raw_items()))
 
+    def request_whole(
+        self,
+        method: str,
+        scheme: str,
+        authority: str,
+        target: str,
+        fields: Fields,
+        data: bytes,
+        ended: bool,
+    ) -> tuple[int, int] | None:
+        """See `Http2Engine`."""
+        stream = self.request(method, scheme, authority, target, fields, False)
+        if stream is None:
+            return None
+        return stream, self.send(stream, data, 0, ended) if data or ended else 0
+
     def send(self, stream: int, data: bytes, start: int, ended: bool) -> int:
         """See `Http2Engine`."""
         core = self._core
@@ -456,7 +475,7 @@ def _words(error: H2Error) -> str:
 _CODES: Final = frozenset(ErrorCode)
 
 
-def _join(events: list[Event], parts: list[bytes]) -> None:
+def join_last(events: list[Event], parts: list[bytes]) -> None:
     """Give the last event with data all of its parts."""
     for event in reversed(events):
         if type(event) is Data:

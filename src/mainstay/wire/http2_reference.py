@@ -359,6 +359,22 @@ class ReferenceEngine:
             self._half_close(stream)
         return stream
 
+    def request_whole(
+        self,
+        method: str,
+        scheme: str,
+        authority: str,
+        target: str,
+        fields: Fields,
+        data: bytes,
+        ended: bool,
+    ) -> tuple[int, int] | None:
+        """See `Http2Engine`."""
+        stream = self.request(method, scheme, authority, target, fields, False)
+        if stream is None:
+            return None
+        return stream, self.send(stream, data, 0, ended) if data or ended else 0
+
     def respond(self, stream: int, status: int, fields: Fields, ended: bool) -> None:
         """See `Http2Engine`."""
         check_fields(fields)
