@@ -23,6 +23,9 @@ from tests.rpc.client.world import World, unary
         (1.2345, True, b"1300m"),
         (0.987, True, b"987m"),
         (29.99, True, b"30000m"),
+        (9.91, True, b"10000m"),
+        (99.1, True, b"100000m"),
+        (123, True, b"130000m"),
         (86_400, False, b"86400000m"),
         (200_000, False, b"200000S"),
         (1e12, False, b"99999999H"),
@@ -32,6 +35,19 @@ def test_timeouts_on_the_wire(seconds: float, coarse: bool, expected: bytes) -> 
     """Milliseconds rounded up, never down: the server must not give up first. Coarse ones have two
     digits, so that calls after one another say the same."""
     assert grpc_timeout(seconds, coarse=coarse) == expected
+
+
+async def test_what_limits_are_remembered_as() -> None:
+    """Fields that are made once for each limit and compression; any number of limits is taken."""
+    wire = WireMethod("/a.B/C", Kind.UNARY, bytes, bytes, ())
+    fields = wire.fields_within(None, 1.5)
+    assert fields == (*wire.fields[None], (b"grpc-timeout", b"1500m"))
+    assert wire.fields_within(None, 1.5) is fields
+    assert wire.fields_within(None, b"2S")[-1] == (b"grpc-timeout", b"2S")
+    assert (b"grpc-encoding", b"gzip") in wire.fields_within("gzip", 1.5)
+    for each in range(1000):
+        assert wire.fields_within(None, each + 1.0)[-1] == (b"grpc-timeout", b"%d000m" % (each + 1))
+    assert len(wire.timed) < 1000
 
 
 async def test_the_head_of_a_call() -> None:

@@ -17,7 +17,15 @@ from mainstay.errors import Code, Error, RpcError, TooLarge, UsageError
 from mainstay.net.client_streams import ClientStream, StreamConnection
 from mainstay.rpc.client.core import ChannelCore, Terms
 from mainstay.rpc.client.failures import again, failure
-from mainstay.rpc.client.outcome import FINE_HEAD, is_grpc, lost, of_code, of_reset, outcome
+from mainstay.rpc.client.outcome import (
+    FINE_HEAD,
+    FINE_TRAILERS,
+    is_grpc,
+    lost,
+    of_code,
+    of_reset,
+    outcome,
+)
 from mainstay.rpc.client.pairs import PairTuple, pairs_of
 from mainstay.rpc.compression import decompress
 from mainstay.rpc.framed import incoming_of
@@ -251,8 +259,11 @@ class WireCall(ClientStream):
         try:
             return method.decode(data)
         except Exception as error:
-            message = f"the reply cannot be decoded: {error}"
-            raise failure(Code.INTERNAL, message, method=method.name) from error
+            raise self._undecoded(error) from error
+
+    def _undecoded(self, error: Exception) -> Exception:
+        message = f"the reply cannot be decoded: {error}"
+        return failure(Code.INTERNAL, message, method=self.terms.method.name)
 
     def too_long(self, error: EnvelopeError) -> Exception:
         """The failure for an envelope that is none, or too long."""
@@ -267,12 +278,29 @@ class UnaryCall(WireCall):
         future: done when it is over; it has no result.
     """
 
-    __slots__ = ("_body", "future")
+    __slots__ = ("_body", "_whole", "future")
 
     def __init__(self, core: ChannelCore, terms: Terms, data: bytes) -> None:
-        super().__init__(core, terms, data, True)
+        # As `WireCall` does it, but in one call.
+        self.connection = None
+        self.number = 0
+        self.pending = None
+        self.sent = False
+        self._core = core
+        self.terms = terms
+        self.data = data
+        self.ended = True
+        self.wait_for_ready = terms.wait_for_ready
+        self.over = False
+        self.error = None
+        self.status = 0
+        self.head = []
+        self.trailers = None
+        self._refusals = 0
+        self._timer = None
         self.future: asyncio.Future[None] = core.loop.create_future()
         self._body: bytes | bytearray = b""
+        self._whole = False  # whether that is one message, and not compressed
 
     def finish(self) -> None:
         """See `WireCall`."""
@@ -296,18 +324,22 @@ class UnaryCall(WireCall):
                 if isinstance(body, bytes):
                     self._body = body = bytearray(body)
                 body += data
-            if len(body) >= PREFIX:
-                self._check(body)
+            length = len(body)
+            if length >= PREFIX:
+                size = int.from_bytes(body[1:PREFIX], "big")
+                whole = length == size + PREFIX
+                self._whole = whole and not body[0]
+                if not whole or size > self._core.limits.receive_size:
+                    self._check(size, length)
         if ended and not self.over:
             self.finish()
 
-    def _check(self, body: bytes | bytearray) -> None:
-        size = int.from_bytes(body[1:PREFIX], "big")
+    def _check(self, size: int, length: int) -> None:
         most = self._core.limits.receive_size
         if size > most:
             message = f"a message of {size} bytes is longer than the {most} allowed here"
             self._break(Code.RESOURCE_EXHAUSTED, message)
-        elif len(body) > size + PREFIX:
+        elif length > size + PREFIX:
             self._break(Code.UNIMPLEMENTED, "a unary call has one reply, not more")
 
     def _break(self, code: Code, message: str) -> None:
@@ -321,17 +353,22 @@ class UnaryCall(WireCall):
 
     def result(self) -> Any:
         """The reply. Raises: RpcFailed, or what ended the call."""
-        error = self.failed()
-        if error is not None:
-            raise again(error)
-        body = self._body
         if (
-            len(body) >= PREFIX
-            and not body[0]
-            and int.from_bytes(body[1:PREFIX], "big") == len(body) - PREFIX
+            self.error is not None
+            or self.status != _FOUND
+            or self.trailers != FINE_TRAILERS
+            or self.head != FINE_HEAD
         ):
-            return self.decode(0, bytes(body[PREFIX:]))
-        return self._result_of(bytes(body))
+            error = self.failed()
+            if error is not None:
+                raise again(error)
+        body = self._body
+        if not self._whole:
+            return self._result_of(bytes(body))
+        try:
+            return self.terms.method.decode(bytes(body[PREFIX:]))
+        except Exception as error:
+            raise self._undecoded(error) from error
 
     def _result_of(self, body: bytes) -> Any:
         name = self.terms.method.name

@@ -6,7 +6,7 @@ This file is in the hot path (see `bench/grpc`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil, inf
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from mainstay.rpc.client.pairs import MetadataSource, to_fields
 from mainstay.rpc.compression import ACCEPTED, COMPRESSORS, compress
 from mainstay.rpc.method import Kind
 from mainstay.version import VERSION
-from mainstay.wire.envelopes import COMPRESSED, seal
+from mainstay.wire.envelopes import COMPRESSED, PLAIN, seal
 from mainstay.wire.grpc import encode_timeout
 
 __all__ = ["ChannelCore", "Terms", "WireMethod", "grpc_timeout", "packed"]
@@ -39,6 +39,11 @@ _BACKSTOP: Final = 0.05
 
 _COARSE: Final = 1000
 """Milliseconds from which a deadline is said in two digits."""
+
+_SHORT: Final = len(PLAIN)
+
+_MOST_TIMED: Final = 256
+"""Limits that a method remembers how to say."""
 
 
 class ChannelCore:
@@ -82,9 +87,11 @@ class WireMethod:
 
     Attributes:
         name: ``hello.v1.Greeter/SayHello``.
+        fields: of a call, by its compression.
+        timed: see `fields_within`.
     """
 
-    __slots__ = ("decode", "encode", "fields", "kind", "name", "path")
+    __slots__ = ("decode", "encode", "fields", "kind", "name", "path", "timed")
 
     def __init__(
         self,
@@ -105,6 +112,24 @@ class WireMethod:
         self.fields: dict[str | None, WireFields] = {None: plain}
         for each in COMPRESSORS:
             self.fields[each] = (*plain, (b"grpc-encoding", each.encode()))
+        self.timed: dict[tuple[str | None, float | bytes], WireFields] = {}
+
+    def fields_within(self, compression: str | None, limit: float | bytes) -> WireFields:
+        """The fields of a call that has a limit, and nothing else of its own.
+
+        Args:
+            compression: of its messages, or None.
+            limit: seconds, or what ``grpc-timeout`` says.
+        """
+        key = compression, limit
+        found = self.timed.get(key)
+        if found is None:
+            said = limit if isinstance(limit, bytes) else grpc_timeout(limit, coarse=False)
+            found = (*self.fields[compression], (b"grpc-timeout", said))
+            if len(self.timed) >= _MOST_TIMED:
+                self.timed.clear()
+            self.timed[key] = found
+        return found
 
 
 class Terms:
@@ -147,27 +172,41 @@ class Terms:
         self.method = method
         self.wait_for_ready = wait_for_ready
         self.compression = compression
-        self.end: float | None = None
-        self.allowed = inf
-        more: list[tuple[bytes, bytes]] = []
         left = inf if scope is None or scope.deadline is None else scope.remaining()
         if timeout is not None and timeout < left:
-            self.end = now() + timeout
+            if timeout <= 0:
+                raise _too_late(method)
+            self.end: float | None = now() + timeout
             self.allowed = timeout
-            more.append((b"grpc-timeout", grpc_timeout(timeout, coarse=False)))
+            fields = method.timed.get((compression, timeout)) or method.fields_within(
+                compression, timeout
+            )
         elif left < inf:
+            if left <= 0:
+                raise _too_late(method)
             self.end = now() + left + _BACKSTOP
             self.allowed = left
-            more.append((b"grpc-timeout", grpc_timeout(left, coarse=True)))
-        if self.allowed <= 0:
-            message = "the deadline was over before the call began"
-            raise failure(Code.DEADLINE_EXCEEDED, message, method=method.name)
+            said = grpc_timeout(left, coarse=True)
+            fields = method.timed.get((compression, said)) or method.fields_within(
+                compression, said
+            )
+        else:
+            self.end = None
+            self.allowed = inf
+            fields = method.fields[compression]
+        self.fields: Sequence[tuple[bytes, bytes]] = fields
+        # Lists, where they are of this call alone: tuples are for engines to remember.
         if scope is not None and propagate:
-            _say_ids(scope, more)
+            ids = _ids(scope)
+            if ids:
+                self.fields = [*fields, *ids]
         if metadata:
-            more += to_fields(metadata)
-        fields = method.fields[compression]
-        self.fields = (*fields, *more) if more else fields
+            self.fields = [*self.fields, *to_fields(metadata)]
+
+
+def _too_late(method: WireMethod) -> Exception:
+    message = "the deadline was over before the call began"
+    return failure(Code.DEADLINE_EXCEEDED, message, method=method.name)
 
 
 def grpc_timeout(seconds: float, *, coarse: bool) -> bytes:
@@ -182,19 +221,19 @@ def grpc_timeout(seconds: float, *, coarse: bool) -> bytes:
     if left >= 10**8 or left <= 0:
         return encode_timeout(seconds)
     if coarse and left > _COARSE:
-        step = 10 ** (len(str(left)) - 2)
+        step = 1000 if 10_000 <= left < 100_000 else 10 ** (len(str(left)) - 2)
         left = -(-left // step) * step
     return b"%dm" % left
 
 
-def _say_ids(scope: Scope, more: list[tuple[bytes, bytes]]) -> None:
+def _ids(scope: Scope) -> WireFields:
     request_id = scope.get(REQUEST_ID)
-    if request_id is not None:
-        more.append((b"x-request-id", request_id.encode()))
     trace = scope.get(TRACE_ID)
+    said: WireFields = () if request_id is None else ((b"x-request-id", request_id.encode()),)
     if trace is not None:
         span = scope.effects.random.getrandbits(64) or 1
-        more.append((b"traceparent", f"00-{trace}-{span:016x}-01".encode()))
+        said = (*said, (b"traceparent", f"00-{trace}-{span:016x}-01".encode()))
+    return said
 
 
 def packed(terms: Terms, limits: ChannelLimits, message: Any) -> bytes:
@@ -203,12 +242,13 @@ def packed(terms: Terms, limits: ChannelLimits, message: Any) -> bytes:
     Raises: what the encoder does; ResourceExhaustedFailure for a message that is too long.
     """
     data = terms.method.encode(message)
-    if len(data) > limits.send_size:
+    size = len(data)
+    if size > limits.send_size:
         said = (
-            f"a message of {len(data)} bytes is longer than the {limits.send_size} that may be "
+            f"a message of {size} bytes is longer than the {limits.send_size} that may be "
             "sent (ChannelLimits.send_size)"
         )
         raise failure(Code.RESOURCE_EXHAUSTED, said, method=terms.method.name)
-    if terms.compression is not None and len(data) >= limits.compress_from:
+    if terms.compression is not None and size >= limits.compress_from:
         return seal(compress(terms.compression, data), COMPRESSED)
-    return seal(data)
+    return PLAIN[size] + data if size < _SHORT else seal(data)

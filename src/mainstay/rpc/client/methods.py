@@ -6,6 +6,7 @@ This file is in the hot path (see `bench/grpc`).
 from __future__ import annotations
 
 import asyncio
+from asyncio import get_running_loop
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -100,13 +101,14 @@ class Method:
     ) -> tuple[ChannelCore, Terms]:
         home = self._home
         core = home.core
-        if core is None or core.loop is not asyncio.get_running_loop():
+        if core is None or core.loop is not get_running_loop():
             core = home.open()
         how = home.compression if compression is None else compression
-        if how == "identity":
-            how = None
-        elif how is not None and how not in COMPRESSORS:
-            raise UsageError(f"{how!r} is no compression; there are {', '.join(COMPRESSORS)}")
+        if how is not None:
+            if how == "identity":
+                how = None
+            elif how not in COMPRESSORS:
+                raise UsageError(f"{how!r} is no compression; there are {', '.join(COMPRESSORS)}")
         terms = Terms(
             self.wire,
             scope,
@@ -158,7 +160,15 @@ class UnaryMethod(Method):
         if self._home.middleware:
             found = await self._through(request, timeout, metadata, wait_for_ready, compression)
             return found.message
-        return await _reply_of(self.start(request, timeout, metadata, wait_for_ready, compression))
+        call = self.start(request, timeout, metadata, wait_for_ready, compression)
+        # As `_reply_of`, but for its coroutine.
+        if not call.over:
+            try:
+                await call.future
+            except BaseException:
+                call.cancel()
+                raise
+        return call.result()
 
     async def with_metadata(
         self,

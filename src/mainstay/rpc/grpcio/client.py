@@ -211,13 +211,10 @@ class StubUnary(StubCall):
             except asyncio.CancelledError:
                 wire.cancel()
                 raise
-        error = wire.failed()
-        if error is None:
-            try:
-                return wire.result()
-            except RpcFailed as other:
-                raise _raised(other) from None
-        raise _raised(error)
+        try:
+            return wire.result()
+        except Exception as error:
+            raise _raised(error) from None
 
     def _failed(self) -> Exception | None:
         return self._wire.failed()
