@@ -11,6 +11,8 @@ __all__ = ["BOUNDS", "Counts"]
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds; upper bounds of the histogram's buckets, those of Prometheus' clients and 1 ms."""
 
+_FIRST: Final = BOUNDS[0]
+
 
 class Counts:
     """The calls of one route, or of one method of RPC.
@@ -32,8 +34,11 @@ class Counts:
     def add(self, status: int, seconds: float) -> None:
         """One call has ended."""
         statuses = self.statuses
-        statuses[status] = statuses.get(status, 0) + 1
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        try:
+            statuses[status] += 1
+        except KeyError:
+            statuses[status] = 1
+        self.buckets[bisect_left(BOUNDS, seconds) if seconds > _FIRST else 0] += 1
         self.seconds += seconds
 
     @property

@@ -21,7 +21,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from mainstay.core.metadata import Peer
 from mainstay.core.wheel import Timer
@@ -113,6 +113,7 @@ class Http2Connection(asyncio.Protocol):
         "_timer",
         "_unsent",
         "_waiting",
+        "_write_buffer",
         "_write_due",
         "engine",
         "peer",
@@ -150,6 +151,7 @@ class Http2Connection(asyncio.Protocol):
         self._blocked: dict[int, Http2Exchange] = {}
         self._ready: dict[int, Http2Exchange] = {}
         self._waiting: dict[int, Http2Exchange] = {}
+        self._write_buffer = limits.write_buffer
         self._closing = False
         self._corked = False
         self._grown = False  # the window of all streams, by what is being read
@@ -268,8 +270,8 @@ class Http2Connection(asyncio.Protocol):
                 self._arm(self._head_due)
         else:
             self._head_due = inf
-        for exchange in begun:
-            self._start(exchange)
+        if begun:
+            self._start(begun)
         self._corked = False
         self._flush()
         if len(data) > _TURN and self._reading and not self._closing:
@@ -282,16 +284,19 @@ class Http2Connection(asyncio.Protocol):
 
     def _understood(self, data: bytes, now: float, begun: list[Http2Exchange]) -> bool:
         """Take in what came, and gather what begins; False if the connection is over for it."""
+        event: Any  # its class decides, which the checker cannot see
         try:
             self._guard.feed(data, now)
             for event in self.engine.receive(data):
                 kind = type(event)
-                if kind is RequestHead:
-                    begun.append(self._opened(event))  # type: ignore[arg-type]
-                elif kind is Data:
-                    exchange = self._exchanges.get(event.stream)  # type: ignore[union-attr]
+                if kind is Data:
+                    exchange = self._exchanges.get(event.stream)
                     if exchange is not None:
-                        exchange.arrived(event.data, event.ended)  # type: ignore[union-attr]
+                        exchange.arrived(event.data, event.ended)
+                elif kind is RequestHead:
+                    exchange = self._exchanges[event.stream] = Http2Exchange(self, event)
+                    begun.append(exchange)
+                    self.port.in_flight += 1
                 else:
                     self._told(event, now)
             if self._grown:
@@ -302,27 +307,26 @@ class Http2Connection(asyncio.Protocol):
             self._break(violation.message)
         return not self._closing
 
-    def _opened(self, head: RequestHead) -> Http2Exchange:
-        exchange = Http2Exchange(self, head)
-        self._exchanges[head.stream] = exchange
-        self.port.in_flight += 1
-        return exchange
-
-    def _start(self, exchange: Http2Exchange) -> None:
-        """Let it be answered, unless the peer took it back in the same breath."""
-        if exchange.stream not in self._exchanges:
-            return
+    def _start(self, begun: list[Http2Exchange]) -> None:
+        """Let them be answered, but for those that the peer took back in the same breath."""
         port = self.port
-        limits = port.limits
-        exchange.gather()
-        self._served += 1
-        if exchange.oversize or len(exchange.target) > limits.target_size:
-            exchange.respond(431 if exchange.oversize else 414, b"text/plain", (), b"too long\n")
-        else:
-            port.requests += 1
-            port.application.begin(exchange)
-        if limits.requests is not None and self._served >= limits.requests:
-            self.drain()
+        begin = port.application.begin
+        target_size = port.limits.target_size
+        requests_limit = port.requests_limit
+        for exchange in begun:
+            if exchange.stream not in self._exchanges:
+                continue
+            exchange.gather()
+            if exchange.oversize or len(exchange.target) > target_size:
+                status = 431 if exchange.oversize else 414
+                exchange.respond(status, b"text/plain", (), b"too long\n")
+            else:
+                port.requests += 1
+                begin(exchange)
+            if requests_limit is not None:
+                self._served += 1
+                if self._served >= requests_limit:
+                    self.drain()
 
     def _told(self, event: Event, now: float) -> None:
         """What is not a request, nor its body."""
@@ -381,7 +385,7 @@ class Http2Connection(asyncio.Protocol):
         if exchange.long:
             port.long -= 1
         if not self._exchanges:
-            self._idle_due = port.monotonic() + port.limits.keep_alive
+            self._idle_due = port.monotonic() + port.keep_alive
 
     def block(self, exchange: Http2Exchange) -> None:
         """See `Carrier`."""
@@ -409,9 +413,9 @@ class Http2Connection(asyncio.Protocol):
 
     def has_room(self, size: int) -> bool:
         """See `Carrier`."""
-        self._gathered += size
         self._guard.wrote(size)
-        if self._gathered > self.port.limits.write_buffer:
+        self._gathered = gathered = self._gathered + size
+        if gathered > self._write_buffer:
             self._write()  # else nobody would see that the transport is full
             self._gathered = size
         return self.writable

@@ -1,4 +1,8 @@
-"""One request and its reply on a stream of HTTP/2."""
+"""One request and its reply on a stream of HTTP/2.
+
+This file is in the hot path (see `bench/http` and `bench/grpc`): what is done for every exchange is
+written out where it is done, and a body that came whole with its head goes no detours.
+"""
 
 from __future__ import annotations
 
@@ -90,13 +94,13 @@ class Http2Exchange(Exchange):
         "_room",
         "_trailers",
         "_tunnel",
-        "_whole",
         "inbox",
         "oversize",
         "since",
         "stream",
     )
 
+    version = "2"
     since: float
     _connection: Carrier | None
     _breath: int
@@ -108,7 +112,6 @@ class Http2Exchange(Exchange):
         self.method = head.method
         self.target = head.target
         self.fields = head.fields
-        self.version = "2"
         self.scheme = connection.scheme  # what the peer says does not make it secure
         self.authority = head.authority
         self.protocol = head.protocol
@@ -125,7 +128,6 @@ class Http2Exchange(Exchange):
         self._out_at = 0  # where what is left of it begins: cutting it would copy it each time
         self.inbox: Inbox | None = None
         self._request_trailers: Fields = ()
-        self._whole: bytes | None = None
         if head.ended:
             self.length = 0
             self.body = b""
@@ -142,10 +144,12 @@ class Http2Exchange(Exchange):
     def arrived(self, data: bytes, ended: bool) -> None:
         """Bytes of the body came."""
         if not self._gathered:
-            if ended and self.inbox is None:
-                self._whole = data
-                return
             if self.inbox is None:
+                if ended and not self.protocol:
+                    limit = self.body_limit
+                    if limit is None or len(data) <= limit:
+                        self._take_whole(data)
+                        return
                 self.inbox = Inbox(self._loop())
         elif self._tunnel is not None:
             self._tunnel.arrived(data, ended)
@@ -156,6 +160,14 @@ class Http2Exchange(Exchange):
         inbox.add(data)
         if ended:
             inbox.end()
+
+    def _take_whole(self, data: bytes) -> None:
+        """The body came with its head, and is no stream."""
+        self._gathered = True
+        self.body = data
+        self._received = len(data)
+        if self.length is None and not self._request_trailers:
+            self.length = len(data)
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         assert self._connection is not None  # `lose` and `complete` end what arrives
@@ -171,25 +183,14 @@ class Http2Exchange(Exchange):
         if self._gathered:
             return
         self._gathered = True
-        whole, limit = self._whole, self.body_limit
-        if whole is None:
-            inbox = self.inbox
-            if inbox is None:
-                self.inbox = Inbox(self._loop())
-                return
-            if not inbox.ended or self.protocol or (limit is not None and inbox.buffered > limit):
-                return  # `receive` says so, if it is too long
-            whole = inbox.take() or b""
-            self.inbox = None
-        elif self.protocol or (limit is not None and len(whole) > limit):
-            self.inbox = inbox = Inbox(self._loop())
-            inbox.add(whole)
-            inbox.end()
+        inbox, limit = self.inbox, self.body_limit
+        if inbox is None:
+            self.inbox = Inbox(self._loop())
             return
-        self.body = whole
-        self._received = len(whole)
-        if self.length is None and not self._request_trailers:
-            self.length = len(whole)
+        if not inbox.ended or self.protocol or (limit is not None and inbox.buffered > limit):
+            return  # `receive` says so, if it is too long
+        self.inbox = None
+        self._take_whole(inbox.take() or b"")
 
     def lose(self, error: Exception) -> None:
         """The stream is over before its time: the peer has left or reset it."""
@@ -328,7 +329,6 @@ class Http2Exchange(Exchange):
             raise UsageError("a reply was begun already; one request has one reply")
         engine = connection.engine
         stream = self.stream
-        self._headless = False
         try:
             if not body and not trailers:
                 engine.respond(stream, status, fields, True)
@@ -525,7 +525,8 @@ class Http2Exchange(Exchange):
         self._out = b""
         if self.inbox is not None:
             self.inbox.fail(PeerGone("the reply is complete: nothing more is read of the request"))
-        self._wake()
+        if self._room is not None:
+            self._wake()
 
     # --- tunnels --------------------------------------------------------------------------------
 

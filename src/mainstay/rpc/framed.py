@@ -145,7 +145,8 @@ class FramedCall(RpcCall):
 
     def end(self) -> None:
         """See `ExchangeCall`; what was gathered goes now, and not when the collector comes."""
-        super().end()
+        self._ended = True
+        self.exchange.gone = None  # as does `ExchangeCall`, which a call of `super` doubles
         self._flow = self.stream = None
 
     # --- see RpcCall ----------------------------------------------------------------------------

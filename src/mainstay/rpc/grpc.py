@@ -5,6 +5,7 @@ This file is in the hot path (see `bench/grpc`).
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Final
 
 from mainstay.errors import Code, RpcError
@@ -12,12 +13,14 @@ from mainstay.net.exchange import Fields
 from mainstay.rpc.compression import ACCEPTED
 from mainstay.rpc.framed import FramedCall, incoming_of, wire_fields
 from mainstay.rpc.status import RpcStatus
-from mainstay.wire.envelopes import PREFIX
+from mainstay.wire.envelopes import PLAIN, PREFIX
 from mainstay.wire.grpc import decode_timeout, encode_message
 
 __all__ = ["GrpcCall"]
 
 _OK: Final = ((b"grpc-status", b"0"),)
+_SMALL: Final = len(PLAIN)
+_is_timeout: Final = re.compile(rb"[0-9]{1,8}[HMSmun]").fullmatch
 _ACCEPT: Final = (b"grpc-accept-encoding", ACCEPTED)
 
 
@@ -46,7 +49,8 @@ class GrpcCall(FramedCall):
             self.choose_compression(head.get(b"grpc-accept-encoding"))
         if b"grpc-encoding" in head:
             self.incoming = incoming_of(head, b"grpc-encoding")
-        if b"grpc-timeout" in head and self.limit() is None:
+        timeout = head.get(b"grpc-timeout")
+        if timeout is not None and not _is_timeout(timeout):
             raise RpcError(Code.INTERNAL, "grpc-timeout is not up to eight digits and a unit")
 
     def limit(self) -> float | None:
@@ -57,10 +61,12 @@ class GrpcCall(FramedCall):
     def whole(self) -> Any:
         """The one request, if all of it is here and it is plain; else None, and `read` has it."""
         body = self.exchange.body
-        if body is None or len(body) < PREFIX or body[0]:
+        if body is None:
             return None
-        size = int.from_bytes(body[1:PREFIX], "big")
-        if size != len(body) - PREFIX or size > self.settings.receive_size:
+        size = len(body) - PREFIX
+        if size < 0 or size > self.settings.receive_size:
+            return None
+        if body[:PREFIX] != (PLAIN[size] if size < _SMALL else b"\0" + size.to_bytes(4, "big")):
             return None
         try:
             return self.endpoint.decode(body[PREFIX:])

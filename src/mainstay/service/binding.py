@@ -265,6 +265,12 @@ def _plain(run: _Run, constants: dict[str, Any], binding: Binding) -> Handler:
     request = binding.request
     if request is None:
         return lambda call: run(call, constants)
+    if not binding.optional and _takes_first(binding.function, request):
+        # A call that says no name costs half of one that does.
+        function = binding.function
+        if constants:
+            return lambda call: function(call.request, **constants)
+        return lambda call: function(call.request)
     if not binding.optional:
         return lambda call: run(call, {**constants, request: call.request})
 
@@ -273,6 +279,14 @@ def _plain(run: _Run, constants: dict[str, Any], binding: Binding) -> Handler:
         return cast("Awaitable[Any]", run(call, {**constants, **given}))
 
     return handle
+
+
+def _takes_first(function: Callable[..., Any], name: str) -> bool:
+    """Whether it is a coroutine function, nothing around it, whose first parameter is `name`."""
+    if hasattr(function, "__wrapped__") or not inspect.iscoroutinefunction(function):
+        return False
+    first = next(iter(inspect.signature(function).parameters.values()))
+    return first.name == name and first.kind is not first.KEYWORD_ONLY
 
 
 def _run_of(function: Callable[..., Any]) -> _Run:
