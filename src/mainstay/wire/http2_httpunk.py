@@ -87,11 +87,22 @@ class HttpunkEngine:
         settings: what the peer is allowed.
     """
 
-    __slots__ = ("_core", "_next", "_out", "_settings", "_swallow", "client")
+    __slots__ = (
+        "_core",
+        "_head_size",
+        "_header_count",
+        "_next",
+        "_out",
+        "_settings",
+        "_swallow",
+        "client",
+    )
 
     def __init__(self, *, client: bool, settings: Http2Settings) -> None:
         self.client = client
         self._settings = settings
+        self._head_size = settings.head_size
+        self._header_count = settings.header_count
         self._core = H2Streams(
             "client" if client else "server",
             initial_window_size=settings.stream_window,
@@ -163,7 +174,7 @@ class HttpunkEngine:
         headers = frame.headers
         if kind == H2_HEADERS_OPENED:
             core.accepted(stream)
-            events.append(self._request(frame, headers) or self._malformed(stream))
+            events.append(self._request(frame, stream, headers) or self._malformed(stream))
         elif kind == H2_HEADERS_HEAD:
             # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
             if frame.status is None or frame.method or frame.path or frame.scheme:
@@ -179,17 +190,19 @@ class HttpunkEngine:
             else:
                 events.append(Trailers(stream, fields))
 
-    def _request(self, frame: H2FrameHeaders, headers: HeaderMap) -> RequestHead | None:
-        fields, oversize = self._fields(headers)
-        stream = frame.stream_id
-        if oversize:
-            return RequestHead(
-                stream, frame.method or "", b"", "", "", "", [], None, frame.end_stream, True
-            )
+    def _request(
+        self, frame: H2FrameHeaders, stream: int, headers: HeaderMap
+    ) -> RequestHead | None:
+        ended = frame.end_stream
+        method = frame.method
+        if len(headers) > self._header_count:
+            return RequestHead(stream, method or "", b"", "", "", "", [], None, ended, True)
+        fields = headers.raw_items()
+        if decoded_size(fields) > self._head_size:
+            return RequestHead(stream, method or "", b"", "", "", "", [], None, ended, True)
         if frame.status is not None:
             return None
-        method, path = frame.method, frame.path
-        key = (method, frame.scheme, frame.authority, path)
+        key = (method, frame.scheme, frame.authority, frame.path)
         known = _known.get(key)
         length = frame.content_length
         if (
@@ -199,7 +212,10 @@ class HttpunkEngine:
         ):
             if "cookie" in headers and len(headers.get_all("cookie")) > 1:
                 fields = join_cookies(fields)
-            return RequestHead(stream, *known, "", fields, length, frame.end_stream, False)
+            verb, target, scheme, authority = known
+            return RequestHead(
+                stream, verb, target, scheme, authority, "", fields, length, ended, False
+            )
         head = self._request_anew(frame, headers, fields)
         if (
             head is not None
@@ -235,10 +251,10 @@ class HttpunkEngine:
 
     def _fields(self, headers: HeaderMap) -> tuple[list[tuple[bytes, bytes]], bool]:
         """What is in there, and whether it is longer than allowed; then nothing."""
-        if len(headers) > self._settings.header_count:
+        if len(headers) > self._header_count:
             return [], True
         fields = headers.raw_items()
-        if decoded_size(fields) > self._settings.head_size:
+        if decoded_size(fields) > self._head_size:
             return [], True
         return fields, False
 
@@ -249,23 +265,23 @@ class HttpunkEngine:
     def _data(self, frame: H2FrameData, events: list[Event], parts: list[bytes]) -> None:
         """`parts` are those of the last event, which one stream has to itself: frames of a few
         bytes each would otherwise cost the more the smaller they are."""
-        verdict = self._core.recv_data(frame)
+        verdict: Any = self._core.recv_data(frame)  # whose handle is the number that it was given
         stream = verdict.handle
         part = verdict.payload
         if stream is None or part is None:
             return
-        assert isinstance(stream, int)
         if verdict.budgeted:
             self._core.release_data_frame(stream, len(part))
-        last = events[-1] if events else None
-        if type(last) is Data and last.stream == stream:
-            if not parts:
-                parts.append(last.data)
-            parts.append(part)
-            last.ended = verdict.eof
-            return
-        if parts:
-            join_last(events, parts)
+        if events:
+            last = events[-1]
+            if type(last) is Data and last.stream == stream:
+                if not parts:
+                    parts.append(last.data)
+                parts.append(part)
+                last.ended = verdict.eof
+                return
+            if parts:
+                join_last(events, parts)
         events.append(Data(stream, part, verdict.eof))
 
     def _control(self, frame: object, events: list[Event]) -> None:
@@ -489,7 +505,7 @@ _kept: dict[Fields, HeaderMap] = {}
 
 
 def _mapped(fields: Fields) -> HeaderMap:
-    return (_kept.get(fields) if type(fields) is tuple else None) or HeaderMap(fields)
+    return _checked(fields) if type(fields) is tuple else HeaderMap(fields)
 
 
 def _checked(fields: Fields) -> HeaderMap:
