@@ -391,3 +391,16 @@ async def test_the_tree_may_be_deeper_than_the_stack() -> None:
     assert len(seen) == depth + 1
     assert len(set(map(id, seen))) == 1
     assert now() == about(0)
+
+
+async def test_a_task_is_held_by_the_scope_that_it_works_in() -> None:
+    """And not by one that it only knows."""
+    task = asyncio.current_task()
+    assert task is not None
+    with Scope() as scope:
+        assert Scope.nearest() is scope
+        assert scope.holds(task)
+        other = asyncio.create_task(asyncio.sleep(0))
+        assert not scope.holds(other)
+        await other
+    assert not scope.holds(task)

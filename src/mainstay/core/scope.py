@@ -53,6 +53,10 @@ class LateScope:
         """The scope, the same one every time."""
         raise NotImplementedError
 
+    def nearest(self) -> Scope | None:
+        """See `Scope.nearest`."""
+        return self.made()
+
 
 stand_in: Final = _current.set
 """Let a `LateScope` be the current scope of the context that runs now, for good."""
@@ -160,6 +164,13 @@ class Scope(Node):
     def current_or_none() -> Scope | None:
         """The scope of the code that asks, or None."""
         return _here()
+
+    @staticmethod
+    def nearest() -> Scope | None:
+        """The scope whose limits and values hold for the code that asks, or None: for who only looks
+        at these. It is one further up where a scope was not made yet and has none of its own."""
+        scope = _current.get()
+        return scope.nearest() if isinstance(scope, LateScope) else scope
 
     @property
     def effects(self) -> Effects:
@@ -341,13 +352,26 @@ class Scope(Node):
         """Undo `open`. Idempotent; scopes still open below are left to whoever opened them."""
         self._end()
 
-    def adopt(self, task: asyncio.Task[Any]) -> None:
+    def adopt(
+        self, task: asyncio.Task[Any], *, outer: Scope | None = None, baseline: int = 0
+    ) -> None:
         """Be entered on behalf of `task`, from outside of it; `task` itself leaves, by `__exit__`.
 
-        For a server that starts tasks of its own and gives them a scope only if they wait.
+        For scopes that are made late: those of a server's calls, and of a client's.
+
+        Args:
+            task: that is in this scope.
+            outer: the scope that it was in before, if it was.
+            baseline: how often its cancellation was asked for by then.
         """
         self._begin()
+        self._outer = outer
+        self._baseline = baseline
         self._attach(task)
+
+    def holds(self, task: asyncio.Task[Any]) -> bool:
+        """Whether `task` itself is what is cancelled with this scope."""
+        return self._task is task
 
     def children(self) -> list[Scope]:
         """The scopes directly below this one that are open, or have open ones below."""

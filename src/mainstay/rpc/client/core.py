@@ -221,7 +221,7 @@ def grpc_timeout(seconds: float, *, coarse: bool) -> bytes:
     if left >= 10**8 or left <= 0:
         return encode_timeout(seconds)
     if coarse and left > _COARSE:
-        step = 1000 if 10_000 <= left < 100_000 else 10 ** (len(str(left)) - 2)
+        step = 10 ** (len(str(left)) - 2)
         left = -(-left // step) * step
     return b"%dm" % left
 

@@ -17,6 +17,7 @@ from mainstay.core.scope import Scope
 from mainstay.errors import UsageError
 from mainstay.rpc.client.calls import UnaryCall
 from mainstay.rpc.client.core import ChannelCore, Terms, WireMethod, packed
+from mainstay.rpc.client.outgoing_call import OutgoingCall
 from mainstay.rpc.client.pairs import MetadataSource, PairTuple
 from mainstay.rpc.client.rpc_stream import Requests, RpcStream, span
 from mainstay.rpc.client.streaming import StreamingCall
@@ -33,18 +34,6 @@ __all__ = [
     "UnaryMethod",
     "UnaryReply",
 ]
-
-
-class OutgoingCall(Call):
-    """A call as the middleware of a channel sees it.
-
-    Attributes:
-        metadata: pairs that are sent with it; add yours before ``await next(call)``.
-    """
-
-    __slots__ = ("metadata",)
-
-    metadata: list[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +110,6 @@ class Method:
         )
         return core, terms
 
-    def _call(self, scope: Scope, metadata: MetadataSource | None) -> OutgoingCall:
-        call = OutgoingCall("grpc", self.wire.name, scope)
-        pairs = metadata.items() if isinstance(metadata, dict) else metadata or ()
-        call.metadata = list(pairs)  # type: ignore[arg-type]
-        return call
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.wire.name}>"
 
@@ -158,8 +141,10 @@ class UnaryMethod(Method):
             UsageError for what cannot be sent; what the encoder of requests raises.
         """
         if self._home.middleware:
-            found = await self._through(request, timeout, metadata, wait_for_ready, compression)
-            return found.message
+            answered = Answered()
+            return await self._through(
+                answered, request, timeout, metadata, wait_for_ready, compression
+            )
         call = self.start(request, timeout, metadata, wait_for_ready, compression)
         # As `_reply_of`, but for its coroutine.
         if not call.over:
@@ -181,10 +166,12 @@ class UnaryMethod(Method):
     ) -> UnaryReply:
         """Call it as `__call__` does, and return what came beside the message as well."""
         if self._home.middleware:
-            found = await self._through(request, timeout, metadata, wait_for_ready, compression)
-            call, message = found.last, found.message
-            if call is None:
+            answered, run = self.answered(request, timeout, metadata, wait_for_ready, compression)
+            message = await run
+            found = answered.last
+            if found is None:
                 return UnaryReply(message, (), ())
+            call = found
         else:
             call = self.start(request, timeout, metadata, wait_for_ready, compression)
             message = await _reply_of(call)
@@ -201,7 +188,7 @@ class UnaryMethod(Method):
         """Begin a call that no middleware sees; for who waits in a way of its own."""
         if timeout is None:
             timeout = self._home.timeout
-        scope = Scope.current_or_none()
+        scope = Scope.nearest()
         core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
         call = UnaryCall(core, terms, packed(terms, core.limits, request))
         call.begin()
@@ -211,18 +198,6 @@ class UnaryMethod(Method):
     def has_middleware(self) -> bool:
         """Whether the channel has any."""
         return bool(self._home.middleware)
-
-    async def _through(
-        self,
-        request: Any,
-        timeout: float | None,
-        metadata: MetadataSource | None,
-        wait_for_ready: bool | None,
-        compression: str | None,
-    ) -> Answered:
-        answered, run = self.answered(request, timeout, metadata, wait_for_ready, compression)
-        answered.message = await run
-        return answered
 
     def answered(
         self,
@@ -234,33 +209,63 @@ class UnaryMethod(Method):
     ) -> tuple[Answered, Coroutine[Any, Any, Any]]:
         """What runs a call through the middleware, and where it says what it did."""
         answered = Answered()
+        run = self._through(answered, request, timeout, metadata, wait_for_ready, compression)
+        return answered, run
 
+    async def _through(
+        self,
+        answered: Answered,
+        request: Any,
+        timeout: float | None,
+        metadata: MetadataSource | None,
+        wait_for_ready: bool | None,
+        compression: str | None,
+    ) -> Any:
         async def innermost(call: Call) -> Any:
             assert isinstance(call, OutgoingCall)
             request, metadata = call.request, call.metadata
             wire = self.start(request, timeout, metadata, wait_for_ready, compression)
             answered.last = wire
-            return await _reply_of(wire)
+            # As `_reply_of`, but for its coroutine.
+            if not wire.over:
+                try:
+                    await wire.future
+                except BaseException:
+                    wire.cancel()
+                    raise
+            return wire.result()
 
-        async def run() -> Any:
-            home = self._home
+        home = self._home
+        first, *others = home.middleware
+        handler = chain(others, innermost) if others else innermost
+        call = OutgoingCall("grpc", self.wire.name, None, request)
+        call.add(metadata)
+        task = asyncio.current_task()
+        if not call.stand_in(task):
             effects = home.effects if Scope.current_or_none() is None else None
             with Scope(self.wire.name, effects=effects) as scope:
-                call = self._call(scope, metadata)
-                call.request = request
-                return await chain(home.middleware, innermost)(call)
-
-        return answered, run()
+                call.scope = scope
+                return await first(call, handler)
+        try:
+            reply = await first(call, handler)
+        except BaseException as error:
+            call.leave(error)  # which raises the cause in its place, if the scope has one
+            raise
+        call.leave(None)
+        return reply
 
 
 class Answered:
-    """What came of a unary call with middleware: the last call on the wire, and the reply."""
+    """What came of a unary call with middleware.
 
-    __slots__ = ("last", "message")
+    Attributes:
+        last: the last call on the wire.
+    """
+
+    __slots__ = ("last",)
 
     def __init__(self) -> None:
         self.last: UnaryCall | None = None
-        self.message: Any = None
 
 
 async def _reply_of(call: UnaryCall) -> Any:
@@ -286,7 +291,7 @@ class _StreamMethod(Method):
         home = self._home
         if home.middleware:
             return self._through(timeout, metadata, wait_for_ready, compression)
-        scope = Scope.current_or_none()
+        scope = Scope.nearest()
         core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
         call = StreamingCall(core, terms)
         call.begin()
@@ -300,7 +305,7 @@ class _StreamMethod(Method):
         compression: str | None,
     ) -> RpcStream:
         home = self._home
-        scope = Scope.current_or_none()
+        scope = Scope.nearest()
         core, terms = self._terms(scope, timeout, None, wait_for_ready, compression)
         wire = StreamingCall(core, terms)
         out: asyncio.Future[Any] = core.loop.create_future()
@@ -308,7 +313,7 @@ class _StreamMethod(Method):
         async def innermost(call: Call) -> None:
             assert isinstance(call, OutgoingCall)
             assert call.stream is not None
-            here = Scope.current_or_none()
+            here = Scope.nearest()
             wire.terms = self._terms(here, timeout, call.metadata, wait_for_ready, compression)[1]
             await span(wire, out, call.stream, wire.begin)
 
@@ -316,8 +321,8 @@ class _StreamMethod(Method):
             effects = home.effects if Scope.current_or_none() is None else None
             try:
                 with Scope(self.wire.name, effects=effects) as own:
-                    call = self._call(own, metadata)
-                    call.stream = wire
+                    call = OutgoingCall("grpc", self.wire.name, own, stream=wire)
+                    call.add(metadata)
                     await chain(home.middleware, innermost)(call)
             finally:
                 wire.cancel()
