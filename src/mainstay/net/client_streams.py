@@ -242,7 +242,8 @@ class StreamConnection(EngineConnection):
         """`size` bytes of the reply were read."""
         if self._transport is not None:
             self._engine.credit(stream.number, size)
-            self._soon()
+            if not self._corked:
+                self._soon()
 
     def cancel(self, stream: ClientStream, code: int = ErrorCode.CANCEL) -> None:
         """Break it off. It hears nothing more. Bytes not yet read are to be credited before."""
@@ -335,26 +336,26 @@ class StreamConnection(EngineConnection):
                 self._hold_back()
             for event in events:
                 kind = type(event)
-                if kind is Data:
+                if kind is Trailers:
                     stream = streams.get(event.stream)  # type: ignore[union-attr]
-                    if stream is None:
-                        if event.data:  # type: ignore[union-attr]
-                            self._engine.credit(event.stream, len(event.data))  # type: ignore[union-attr]
-                        continue
-                    if event.ended:  # type: ignore[union-attr]
+                    if stream is not None:
                         self._end(stream)
-                    stream.on_data(event.data, event.ended)  # type: ignore[union-attr]
+                        stream.on_trailers(event.fields)  # type: ignore[union-attr]
+                elif kind is Data:
+                    stream = streams.get(event.stream)  # type: ignore[union-attr]
+                    if stream is not None:
+                        ended = event.ended  # type: ignore[union-attr]
+                        if ended:
+                            self._end(stream)
+                        stream.on_data(event.data, ended)  # type: ignore[union-attr]
+                    elif event.data:  # type: ignore[union-attr]
+                        self._engine.credit(event.stream, len(event.data))  # type: ignore[union-attr]
                 elif kind is ResponseHead:
                     stream = streams.get(event.stream)  # type: ignore[union-attr]
                     if stream is not None:
                         if event.ended:  # type: ignore[union-attr]
                             self._end(stream)
                         stream.on_head(event)  # type: ignore[arg-type]
-                elif kind is Trailers:
-                    stream = streams.get(event.stream)  # type: ignore[union-attr]
-                    if stream is not None:
-                        self._end(stream)
-                        stream.on_trailers(event.fields)  # type: ignore[union-attr]
                 else:
                     self._take(event)
         except Exception as error:

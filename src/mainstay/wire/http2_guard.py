@@ -126,12 +126,13 @@ class FrameGuard:
             self._carry = b""
         at = self._skip
         end = len(data)
+        last = end - _HEADER
         kind = -1
-        if self._first and at + _HEADER <= end:
+        if self._first and at <= last:
             if data[at + 3] != _SETTINGS or data[at + 4] & _ACK:
                 raise Violation(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
             self._first = False
-        while at + _HEADER <= end:
+        while at <= last:
             high, low, kind, flags = _frame(data, at)
             length = high << 16 | low
             if kind == _DATA and length:

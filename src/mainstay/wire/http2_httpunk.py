@@ -62,7 +62,7 @@ from mainstay.wire.http2 import (
 from mainstay.wire.http2_frames import interim_head, opening, ping_frame
 from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
 
-__all__ = ["HttpunkEngine", "join_last"]
+__all__ = ["HttpunkEngine", "checked", "join_last"]
 
 _MAX_FRAME: Final = 16_384
 _MOST_KEPT: Final = 256
@@ -95,6 +95,7 @@ class HttpunkEngine:
         "_out",
         "_settings",
         "_swallow",
+        "_together",
         "client",
     )
 
@@ -103,6 +104,7 @@ class HttpunkEngine:
         self._settings = settings
         self._head_size = settings.head_size
         self._header_count = settings.header_count
+        self._together = settings.together
         self._core = H2Streams(
             "client" if client else "server",
             initial_window_size=settings.stream_window,
@@ -273,8 +275,12 @@ class HttpunkEngine:
         if verdict.budgeted:
             self._core.release_data_frame(stream, len(part))
         if events:
-            last = events[-1]
-            if type(last) is Data and last.stream == stream:
+            last: Any = events[-1]
+            kind = type(last)
+            if kind is RequestHead and verdict.eof and self._together and last.stream == stream:
+                last.body = part
+                return
+            if kind is Data and last.stream == stream:
                 if not parts:
                     parts.append(last.data)
                 parts.append(part)
@@ -325,7 +331,7 @@ class HttpunkEngine:
     ) -> int | None:
         """See `Http2Engine`."""
         core = self._core
-        headers = _checked(fields)
+        headers = checked(fields)
         if not core.try_claim_slot():
             return None
         stream = self._next
@@ -360,7 +366,7 @@ class HttpunkEngine:
     ) -> int:
         """See `Http2Engine`."""
         core = self._core
-        end = _checked(trailers)
+        end = checked(trailers)
         try:
             core.send_response_head(stream, status, _mapped(fields), False)
         except H2UserError as error:
@@ -381,7 +387,7 @@ class HttpunkEngine:
 
     def inform(self, stream: int, status: int, fields: Fields) -> None:
         """See `Http2Engine`."""
-        headers = _checked(fields)
+        headers = checked(fields)
         self._append(interim_head(stream, status, headers.raw_items()))
 
     def request_whole(
@@ -420,7 +426,7 @@ class HttpunkEngine:
 
     def send_trailers(self, stream: int, fields: Fields) -> None:
         """See `Http2Engine`."""
-        headers = _checked(fields)
+        headers = checked(fields)
         self._core.send_trailers(stream, headers)
 
     def reset(self, stream: int, code: int) -> None:
@@ -505,10 +511,12 @@ _kept: dict[Fields, HeaderMap] = {}
 
 
 def _mapped(fields: Fields) -> HeaderMap:
-    return _checked(fields) if type(fields) is tuple else HeaderMap(fields)
+    return checked(fields) if type(fields) is tuple else HeaderMap(fields)
 
 
-def _checked(fields: Fields) -> HeaderMap:
+def checked(fields: Fields) -> HeaderMap:
+    """The same for the package; those that come as tuples are looked at once. Raises: ValueError for
+    fields that cannot be sent."""
     if type(fields) is tuple:
         headers = _kept.get(fields)
         if headers is None:

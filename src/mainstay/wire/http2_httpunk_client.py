@@ -20,9 +20,9 @@ from httpunk._httpunk import (
     H2StreamError,
 )
 
-from mainstay.wire.http2 import Data, Event, Http2Settings, ResponseHead, Trailers, Writable
+from mainstay.wire.http2 import Event, Fields, Http2Settings, ResponseHead, Trailers, Writable
 from mainstay.wire.http2_heads import decoded_size
-from mainstay.wire.http2_httpunk import HttpunkEngine, join_last
+from mainstay.wire.http2_httpunk import HttpunkEngine, checked, join_last
 
 __all__ = ["HttpunkClient"]
 
@@ -56,20 +56,37 @@ class HttpunkClient(HttpunkEngine):
                 try:
                     kind = type(frame)
                     if kind is H2FrameHeaders:
-                        self._headers(frame, events)
+                        # Here and not in a method of its own: there are two of them in every reply.
+                        stream: Any = frame.stream_id
+                        verdict = core.recv_headers(frame, stream)
+                        which = verdict.kind
+                        if which == H2_HEADERS_HEAD:
+                            status = frame.status
+                            # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
+                            if status is None or frame.method or frame.path or frame.scheme:
+                                events.append(self._malformed(stream))
+                                continue
+                            fields = frame.headers.raw_items()
+                            oversize = fields != self._usual_head and self._oversize_head(fields)
+                            events.append(
+                                ResponseHead(stream, status, fields, verdict.eof, oversize)
+                            )
+                        elif which == H2_HEADERS_TRAILERS:
+                            fields = frame.headers.raw_items()
+                            oversize = fields != self._usual_end and self._oversize_end(fields)
+                            # Trailers with pseudo-fields are malformed (RFC 9113 §8.1).
+                            if (
+                                oversize
+                                or frame.method
+                                or frame.path
+                                or frame.scheme
+                                or frame.status
+                            ):
+                                events.append(self._malformed(stream))
+                            else:
+                                events.append(Trailers(stream, fields))
                     elif kind is H2FrameData:
-                        verdict = core.recv_data(frame)
-                        stream: Any = verdict.handle
-                        part = verdict.payload
-                        if stream is None or part is None:
-                            continue
-                        if verdict.budgeted:
-                            core.release_data_frame(stream, len(part))
-                        if events and self._goes_on(events[-1], stream, part, verdict.eof, parts):
-                            continue
-                        if parts:
-                            join_last(events, parts)
-                        events.append(Data(stream, part, verdict.eof))
+                        self._data(frame, events, parts)
                     elif kind is H2FrameWindowUpdate:
                         stream = frame.stream_id
                         if core.recv_window_update(frame) or not stream:
@@ -84,55 +101,68 @@ class HttpunkClient(HttpunkEngine):
             join_last(events, parts)
         return events
 
-    def _headers(self, frame: H2FrameHeaders, events: list[Event]) -> None:
-        stream = frame.stream_id
-        verdict = self._core.recv_headers(frame, stream)
-        kind = verdict.kind
-        if kind == H2_HEADERS_HEAD:
-            status = frame.status
-            # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
-            if status is None or frame.method or frame.path or frame.scheme:
-                events.append(self._malformed(stream))
-                return
-            fields = frame.headers.raw_items()
-            oversize = False
-            if fields != self._usual_head:
-                oversize = self._oversize(fields)
-                if oversize:
-                    fields = []
-                elif len(fields) <= _FEW:
-                    self._usual_head = fields.copy()
-            events.append(ResponseHead(stream, status, fields, verdict.eof, oversize))
-        elif kind == H2_HEADERS_TRAILERS:
-            fields = frame.headers.raw_items()
-            oversize = False
-            if fields != self._usual_end:
-                oversize = self._oversize(fields)
-                if oversize:
-                    fields = []
-                elif len(fields) <= _FEW:
-                    self._usual_end = fields.copy()
-            # A trailer section with pseudo-fields is malformed (RFC 9113 §8.1).
-            if oversize or frame.method or frame.path or frame.scheme or frame.status:
-                events.append(self._malformed(stream))
-            else:
-                events.append(Trailers(stream, fields))
+    def _oversize_head(self, fields: list[tuple[bytes, bytes]]) -> bool:
+        if self._oversize(fields):
+            return True
+        if len(fields) <= _FEW:
+            self._usual_head = fields.copy()
+        return False
+
+    def _oversize_end(self, fields: list[tuple[bytes, bytes]]) -> bool:
+        if self._oversize(fields):
+            return True
+        if len(fields) <= _FEW:
+            self._usual_end = fields.copy()
+        return False
 
     def _oversize(self, fields: list[tuple[bytes, bytes]]) -> bool:
+        """Whether these are more than allowed; then they are forgotten."""
         settings = self._settings
-        return len(fields) > settings.header_count or decoded_size(fields) > settings.head_size
+        if len(fields) > settings.header_count or decoded_size(fields) > settings.head_size:
+            fields.clear()
+            return True
+        return False
 
-    def _goes_on(
-        self, last: Event, stream: int, part: bytes, ended: bool, parts: list[bytes]
-    ) -> bool:
-        """Whether these bytes belong to the last event; then they do from now on."""
-        if type(last) is not Data or last.stream != stream:
-            return False
-        if not parts:
-            parts.append(last.data)
-        parts.append(part)
-        last.ended = ended
-        return True
+    def request_whole(
+        self,
+        method: str,
+        scheme: str,
+        authority: str,
+        target: str,
+        fields: Fields,
+        data: bytes,
+        ended: bool,
+    ) -> tuple[int, int] | None:
+        """See `Http2Engine`."""
+        core = self._core
+        headers = checked(fields)
+        if not core.try_claim_slot():
+            return None
+        stream = self._next
+        try:
+            opened = core.open_stream(
+                method,
+                target,
+                headers,
+                False,
+                method == "HEAD",
+                stream,
+                scheme=scheme,
+                authority=authority,
+            )
+        except BaseException:
+            core.release_slot_count()
+            raise
+        if opened is None:
+            return None
+        self._next = stream + 2
+        if not data and not ended:
+            return stream, 0
+        verdict = core.send_data(stream, data, 0, ended)
+        if verdict.done or verdict.stopped is not None:
+            return stream, len(data)
+        sent = verdict.sent
+        return stream, sent + self.send(stream, data, sent, ended) if sent else 0
 
     def take(self) -> bytes:
         """See `Http2Engine`."""

@@ -96,10 +96,11 @@ class WireCall(ClientStream):
     def begin(self) -> None:
         """Start, now or when there is a connection. Raises: UsageError for what cannot be sent."""
         end = self.terms.end
+        core = self._core
         if end is not None:
-            self._timer = self._core.wheel.at(end, self.expire)
+            self._timer = core.wheel.at(end, self.expire)
         try:
-            self._core.connector.begin(self)
+            core.connector.begin(self)
         except ValueError as error:
             self.cancel()
             raise UsageError(f"{self.terms.method.name} cannot be called: {error}") from None
