@@ -5,6 +5,7 @@ from hpack import Encoder
 
 from mainstay.wire.http2 import (
     Broken,
+    Data,
     ErrorCode,
     Event,
     Http2Engine,
@@ -154,3 +155,23 @@ def test_what_cannot_be_sent_is_told_in_words() -> None:
     engine.begin()
     with pytest.raises(ValueError, match=r"^malformed headers$"):
         engine.request("GET", "http", "a", "/", [(b"te", b"anything")], True)
+
+
+def test_a_body_that_comes_with_its_head_is_told_with_it() -> None:
+    """If it is asked for, and one frame has all of it in the same bytes."""
+    engine = HttpunkEngine(client=False, settings=Http2Settings(together=True))
+    engine.begin()
+    peer = FramePeer()
+    whole = peer.head(1, POST, ended=False) + frame(DATA, END_STREAM, 1, b"body")
+    [_, head] = engine.receive(hello() + whole)
+    assert isinstance(head, RequestHead)
+    assert (head.body, head.ended) == (b"body", False)
+    begun = peer.head(3, POST, ended=False) + frame(DATA, 0, 3, b"bo")
+    [head, data] = engine.receive(begun)
+    assert isinstance(head, RequestHead)
+    assert head.body is None
+    [rest] = engine.receive(frame(DATA, END_STREAM, 3, b"dy"))
+    assert [(each.data, each.ended) for each in (data, rest) if isinstance(each, Data)] == [
+        (b"bo", False),
+        (b"dy", True),
+    ]

@@ -76,6 +76,7 @@ def settings_of(port: Port) -> Http2Settings:
         connection_window=min(window * _WINDOWS, _LARGEST_WINDOW),
         head_size=limits.head_size,
         header_count=limits.header_count,
+        together=True,
     )
 
 
@@ -316,7 +317,8 @@ class Http2Connection(asyncio.Protocol):
         for exchange in begun:
             if exchange.stream not in self._exchanges:
                 continue
-            exchange.gather()
+            if not exchange.gathered:
+                exchange.gather()
             if exchange.oversize or len(exchange.target) > target_size:
                 status = 431 if exchange.oversize else 414
                 exchange.respond(status, b"text/plain", (), b"too long\n")

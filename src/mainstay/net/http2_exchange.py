@@ -75,6 +75,7 @@ class Http2Exchange(Exchange):
     Attributes:
         stream: its number.
         oversize: whether its head was too long, and is not here.
+        gathered: whether it is settled if the body is whole or a stream; see `gather`.
         inbox: what came of the body and was not read; None when there is none.
         since: when it went on last, for an exchange that waits: for its body, or for a window.
     """
@@ -83,7 +84,6 @@ class Http2Exchange(Exchange):
         "_breath",
         "_connection",
         "_end",
-        "_gathered",
         "_headless",
         "_left",
         "_opened",
@@ -94,6 +94,7 @@ class Http2Exchange(Exchange):
         "_room",
         "_trailers",
         "_tunnel",
+        "gathered",
         "inbox",
         "oversize",
         "since",
@@ -131,19 +132,27 @@ class Http2Exchange(Exchange):
         if head.ended:
             self.length = 0
             self.body = b""
-            self._gathered = True
-        else:
-            self.length = head.length
-            self.body = None
-            self._gathered = False
-            self._received = 0
-            self._tunnel: Http2Tunnel | None = None
+            self.gathered = True
+            return
+        body, limit = head.body, self.body_limit
+        if body is not None and not self.protocol and (limit is None or len(body) <= limit):
+            self.length = len(body)
+            self.body = body
+            self.gathered = True
+            return
+        self.length = head.length
+        self.body = None
+        self.gathered = False
+        self._received = 0
+        self._tunnel: Http2Tunnel | None = None
+        if body is not None:
+            self.arrived(body, True)
 
     # --- what the connection tells --------------------------------------------------------------
 
     def arrived(self, data: bytes, ended: bool) -> None:
         """Bytes of the body came."""
-        if not self._gathered:
+        if not self.gathered:
             if self.inbox is None:
                 if ended and not self.protocol:
                     limit = self.body_limit
@@ -163,7 +172,7 @@ class Http2Exchange(Exchange):
 
     def _take_whole(self, data: bytes) -> None:
         """The body came with its head, and is no stream."""
-        self._gathered = True
+        self.gathered = True
         self.body = data
         self._received = len(data)
         if self.length is None and not self._request_trailers:
@@ -180,9 +189,9 @@ class Http2Exchange(Exchange):
 
     def gather(self) -> None:
         """All that came with the head is here: if it is the whole body, it is no stream."""
-        if self._gathered:
+        if self.gathered:
             return
-        self._gathered = True
+        self.gathered = True
         inbox, limit = self.inbox, self.body_limit
         if inbox is None:
             self.inbox = Inbox(self._loop())

@@ -86,6 +86,8 @@ class Http2Settings:
             head is told with `oversize`.
         header_count: fields of a message; more are told with `oversize`.
         extended_connect: whether a server takes WebSockets (RFC 8441).
+        together: whether a server may be told of a body with its head, see `RequestHead.body`; not
+            every engine does.
     """
 
     streams: int = 250
@@ -94,6 +96,7 @@ class Http2Settings:
     head_size: int = 32 * 1024
     header_count: int = 100
     extended_connect: bool = True
+    together: bool = False
 
 
 class RequestHead:
@@ -108,10 +111,13 @@ class RequestHead:
         length: as declared, or None.
         ended: whether there is no body.
         oversize: it is longer than allowed, and not whole: answer 431.
+        body: all of it, if it came in the same bytes and `Http2Settings.together` is set; then no
+            `Data` follows. Else None.
     """
 
     __slots__ = (
         "authority",
+        "body",
         "ended",
         "fields",
         "length",
@@ -146,6 +152,7 @@ class RequestHead:
         self.length = length
         self.ended = ended
         self.oversize = oversize
+        self.body: bytes | None = None
 
 
 @dataclass(slots=True)
