@@ -153,6 +153,12 @@ async def test_a_long_message_is_refused(chunks: list[bytes] | None) -> None:
     assert (await world.call("Unary", PROTO, b"x" * 100)).status == 200
 
 
+async def test_a_reply_that_is_too_long_is_said_to_be() -> None:
+    """By the code that it has in gRPC."""
+    reply = await WebWorld(echo, RpcSettings(send_size=1024)).call("Unary", PROTO, bytes(1025))
+    assert (reply.status, json.loads(reply.body)["code"]) == (429, "resource_exhausted")
+
+
 async def test_what_is_no_such_message_is_the_callers_fault() -> None:
     """It is told what type was wanted."""
     reply = await WebWorld(echo).call("Unary", PROTO, b"broken")

@@ -210,3 +210,29 @@ async def test_a_client_is_made_of_the_definition() -> None:
         client = greeter().client(channel)
         assert "say_hello" in dir(client)
         assert repr(client).startswith("<RpcClient hello.v1.Greeter")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("GET /x", 'http=Get("/x")'),
+        ("post /v1/{name}", 'http=Post("/v1/{name}")'),
+        ("/x", 'http=Get("/x")'),
+        ("", 'http=Get("/v1/books/{id}")'),
+        (5, 'http=Get("/v1/books/{id}")'),
+        ([Get("/y"), "DELETE /x"], 'http=Delete("/x")'),
+    ],
+)
+def test_a_path_that_is_no_rule_is_refused_where_it_is_written(given: Any, meant: str) -> None:
+    """By the decorator, which names the method, what was given and what to write."""
+    rpc = Rpc("a.B")
+
+    async def look(request: Flat) -> Flat:
+        return request
+
+    with pytest.raises(WiringError) as caught:
+        rpc.method(http=given)(look)
+    wrong = given[1] if isinstance(given, list) else given
+    assert caught.value.message == (
+        f"a.B/Look: http={wrong!r} is no rule; write {meant}, of mainstay.rpc"
+    )

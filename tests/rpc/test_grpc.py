@@ -340,11 +340,20 @@ async def test_a_handler_can_choose_the_compression() -> None:
     assert (reply.flags, reply.head[b"grpc-encoding"], reply.status) == ([1, 0, 1], b"gzip", 0)
 
 
-async def test_a_message_of_ours_has_a_limit_as_well() -> None:
-    """Whoever makes it is told in the log; the peer learns that the server failed."""
+async def test_a_message_of_ours_has_a_limit_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    """RESOURCE_EXHAUSTED, as everywhere in gRPC; whoever runs the service is told in the log, since
+    it is no fault of the peer."""
+    world = World(echo, settings=RpcSettings(send_size=1024))
+    world.call(bytes(1024))
+    assert (await world.settled()).status == 0
     world = World(echo, settings=RpcSettings(send_size=1024))
     world.call(bytes(1025))
-    assert (await world.settled()).status == 13
+    reply = await world.settled()
+    said = "a message of 1025 bytes is longer than the 1024 that may be sent"
+    assert (reply.status, reply.message) == (8, said.encode())
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == [
+        f"{said} (mainstay.rpc.send_size)"
+    ]
 
 
 async def test_deadlines_are_told_by_their_own_code() -> None:

@@ -19,7 +19,7 @@ from mainstay.rpc.framed import incoming_of, wire_fields
 from mainstay.rpc.in_json import InJson
 from mainstay.rpc.origins import origin_fields
 from mainstay.rpc.settings import RpcSettings
-from mainstay.rpc.status import RpcStatus
+from mainstay.rpc.status import RpcStatus, too_long
 from mainstay.wire.connect import STATUSES, decode_parameter, decode_timeout, parameters
 
 __all__ = [
@@ -132,10 +132,7 @@ class ConnectCall(RpcCall):
         settings = self.settings
         data = self.endpoint.encode(message)
         if len(data) > settings.send_size:
-            raise UsageError(
-                f"a message of {len(data)} bytes is longer than the {settings.send_size} that may "
-                "be sent (mainstay.rpc.send_size)"
-            )
+            raise too_long(len(data), settings.send_size)
         fields = self._fields(())
         if settings.compression != "identity":
             fields.append(_VARY)

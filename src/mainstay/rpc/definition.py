@@ -39,6 +39,7 @@ __all__ = ["STREAMS", "Rpc", "camel_case", "streamed"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _REQUESTS: Final = ("request", "requests")
 
 STREAMS: Final = frozenset({AsyncIterator, AsyncIterable, AsyncGenerator})
@@ -140,9 +141,9 @@ class Rpc:
             middleware: around it, inside that of the service.
             http: paths of HTTP by which it is called with JSON, beside its own.
 
-        Raises: WiringError when the service has a method of that name, and for what is no function.
+        Raises: WiringError when the service has a method of that name, for what is no function, and
+            for paths that are no rules.
         """
-        rules = (http,) if isinstance(http, HttpRule) else tuple(http)
 
         def add(function: F) -> F:
             called = camel_case(function.__name__) if name is None else name
@@ -154,6 +155,7 @@ class Rpc:
                 )
             if "." in called or not _NAME.fullmatch(called):
                 raise WiringError(f"{called!r} cannot name a method of {self.name}")
+            rules = _rules_of(http, f"{self.name}/{called}")
             self._entries[called] = _Entry(
                 function, called, timeout, idempotent, tuple(middleware), rules
             )
@@ -237,6 +239,28 @@ class Rpc:
             descriptor=descriptor.methods_by_name[name],
             http=entry.http,
         )
+
+
+def _rules_of(given: object, method: str) -> tuple[HttpRule, ...]:
+    """The rules of a method. Raises: WiringError that says how one is written."""
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    rules = []
+    for each in given if several else (given,):  # type: ignore[attr-defined]
+        if not isinstance(each, HttpRule):
+            raise WiringError(
+                f"{method}: http={each!r} is no rule; write {_rule_meant(each)}, of mainstay.rpc"
+            )
+        rules.append(each)
+    return tuple(rules)
+
+
+def _rule_meant(given: object) -> str:
+    """How to write what somebody has given as text."""
+    verb, _, path = str(given).strip().partition(" ")
+    known = verb.capitalize() if verb.upper() in _VERBS else ""
+    if not known or not path:
+        path = given if isinstance(given, str) and given.startswith("/") else "/v1/books/{id}"
+    return f'http={known or "Get"}("{path.strip()}")'
 
 
 def _named(schema: Schema, function: Callable[..., Any], annotation: Any, role: str) -> str:

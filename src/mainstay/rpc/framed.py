@@ -25,6 +25,7 @@ from mainstay.errors import (
 from mainstay.net.exchange import Fields
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.compression import COMPRESSORS, compress, decompress
+from mainstay.rpc.status import too_long
 from mainstay.wire.envelopes import COMPRESSED, PLAIN, EnvelopeError, EnvelopeReader, seal
 from mainstay.wire.grpc import encode_binary
 
@@ -107,10 +108,7 @@ class FramedCall(RpcCall):
         if size < _SMALL and self.compression is None:
             return PLAIN[size] + data
         if size > self.settings.send_size:
-            raise UsageError(
-                f"a message of {size} bytes is longer than the {self.settings.send_size} that may "
-                "be sent (mainstay.rpc.send_size)"
-            )
+            raise too_long(size, self.settings.send_size)
         if self.compression is None:
             return seal(data)
         wanted, self.compress_next = self.compress_next, True

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from google.rpc.status_pb2 import Status as StatusMessage
 
-__all__ = ["RpcStatus", "details_of", "status_of", "understood"]
+__all__ = ["RpcStatus", "details_of", "status_of", "too_long", "understood"]
 
 _log = logging.getLogger("mainstay.rpc")
 
@@ -165,6 +165,14 @@ def status_of(error: BaseException) -> RpcStatus:
     if error.fault is Fault.RESOURCE and error.retryable:
         return RpcStatus(Code.UNAVAILABLE, "something the server depends on failed", error=error)
     return RpcStatus(Code.INTERNAL, "the server failed", error=error)
+
+
+def too_long(size: int, limit: int) -> RpcError:
+    """The error for a message of ours that is longer than what may be sent: the code is that of all
+    implementations of gRPC. The log is told as well, since it is no fault of the peer."""
+    said = f"a message of {size} bytes is longer than the {limit} that may be sent"
+    _log.error("%s (mainstay.rpc.send_size)", said)
+    return RpcError(Code.RESOURCE_EXHAUSTED, said)
 
 
 def details_of(error: Error | None) -> Iterable[Message]:

@@ -70,6 +70,33 @@ async def test_a_path_without_the_method_tells_which_it_has(versions: tuple[str,
         assert (await client.get("/v1/nothing")).status == 404
 
 
+async def test_a_path_that_is_not_utf_8_is_a_problem() -> None:
+    """With 400, as what is malformed has everywhere; a string of protobuf cannot hold it."""
+    async with http_client(library()) as client:
+        reply = await client.get("/v1/shelves/%ff/books/2")
+        assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
+        (error,) = reply.json()["errors"]
+        assert (error["pointer"], error["detail"]) == (
+            "/path/name",
+            "it is not UTF-8 when it is decoded",
+        )
+        assert (await client.get("/v9/%ff")).status == 404
+
+
+async def test_a_reply_that_is_too_long_is_said_to_be() -> None:
+    """By the code that it has in gRPC, which is 429 by HTTP."""
+
+    async def long(call: Any) -> Any:
+        return message("library.v1.Book")(title="a" * 2000)
+
+    service = answering(GetBook=long)
+    settings = Settings(rpc=RpcSettings(send_size=1024))
+    async with http_client(service, settings=settings) as client:
+        reply = await client.get("/v1/shelves/1/books/2")
+        assert reply.status == 429
+        assert "that may be sent" in reply.json()["detail"]
+
+
 async def test_a_wrong_request_is_a_problem_that_names_everything() -> None:
     """With 422, as the routes of HTTP answer; 400 is for what is no JSON at all."""
     async with http_client(library()) as client:

@@ -113,10 +113,12 @@ def test_the_same_place_is_taken_once() -> None:
 
 
 def test_text_that_is_not_utf_8_is_malformed() -> None:
-    """In a path that is compared, and in a value."""
-    with pytest.raises(MalformedPath):
-        matcher("GET /{a}").find("GET", "/%ff")
+    """In a value; a path with it is found all the same, and fits no text of a template."""
+    found = matcher("GET /{a}", "GET /%EF%BF%BD").find("GET", "/%ff")
+    assert found is not None
+    assert found[0].text == "/{a}"
+    assert matcher("GET /{a}:go").find("GET", "/%ff:%ff") is None
     with pytest.raises(MalformedPath):
         decode_text("\xff")
-    assert matcher("GET /{a}").methods("/%ff") == set()
+    assert matcher("GET /{a}").methods("/%ff") == {"GET", "HEAD"}
     assert decode_text("%") == "%"

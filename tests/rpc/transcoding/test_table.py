@@ -87,11 +87,12 @@ def test_a_path_of_http_goes_before_a_variable_and_not_before_a_literal() -> Non
 
 
 def test_what_is_not_ours_is_left_to_http() -> None:
-    """Unknown paths, other methods, WebSockets, what is not UTF-8."""
+    """Unknown paths, other methods, WebSockets; but a path that is ours and not UTF-8 is answered."""
     transcoding = table(method("GetBook", Get("/v1/{name}")))
     assert found(transcoding, "/v2/x") is None
     assert found(transcoding, "/v1/x", "POST") is None
-    assert found(transcoding, "/v1/%ff") is None
+    assert found(transcoding, "/v2/%ff") is None
+    assert found(transcoding, "/v1/%ff") == "GetBook"
     assert found(transcoding, "*", "OPTIONS") is None
     socket = MemoryExchange("GET", "/v1/x", protocol="websocket")
     assert transcoding.find(socket) is None

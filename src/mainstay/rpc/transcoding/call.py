@@ -21,7 +21,7 @@ from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.framed import FramedCall, FramedStream, wire_fields
 from mainstay.rpc.origins import origin_fields
 from mainstay.rpc.settings import RpcSettings
-from mainstay.rpc.status import RpcStatus
+from mainstay.rpc.status import RpcStatus, too_long
 from mainstay.rpc.transcoding.route import Route
 
 __all__ = ["EVENTS", "LINES", "ProblemMaker", "TranscodedCall", "TranscodedStream"]
@@ -139,6 +139,8 @@ class TranscodedCall(FramedCall):
             body, kind = route.raw_reply(message)
         else:
             body, kind = route.reply(message), _JSON
+        if len(body) > self.settings.send_size:
+            raise too_long(len(body), self.settings.send_size)
         fields: Fields = ()
         if self._initial is not None or self._trailing is not None or self.settings.origins:
             fields = self._readable(self._metadata())
@@ -200,6 +202,8 @@ class TranscodedCall(FramedCall):
                 self._type = kind
             return body
         body = route.reply(message)
+        if len(body) > self.settings.send_size:
+            raise too_long(len(body), self.settings.send_size)
         return body + b"\n" if self._type is LINES else b"data: " + body + b"\n\n"
 
     _flow: TranscodedStream | None

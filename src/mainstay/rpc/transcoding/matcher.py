@@ -60,7 +60,8 @@ class Matcher(Generic[T]):
     def find(self, method: str, path: str) -> tuple[T, list[str]] | None:
         """What answers `method` at `path`, and the path's segments as they were sent.
 
-        Raises: MalformedPath.
+        A segment that is not UTF-8 has its place like any other: that it is none is for whoever
+        answers there to say.
         """
         for ends, raw in self._places(path):
             found = ends.get(method)
@@ -74,22 +75,19 @@ class Matcher(Generic[T]):
 
     def methods(self, path: str) -> set[str]:
         """All methods that something answers at `path`; HEAD where GET is."""
-        try:
-            found = {method for ends, _ in self._places(path) for method in ends}
-        except MalformedPath:
-            return set()
+        found = {method for ends, _ in self._places(path) for method in ends}
         found.discard(_ANY_VERB)
         return found | {"HEAD"} if "GET" in found else found
 
     def _places(self, path: str) -> Iterator[tuple[dict[str, T], list[str]]]:
         raw = path[1:].split("/")
-        decoded = raw if "%" not in path else [decode_text(each) for each in raw]
+        decoded = raw if "%" not in path else [_decode_somehow(each) for each in raw]
         if self._verbs:
             before, colon, said = raw[-1].rpartition(":")
-            verb = decode_text(said)
+            verb = _decode_somehow(said)
             if colon and verb in self._verbs:
                 shorter = [*raw[:-1], before] if before or len(raw) == 1 else raw[:-1]
-                last = [decode_text(before)] if len(shorter) == len(raw) else []
+                last = [_decode_somehow(before)] if len(shorter) == len(raw) else []
                 for node in _search(self._root, [*decoded[:-1], *last], 0):
                     if verb in node.ends:
                         yield node.ends[verb], shorter
@@ -144,6 +142,14 @@ def decode_text(text: str) -> str:
         return unquote_to_bytes(text.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise MalformedPath("it is not UTF-8 when it is decoded") from None
+
+
+def _decode_somehow(text: str) -> str:
+    """The same; what is not UTF-8 becomes text that no template says."""
+    try:
+        return decode_text(text)
+    except MalformedPath:
+        return "\0"
 
 
 def _decode_but_slash(text: str) -> str:

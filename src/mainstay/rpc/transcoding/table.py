@@ -14,7 +14,7 @@ from mainstay.rpc.method import RpcMethod
 from mainstay.rpc.origins import answer_preflight
 from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.transcoding.call import ProblemMaker, TranscodedCall
-from mainstay.rpc.transcoding.matcher import MalformedPath, Matcher
+from mainstay.rpc.transcoding.matcher import Matcher
 from mainstay.rpc.transcoding.route import Route, rules_of
 
 __all__ = ["Found", "Transcoding", "conflicts", "routes_of"]
@@ -145,10 +145,7 @@ class Transcoding:
             return None
         target, _, query = exchange.target.partition(b"?")
         path = self._short(target.decode("latin-1"))
-        try:
-            found = self._matcher.find(exchange.method, path)
-        except MalformedPath:
-            return None
+        found = self._matcher.find(exchange.method, path)
         if found is None:
             return None
         (route, endpoint), raw = found
