@@ -29,12 +29,14 @@ from mainstay.rpc.client.outcome import (
 from mainstay.rpc.client.pairs import PairTuple, pairs_of
 from mainstay.rpc.compression import decompress
 from mainstay.rpc.framed import incoming_of
-from mainstay.wire.envelopes import COMPRESSED, PREFIX, EnvelopeError, EnvelopeReader
+from mainstay.wire.envelopes import COMPRESSED, PLAIN, PREFIX, EnvelopeError, EnvelopeReader
 from mainstay.wire.http2 import ErrorCode, ResponseHead
 
 __all__ = ["UnaryCall", "WireCall"]
 
 _FOUND = 200
+
+_SHORT = len(PLAIN)
 
 _EARLY = 0.01
 """Seconds before the end of a call at which a server that cancels it means its end."""
@@ -318,22 +320,36 @@ class UnaryCall(WireCall):
             connection = self.connection
             assert connection is not None
             connection.credit(self, len(data))
-            body = self._body
-            if not body:
-                self._body = body = data
+            size = len(data) - PREFIX
+            if (
+                0 <= size < _SHORT
+                and not self._body
+                and data.startswith(PLAIN[size])
+                and size <= self._core.limits.receive_size
+            ):  # as nearly all come: whole, and not compressed
+                self._body = data
+                self._whole = True
             else:
-                if isinstance(body, bytes):
-                    self._body = body = bytearray(body)
-                body += data
-            length = len(body)
-            if length >= PREFIX:
-                size = int.from_bytes(body[1:PREFIX], "big")
-                whole = length == size + PREFIX
-                self._whole = whole and not body[0]
-                if not whole or size > self._core.limits.receive_size:
-                    self._check(size, length)
+                self._gather(data)
         if ended and not self.over:
             self.finish()
+
+    def _gather(self, data: bytes) -> None:
+        """Any part of a reply came: put it to what is there, and look at its prefix."""
+        body = self._body
+        if not body:
+            self._body = body = data
+        else:
+            if isinstance(body, bytes):
+                self._body = body = bytearray(body)
+            body += data
+        length = len(body)
+        if length >= PREFIX:
+            size = int.from_bytes(body[1:PREFIX], "big")
+            whole = length == size + PREFIX
+            self._whole = whole and not body[0]
+            if not whole or size > self._core.limits.receive_size:
+                self._check(size, length)
 
     def _check(self, size: int, length: int) -> None:
         most = self._core.limits.receive_size
