@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mainstay.core.ids import REQUEST_ID, SPAN_ID, TRACE_ID, identify
+from mainstay.core.ids import REQUEST_ID, SPAN_ID, TRACE_ID, identify, identify_late
 from mainstay.core.metadata import Metadata
-from mainstay.core.scope import Scope
+from mainstay.core.scope import Key, Scope
 
+MINE = Key[str]("mine")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 
@@ -69,3 +70,28 @@ async def test_a_call_made_by_a_call_has_its_ids() -> None:
     caller = Scope("caller", metadata=Metadata([("traceparent", f"00-{TRACE}-{SPAN}-01")]))
     identify(caller)
     assert ids(caller=caller) == (caller.get(REQUEST_ID), TRACE, SPAN)
+
+
+async def test_ids_may_be_looked_for_late() -> None:
+    """When somebody asks for any value, and then they stay."""
+    with Scope("call", metadata=Metadata([("x-request-id", "abc")])) as scope:
+        identify_late(scope)
+        scope.set(MINE, "mine")
+        assert (scope.get(REQUEST_ID), scope.get(MINE)) == ("abc", "mine")
+    with Scope("call", parent=scope) as below:
+        assert below.get(REQUEST_ID) == "abc"
+    with Scope("call") as unnamed:
+        identify_late(unnamed)
+        with Scope("inner") as inner:
+            found = inner.get(REQUEST_ID)
+        assert found is not None
+        assert unnamed.has_own(REQUEST_ID)
+        assert unnamed.get(REQUEST_ID) == found
+
+
+async def test_what_is_set_first_is_not_overridden_by_late_ids() -> None:
+    """The ids are found before."""
+    with Scope("call") as scope:
+        identify_late(scope)
+        scope.set(REQUEST_ID, "mine")
+        assert scope.get(REQUEST_ID) == "mine"

@@ -98,3 +98,12 @@ def test_it_reads_like_a_mapping() -> None:
     assert list(PAIRS.values()) == ["text/html", "b"]
     assert list(PAIRS.items()) == [("accept", "text/html"), ("x-tag", "b")]
     assert dict(PAIRS) == {"accept": "text/html", "x-tag": "b"}
+
+
+def test_a_field_is_found_without_decoding_the_others() -> None:
+    """In any case, the first of several; what no name can be is not there."""
+    metadata = Metadata.from_fields([(b"a", b"1"), (b"b", b"\xe9"), (b"b", b"2")])
+    assert (metadata.get("B"), metadata.get("c"), metadata.get("c", "d")) == ("é", None, "d")
+    assert metadata.get("\u20ac") is None
+    assert len(metadata) == 3
+    assert metadata.get("b") == "é"

@@ -8,11 +8,11 @@ proxies send; the trace is W3C Trace Context's ``traceparent`` (version 00, §3.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from mainstay.core.scope import Key, Scope
 
-__all__ = ["REQUEST_ID", "SPAN_ID", "TRACE_ID", "identify", "is_request_id"]
+__all__ = ["REQUEST_ID", "SPAN_ID", "TRACE_ID", "identify", "identify_late", "is_request_id"]
 
 REQUEST_ID: Final = Key[str]("request_id")
 """Names one call for people: in its log records and in what its caller is told."""
@@ -43,20 +43,32 @@ def identify(scope: Scope, caller: Scope | None = None) -> None:
         scope: of the call.
         caller: of the call that makes this one in the same process; its ids are passed on.
     """
+    for key, value in _ids_of(scope, caller).items():
+        scope.set(key, value)
+
+
+def identify_late(scope: Scope) -> None:
+    """The same when somebody asks for them: most calls are never logged nor passed on."""
+    scope.fill_late(_ids_of)
+
+
+def _ids_of(scope: Scope, caller: Scope | None = None) -> dict[Key[Any], Any]:
     metadata = scope.metadata
-    own = metadata.get("x-request-id") if metadata else None
+    ids: dict[Key[Any], Any] = {}
+    own = metadata.get("x-request-id")
     if own is not None and is_request_id(own):
-        scope.set(REQUEST_ID, own)
+        ids[REQUEST_ID] = own
     else:
         inherited = None if caller is None else caller.get(REQUEST_ID)
-        scope.set(REQUEST_ID, inherited or f"{scope.effects.random.getrandbits(64):016x}")
-    parent = metadata.get("traceparent") if metadata else None
+        ids[REQUEST_ID] = inherited or f"{scope.effects.random.getrandbits(64):016x}"
+    parent = metadata.get("traceparent")
     found = None if parent is None else _TRACE_PARENT.fullmatch(parent)
     if found is not None and found[1].strip("0") and found[2].strip("0"):
-        scope.set(TRACE_ID, found[1])
-        scope.set(SPAN_ID, found[2])
+        ids[TRACE_ID] = found[1]
+        ids[SPAN_ID] = found[2]
     elif caller is not None:
         for key in (TRACE_ID, SPAN_ID):
             value = caller.get(key)
             if value is not None:
-                scope.set(key, value)
+                ids[key] = value
+    return ids

@@ -48,7 +48,14 @@ class Metadata:
     def get(self, key: str, default: str | None = None) -> str | None:
         """The first value of `key`, in whatever case it is given, or `default`."""
         key = key.lower()
-        for name, value in self._pairs:
+        if self._decoded is None:
+            # Most calls are asked for a name or two: that is no reason to decode them all.
+            wanted = key.encode("latin-1", "replace")  # no name has the ? of what is not in it
+            for field, text in self._raw:
+                if field == wanted:
+                    return text.decode("latin-1")
+            return default
+        for name, value in self._decoded:
             if name == key:
                 return value
         return default

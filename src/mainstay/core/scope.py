@@ -106,7 +106,7 @@ class Scope(Node):
         an infinite one is none.
     """
 
-    __slots__ = ("_values", "metadata", "peer")
+    __slots__ = ("_filler", "_values", "metadata", "peer")
 
     parent: Scope | None
     _outer: Scope | None
@@ -145,6 +145,7 @@ class Scope(Node):
             deadline = None
         super().__init__(name, parent, runtime, timeout, deadline)
         self._values: dict[Key[Any], Any] | None = None
+        self._filler: Callable[[Scope], dict[Key[Any], Any]] | None = None
 
     # --- where am I -----------------------------------------------------------------------------
 
@@ -278,6 +279,8 @@ class Scope(Node):
 
     def set(self, key: Key[T], value: T) -> None:
         """Let `key` mean `value` here and below."""
+        if self._filler is not None:
+            self._fill()
         if self._values is None:
             self._values = {}
         self._values[key] = value
@@ -290,6 +293,8 @@ class Scope(Node):
         """The value of `key` here or in the nearest scope above, or `default`."""
         scope: Scope | None = self
         while scope is not None:
+            if scope._filler is not None:
+                scope._fill()
             if scope._values is not None and key in scope._values:
                 return cast(T, scope._values[key])
             scope = scope.parent
@@ -297,7 +302,20 @@ class Scope(Node):
 
     def has_own(self, key: Key[Any]) -> bool:
         """Whether `key` was set here, and not only in a scope above."""
+        if self._filler is not None:
+            self._fill()
         return self._values is not None and key in self._values
+
+    def fill_late(self, filler: Callable[[Scope], dict[Key[Any], Any]]) -> None:
+        """Let the first values be what `filler` returns, which is called when somebody looks for any;
+        for a scope that has none yet. It must not look at the values of this scope."""
+        self._filler = filler
+
+    def _fill(self) -> None:
+        with self._runtime.lock:  # two threads may look at once
+            if self._filler is not None:
+                self._values = self._filler(self)
+                self._filler = None
 
     # --- making others --------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from mainstay.core.call import Call
 from mainstay.core.eager import EagerStarter
-from mainstay.core.ids import identify
+from mainstay.core.ids import identify_late
 from mainstay.core.metadata import Metadata
 from mainstay.core.scope import LateScope, Scope, stand_in
 from mainstay.core.wheel import Timer
@@ -188,7 +188,7 @@ class CallRunner(Generic[C]):
             metadata=metadata,
             peer=exchange.peer,
         )
-        identify(scope)
+        identify_late(scope)
         return scope
 
 
