@@ -1,8 +1,9 @@
 """The fast HTTP/2 engine: hyper's `h2`, in Rust, by way of the package httpunk.
 
-The only file that knows httpunk. What it uses, `H2Streams`, is private to that package and young,
-so the version is pinned in pyproject.toml, and the contract of engines holds it to its word
-(decision 021). It is driven from one thread, without the package's own asyncio layer.
+With `http2_httpunk_client` the only file that knows httpunk. What it uses, `H2Streams`, is private
+to that package and young, so the version is pinned in pyproject.toml, and the contract of engines
+holds it to its word (decision 021). It is driven from one thread, without the package's own asyncio
+layer.
 
 What it does not have is done here:
 

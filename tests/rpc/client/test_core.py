@@ -50,6 +50,30 @@ async def test_what_limits_are_remembered_as() -> None:
     assert len(wire.timed) < 1000
 
 
+@pytest.mark.parametrize("first", [0.5, 1.0, 1.0001, 9.05, 9.9, 9.99, 10.0, 59.9, 99.01, 5e4, 2e5])
+def test_what_was_said_lately_is_right_where_it_is_said_again(first: float) -> None:
+    """It is just what would be said anew, as far as it goes."""
+    wire = WireMethod("/a.B/C", Kind.UNARY, bytes, bytes, ())
+    fields = wire.fields_left(None, first)
+    assert fields[-1] == (b"grpc-timeout", grpc_timeout(first, coarse=True))
+    above, to, again = wire.lately
+    if to:
+        assert again is fields
+        assert above < first <= to
+        for part in range(1, 101):
+            left = above + (to - above) * part / 100
+            assert grpc_timeout(left, coarse=True) == fields[-1][1]
+    else:
+        assert not 1 < first < 1e5
+
+
+def test_what_was_said_lately_is_for_no_compression_only() -> None:
+    """The fields of another one are others."""
+    wire = WireMethod("/a.B/C", Kind.UNARY, bytes, bytes, ())
+    assert wire.fields_left("gzip", 5.0)[-1] == (b"grpc-timeout", b"5000m")
+    assert wire.lately[:2] == (0, 0)
+
+
 async def test_the_head_of_a_call() -> None:
     """Everything the protocol asks for; metadata of the channel, then of the call."""
     world = World()

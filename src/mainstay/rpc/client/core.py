@@ -40,6 +40,9 @@ _BACKSTOP: Final = 0.05
 _COARSE: Final = 1000
 """Milliseconds from which a deadline is said in two digits."""
 
+_MOST_SAID: Final = 10**8
+"""Milliseconds; the number has eight digits at most."""
+
 _SHORT: Final = len(PLAIN)
 
 _MOST_TIMED: Final = 256
@@ -89,9 +92,11 @@ class WireMethod:
         name: ``hello.v1.Greeter/SayHello``.
         fields: of a call, by its compression.
         timed: see `fields_within`.
+        lately: what the last call without compression said of the deadline of its scope, and that it
+            is right above so many seconds, up to so many.
     """
 
-    __slots__ = ("decode", "encode", "fields", "kind", "name", "path", "timed")
+    __slots__ = ("decode", "encode", "fields", "kind", "lately", "name", "path", "timed")
 
     def __init__(
         self,
@@ -113,6 +118,7 @@ class WireMethod:
         for each in COMPRESSORS:
             self.fields[each] = (*plain, (b"grpc-encoding", each.encode()))
         self.timed: dict[tuple[str | None, float | bytes], WireFields] = {}
+        self.lately: tuple[float, float, WireFields] = (0.0, 0.0, plain)
 
     def fields_within(self, compression: str | None, limit: float | bytes) -> WireFields:
         """The fields of a call that has a limit, and nothing else of its own.
@@ -130,6 +136,16 @@ class WireMethod:
                 self.timed.clear()
             self.timed[key] = found
         return found
+
+    def fields_left(self, compression: str | None, left: float) -> WireFields:
+        """The same for the seconds that are left to a scope, which are others in every call."""
+        fields = self.fields_within(compression, grpc_timeout(left, coarse=True))
+        said = ceil(left * 1000)
+        if compression is None and _COARSE < said < _MOST_SAID:
+            step = _step(said)
+            above = max((said - 1) // step * step, step * 10 - 1)
+            self.lately = above / 1000, -(-said // step) * step / 1000, fields
+        return fields
 
 
 class Terms:
@@ -186,10 +202,9 @@ class Terms:
                 raise _too_late(method)
             self.end = now() + left + _BACKSTOP
             self.allowed = left
-            said = grpc_timeout(left, coarse=True)
-            fields = method.timed.get((compression, said)) or method.fields_within(
-                compression, said
-            )
+            above, to, fields = method.lately
+            if compression is not None or not above < left <= to:
+                fields = method.fields_left(compression, left)
         else:
             self.end = None
             self.allowed = inf
@@ -218,12 +233,18 @@ def grpc_timeout(seconds: float, *, coarse: bool) -> bytes:
             compression table of the head each time, and pushes out what would be used again.
     """
     left = ceil(seconds * 1000)
-    if left >= 10**8 or left <= 0:
+    if left >= _MOST_SAID or left <= 0:
         return encode_timeout(seconds)
     if coarse and left > _COARSE:
-        step = 10 ** (len(str(left)) - 2)
+        step = _step(left)
         left = -(-left // step) * step
     return b"%dm" % left
+
+
+def _step(milliseconds: int) -> int:
+    """What is left out when they are said in two digits."""
+    step: int = 10 ** (len(str(milliseconds)) - 2)
+    return step
 
 
 def _ids(scope: Scope) -> WireFields:
