@@ -21,6 +21,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from mainstay.rpc.comments import comment_of
+from mainstay.rpc.constraints import constraints_said
 from mainstay.rpc.method import Kind, RpcMethod, RpcService
 from mainstay.rpc.openapi_schemas import BINARY, MessageSchemas, Schema, is_required
 from mainstay.rpc.transcoding.route import HTTP_BODY, Route
@@ -175,7 +176,8 @@ class _Builder:
         if last is not None and not note:
             schema = self._schemas.of_value(last)
         if last is not None:
-            description = "\n\n".join(each for each in (note, comment_of(last)) if each)
+            said = (note, comment_of(last), constraints_said(last, schema))
+            description = "\n\n".join(each for each in said if each)
         made: Schema = {"name": name, "in": "path", "required": True, "schema": schema}
         if description:
             made["description"] = description

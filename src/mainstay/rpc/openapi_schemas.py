@@ -13,6 +13,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from mainstay.rpc.comments import comment_of
+from mainstay.rpc.constraints import constraints_said
 
 __all__ = ["BINARY", "MessageSchemas", "Schema", "is_required"]
 
@@ -127,7 +128,7 @@ class MessageSchemas:
     def of_field(self, field: FieldDescriptor) -> Schema:
         """A field, with what is said of it."""
         schema = dict(self.of_value(field))
-        notes = [comment_of(field)]
+        notes = [comment_of(field), constraints_said(field, schema)]
         oneof = field.containing_oneof
         if oneof is not None and len(oneof.fields) > 1:
             others = ", ".join(each.json_name for each in oneof.fields if each.name != field.name)

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType
 
 import msgspec
 import pytest
@@ -138,7 +138,9 @@ def test_presence_is_where_a_default_needs_it() -> None:
 
 
 def test_constraints_are_found_wherever_they_stand() -> None:
-    """In a list, in a union; what only describes is none."""
+    """In a list, in a union, behind a name; what only describes is none."""
+    size = NewType("size", Annotated[int, msgspec.Meta(ge=1)])
+    assert is_checked(list[size])
     assert is_checked(list[Annotated[int, msgspec.Meta(ge=1)]])
     assert is_checked(Annotated[str, msgspec.Meta(max_length=3)] | None)
     assert not is_checked(Annotated[str, msgspec.Meta(description="a name")])

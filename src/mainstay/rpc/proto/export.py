@@ -1,7 +1,7 @@
 """The ``.proto`` files of a service: what ``mainstay proto export`` writes.
 
 A service that was defined by code has descriptors, and its comments are docstrings: of the
-functions, and of the classes of messages and enumerations. A docstring that a decorator has made up
+functions, and of the classes of messages and enumerations. At a field stands what its values may be. A docstring that a decorator has made up
 is none. Paths of HTTP that were said in code become the option ``google.api.http``.
 """
 
@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 
 from mainstay.errors import UsageError
+from mainstay.rpc.constraints import constraints_of
 from mainstay.rpc.method import RpcMethod, RpcService
 from mainstay.rpc.proto.rules import with_rules
 from mainstay.rpc.proto.text import proto_text
@@ -47,6 +48,7 @@ def export(services: Iterable[RpcService]) -> dict[str, str]:
             )
         comments = _comments(service)
         for file in _files(service.descriptor.file, set()):
+            comments.update(_limits(file))
             text = proto_text(with_rules(file, rules) if rules else file, comments)
             if texts.setdefault(file.name, text) != text:
                 raise UsageError(
@@ -63,6 +65,14 @@ def _files(file: FileDescriptor, seen: set[str]) -> Iterator[FileDescriptor]:
     for dependency in file.dependencies:
         yield from _files(dependency, seen)
     yield file
+
+
+def _limits(file: FileDescriptor) -> Iterator[tuple[str, str]]:
+    """Full name of a field -> what its values may be."""
+    for message in file.message_types_by_name.values():
+        for field in message.fields:
+            if found := constraints_of(field):
+                yield field.full_name, str(found)
 
 
 def _comments(service: RpcService) -> dict[str, str]:

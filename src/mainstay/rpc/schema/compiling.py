@@ -10,6 +10,7 @@ file is in the hot path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from mainstay.rpc.schema.values import CONVERSIONS
 __all__ = ["Codecs"]
 
 _INDENT: Final = "\n    "
+_PLACE: Final = re.compile(r" - at `\$\[([0-9]+)\]`$")
+"""Where msgspec says that a value in a list is."""
 
 
 class _Missing(ValueError):
@@ -336,7 +339,7 @@ class Codecs:
                 yield Violation(pointer, "is missing", "missing")
             except (ValueError, KeyError, TypeError) as error:
                 before = False
-                yield Violation(pointer, _detail(field, error))
+                yield Violation(pointer + _index(field, error), _detail(field, error))
         if before:
             try:
                 self._space[f"load{number}"](message)
@@ -476,6 +479,12 @@ def _detail(field: FieldShape, error: Exception) -> str:
     if item is not None and item.form == "converted":
         return f"is not {CONVERSIONS[item.python].what}"
     return _said(error) if isinstance(error, ValueError) else "cannot be read"
+
+
+def _index(field: FieldShape, error: Exception) -> str:
+    """Which value of a list it is, as far as msgspec says: of a map it does not."""
+    found = _PLACE.search(str(error)) if field.repeated in (list, tuple) else None
+    return f"/{found[1]}" if found else ""
 
 
 def _said(error: Exception) -> str:

@@ -20,12 +20,13 @@ from msgspec import Meta
 
 from mainstay.core.signature import say_type
 from mainstay.errors import WiringError
+from mainstay.rpc.constraints import NAMES, Constraints
 from mainstay.rpc.schema.marker import Field
 from mainstay.rpc.schema.models import MISSING, Member, is_model, members_of, reserved_of
 from mainstay.rpc.schema.shapes import EnumShape, FieldShape, Item, MessageShape, Option
 from mainstay.rpc.schema.values import CONVERSIONS
 
-__all__ = ["Reader", "is_checked"]
+__all__ = ["Reader", "constraints_in", "is_checked"]
 
 _SCALARS: Final = {str: "string", bytes: "bytes", bool: "bool", int: "int64", float: "double"}
 _INTS: Final = frozenset(
@@ -280,6 +281,9 @@ class Reader:
 
 def is_checked(annotation: Any) -> bool:
     """Whether msgspec has constraints to check in it."""
+    named = _named_type(annotation)
+    if named is not annotation:
+        return is_checked(named)
     if get_origin(annotation) is Annotated:
         inner, *extras = get_args(annotation)
         return any(isinstance(each, Meta) and _constrains(each) for each in extras) or is_checked(
@@ -291,8 +295,41 @@ def is_checked(annotation: Any) -> bool:
 
 
 def _constrains(meta: Meta) -> bool:
-    names = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
-    return any(getattr(meta, name) is not None for name in names)
+    return any(getattr(meta, name) is not None for name in (*NAMES, "tz"))
+
+
+def _named_type(annotation: Any) -> Any:
+    """What a ``NewType`` or ``type X = …`` stands for; anything else as it is."""
+    if hasattr(annotation, "__supertype__"):
+        return annotation.__supertype__
+    if type(annotation).__name__ == "TypeAliasType":
+        return annotation.__value__
+    return annotation
+
+
+def constraints_in(annotation: Any) -> Constraints:
+    """The constraints of a field, by its annotation."""
+    core, extras = _unwrapped(annotation)
+    if get_origin(core) in (Union, types.UnionType):
+        options = [each for each in get_args(core) if each is not types.NoneType]
+        if len(options) == 1:
+            core, more = _unwrapped(options[0])
+            extras = [*extras, *more]
+    found = Constraints(_constraints(extras))
+    origin, args = get_origin(core), get_args(core)
+    if args and (origin in _LISTS or origin in _MAPS):
+        found.inner = _constraints(_unwrapped(args[1 if origin in _MAPS else 0])[1])
+    return found
+
+
+def _constraints(extras: Iterable[Any]) -> dict[str, Any]:
+    """By name; markers of pydantic have the attributes that msgspec's have."""
+    return {
+        name: value
+        for name in NAMES
+        for each in extras
+        if (value := getattr(each, name, None)) is not None
+    }
 
 
 def _refuse_unchecked(made: FieldShape) -> None:
@@ -326,10 +363,8 @@ def _unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
             extras = [*more, *extras]
         elif origin in (typing.Required, typing.NotRequired, typing.Final):
             annotation = get_args(annotation)[0]
-        elif hasattr(annotation, "__supertype__"):
-            annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":
-            annotation = annotation.__value__
+        elif (named := _named_type(annotation)) is not annotation:
+            annotation = named
         else:
             return annotation, extras
 

@@ -8,12 +8,13 @@ from typing import Any
 from google.protobuf.empty_pb2 import Empty
 
 from mainstay.errors import WiringError
+from mainstay.rpc.constraints import keep_constraints
 from mainstay.rpc.method import MessageType
 from mainstay.rpc.protobuf import is_message, message_type
 from mainstay.rpc.schema.building import Signature, build
 from mainstay.rpc.schema.compiling import Codecs
-from mainstay.rpc.schema.models import is_model
-from mainstay.rpc.schema.reading import Reader
+from mainstay.rpc.schema.models import flavour_of, is_model
+from mainstay.rpc.schema.reading import Reader, constraints_in
 
 __all__ = ["Schema", "nothing"]
 
@@ -61,6 +62,13 @@ class Schema:
             self._service, signatures, reader.messages.values(), reader.enums.values(), foreign
         )
         self._codecs = Codecs(reader, pool)
+        constraints = (
+            (f"{shape.full_name}.{each.name}", constraints_in(each.member.annotation))
+            for shape in reader.messages.values()
+            for each in shape.fields
+            if each.checked is not None or flavour_of(shape.cls) == "pydantic"
+        )
+        keep_constraints(pool, constraints)
         return pool.FindServiceByName(self._service)
 
     def message_type(self, annotation: Any, *, request: bool = False) -> MessageType:
