@@ -100,6 +100,8 @@ class FramedCall(RpcCall):
         if name is not None and name not in COMPRESSORS:
             raise UsageError(f"{name!r} is no compression; there are {', '.join(COMPRESSORS)}")
         self.compression = name
+        if self._flow is not None:
+            self._flow._steady = False
 
     def packed(self, message: Any) -> bytes:
         """A message of ours in its envelope."""
@@ -216,6 +218,7 @@ class FramedStream:
         "_reader",
         "_scheduled",
         "_size",
+        "_steady",
         "_writes",
         "opened",
     )
@@ -227,6 +230,7 @@ class FramedStream:
         self._size = 0
         self._writes = 0
         self._scheduled = False
+        self._steady = False  # whether `send_all` has nothing to look at but the next message
         self._closed = False
         self._ended = False
         self._failed: Exception | None = None
@@ -322,30 +326,30 @@ class FramedStream:
 
         Raises: as `send`, and what `messages` raises.
         """
-        call, parts, endpoint = self._call, self._parts, self._call.endpoint
-        packed, encode, append = call.packed, endpoint.encode, parts.append
+        call, endpoint = self._call, self._call.endpoint
+        packed, encode, append = call.packed, endpoint.encode, self._parts.append
         plain, small, together = PLAIN, _SMALL, _TOGETHER
         size = 0
         async for message in messages:
-            if call.compression is None:
+            if self._steady:
                 data = encode(message)
                 length = len(data)
                 data = plain[length] + data if length < small else packed(message)
             else:
                 data = packed(message)
-            if self._closed or self._failed is not None:
-                self._refuse()
+                if self._closed or self._failed is not None:
+                    self._refuse()
+                if not self._scheduled:
+                    size = self._size  # nothing waits, unless it is the peer who makes us wait
+                    self._scheduled = True
+                    asyncio.get_running_loop().call_soon(self._flush_scheduled)
+                self._steady = call.compression is None
             endpoint.sent += 1
             append(data)
-            if not self._scheduled:
-                size = self._size  # nothing waits, unless it is the peer who makes us wait
             size += len(data)
             if size >= together:
                 size = 0
                 await self._give_way()
-            elif not self._scheduled:
-                self._scheduled = True
-                asyncio.get_running_loop().call_soon(self._flush_scheduled)
 
     def _refuse(self) -> None:
         raise self._failed or ClosedError("the stream was closed on our side")
@@ -373,6 +377,7 @@ class FramedStream:
 
     def _flush_scheduled(self) -> None:
         self._scheduled = False
+        self._steady = False
         if not self._parts:
             return
         try:
@@ -386,6 +391,7 @@ class FramedStream:
         """See `Stream`. The status follows when the handler has ended."""
         self._call.trailing_metadata.extend(metadata)
         self._closed = True
+        self._steady = False
 
     async def end(self) -> None:
         """Send what is left, and the end of a call that succeeded."""

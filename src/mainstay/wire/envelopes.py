@@ -35,6 +35,7 @@ TRAILERS: Final = 0x80
 
 _HEAD: Final = Struct(">BI")
 _pack: Final = _HEAD.pack
+_unpack_from: Final = _HEAD.unpack_from
 
 
 class EnvelopeError(Exception):
@@ -98,22 +99,27 @@ class EnvelopeReader:
         """
         buffer = self._buffer
         at = self._at
-        start = at + PREFIX
-        if len(buffer) < start:
+        fed = len(buffer)
+        if fed < at + PREFIX:
             return None
-        flags, length = _HEAD.unpack_from(buffer, at)
-        if flags & self._flags:
-            raise EnvelopeError(
-                f"a message begins with flags {flags:#04x}, which mean nothing here"
-            )
-        if length > self._limit:
-            message = f"a message of {length} bytes is longer than the {self._limit} allowed here"
-            raise EnvelopeError(message, oversize=True)
+        flags, length = _unpack_from(buffer, at)
+        if flags & self._flags or length > self._limit:
+            raise self._wrong(flags, length)
+        start = at + PREFIX
         end = start + length
-        if len(buffer) < end:
+        if fed < end:
             return None
         self._at = end
-        return flags, bytes(buffer[start:end])
+        data = buffer[start:end]
+        return flags, data if type(data) is bytes else bytes(data)
+
+    def _wrong(self, flags: int, length: int) -> EnvelopeError:
+        if flags & self._flags:
+            return EnvelopeError(
+                f"a message begins with flags {flags:#04x}, which mean nothing here"
+            )
+        message = f"a message of {length} bytes is longer than the {self._limit} allowed here"
+        return EnvelopeError(message, oversize=True)
 
     @property
     def pending(self) -> int:
