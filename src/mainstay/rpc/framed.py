@@ -330,9 +330,16 @@ class FramedStream:
         packed, encode, append = call.packed, endpoint.encode, self._parts.append
         plain, small, together = PLAIN, _SMALL, _TOGETHER
         size = 0
+        response = endpoint.method.response
+        usual, serialize = response.python_type, response.serialize
+        if serialize is None or encode is not response.encode:
+            serialize = encode
         async for message in messages:
             if self._steady:
-                data = encode(message)
+                try:
+                    data = serialize(message) if type(message) is usual else encode(message)
+                except Exception:
+                    data = encode(message)  # which says what is wrong
                 length = len(data)
                 data = plain[length] + data if length < small else packed(message)
             else:

@@ -5,7 +5,6 @@ This file is in the hot path (see `bench/grpc`).
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, Final
 
 from mainstay.errors import Code, RpcError
@@ -14,13 +13,12 @@ from mainstay.rpc.compression import ACCEPTED
 from mainstay.rpc.framed import FramedCall, incoming_of, wire_fields
 from mainstay.rpc.status import RpcStatus
 from mainstay.wire.envelopes import PLAIN, PREFIX
-from mainstay.wire.grpc import decode_timeout, encode_message
+from mainstay.wire.grpc import decode_timeout, encode_message, is_timeout
 
 __all__ = ["GrpcCall"]
 
 _OK: Final = ((b"grpc-status", b"0"),)
 _SMALL: Final = len(PLAIN)
-_is_timeout: Final = re.compile(rb"[0-9]{1,8}[HMSmun]").fullmatch
 _ACCEPT: Final = (b"grpc-accept-encoding", ACCEPTED)
 
 
@@ -50,7 +48,7 @@ class GrpcCall(FramedCall):
         if b"grpc-encoding" in head:
             self.incoming = incoming_of(head, b"grpc-encoding")
         timeout = head.get(b"grpc-timeout")
-        if timeout is not None and not _is_timeout(timeout):
+        if timeout is not None and not is_timeout(timeout):
             raise RpcError(Code.INTERNAL, "grpc-timeout is not up to eight digits and a unit")
 
     def limit(self) -> float | None:

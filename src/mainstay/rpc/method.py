@@ -54,6 +54,8 @@ class MessageType:
         from_json: from the bytes of proto3's JSON. Raises: ValueError, or ValidationFailed.
         to_json: to them. Raises: as `encode`.
         descriptor: of protobuf; None for types that come as a pair of functions only.
+        serialize: as `encode`, in C, for messages of `python_type` and of no class below it; when it
+            fails, `encode` says of what. None where there is no such function.
     """
 
     name: str
@@ -63,6 +65,7 @@ class MessageType:
     from_json: Callable[[bytes], Any] | None = None
     to_json: Callable[[Any], bytes] | None = None
     descriptor: Descriptor | None = None
+    serialize: Callable[[Any], bytes] | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -77,6 +77,7 @@ def message_type(cls: type[Message]) -> MessageType:
         from_json=from_json,
         to_json=to_json,
         descriptor=descriptor,
+        serialize=cls.SerializeToString,
     )
 
 

@@ -21,20 +21,21 @@ __all__ = [
     "encode_binary",
     "encode_message",
     "encode_timeout",
+    "is_timeout",
     "of_http_status",
 ]
 
 OK: Final = 0
 """The code of a call that succeeded."""
 
-_DIGITS: Final = 8
-_SECONDS: Final[Mapping[bytes, float]] = {
-    b"H": 3600.0,
-    b"M": 60.0,
-    b"S": 1.0,
-    b"m": 1e-3,
-    b"u": 1e-6,
-    b"n": 1e-9,
+_is_timeout: Final = re.compile(rb"[0-9]{1,8}[HMSmun]").fullmatch
+_SECONDS: Final[Mapping[int, float]] = {
+    ord("H"): 3600.0,
+    ord("M"): 60.0,
+    ord("S"): 1.0,
+    ord("m"): 1e-3,
+    ord("u"): 1e-6,
+    ord("n"): 1e-9,
 }
 _MOST: Final = 99_999_999
 """The largest of eight digits."""
@@ -54,12 +55,16 @@ _OF_HTTP: Final[Mapping[int, int]] = {
 }
 
 
+def is_timeout(value: bytes) -> bool:
+    """Whether it is a ``grpc-timeout`` that can be understood."""
+    return _is_timeout(value) is not None
+
+
 def decode_timeout(value: bytes) -> float | None:
     """Seconds of a ``grpc-timeout``; None when it cannot be understood."""
-    number, scale = value[:-1], _SECONDS.get(value[-1:])
-    if scale is None or not number.isdigit() or len(number) > _DIGITS:
+    if _is_timeout(value) is None:
         return None
-    return int(number) * scale
+    return int(value[:-1]) * _SECONDS[value[-1]]
 
 
 def encode_timeout(seconds: float) -> bytes:
