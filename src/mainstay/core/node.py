@@ -193,9 +193,9 @@ class Node:
         parent = self.parent
         return (
             parent is not None
+            and parent.deadline == self.deadline
             and parent._runtime is self._runtime
             and parent._state is _OPEN
-            and parent.deadline == self.deadline
             and not self._shielded
         )
 
