@@ -64,12 +64,13 @@ class World:
             return answer(request.text.upper())
 
         async def many(_: Any, request: Any, context: Any) -> AsyncIterator[Any]:
-            for number in range(request.count):
-                yield answer(number)
-            if request.text == "wait":
-                try:
+            try:
+                for number in range(request.count):
+                    yield answer(number)
+                if request.text == "wait":
                     await asyncio.sleep(3600)
-                finally:
+            finally:  # the client may have left before the server goes on after a yield
+                if request.text == "wait":
                     self.cancelled.set()
             if request.text == "fail":
                 await context.abort(grpc.StatusCode.NOT_FOUND, "no such")
