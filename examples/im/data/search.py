@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from asyncio import Semaphore, sleep
+from asyncio import Semaphore, get_running_loop, sleep
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,6 +51,9 @@ WORDS = 16
 
 _LONGEST = 60
 """Characters of a word that count."""
+
+_RESTS = 10
+"""Times as long as an index transaction, in which there is no other one."""
 
 _PLACE = select(Counter.value).where(Counter.name == INDEXED)
 _MOVED = (
@@ -132,18 +135,24 @@ class Index:
         self._database = database
         self._batch = batch
 
-    async def run(self, pause: float = 0.5, breath: float = 0.02) -> None:
+    async def run(self, pause: float = 0.5, breath: float = 0.04) -> None:
         """Follow the writes, for ever, looking every `pause` seconds; while there is something, every
-        `breath`, unless it is more than a batch.
+        `breath`. Who says something waits for its transactions, so after one that took long there
+        is a longer rest, but never a long one while more than a batch is behind.
 
         Several may run, in as many processes: of two that index the same, one wins.
 
         Raises: BrokenError when the database does not answer; to be run again, then.
         """
+        loop = get_running_loop()
         while True:
+            began = loop.time()
             found = await self.advance()
-            if found < self._batch:
-                await sleep(breath if found else pause)
+            took = loop.time() - began
+            if not found:
+                await sleep(pause)
+            else:
+                await sleep(took if found == self._batch else max(breath, _RESTS * took))
 
     async def advance(self) -> int:
         """Index the next messages; how many there were."""

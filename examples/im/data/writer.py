@@ -14,6 +14,7 @@ taken at all; where one is found, halves are tried, and halves of those, until i
 from __future__ import annotations
 
 import functools
+import logging
 from asyncio import Future, Task, get_running_loop, sleep
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
@@ -37,6 +38,8 @@ from mainstay.errors import (
     Overloaded,
     PermissionDenied,
 )
+
+_logger = logging.getLogger(__name__)
 
 Entry = api.Post | api.Mark | api.Told
 """What can be left to be stored."""
@@ -167,6 +170,7 @@ class Writer:
         try:
             outcomes = await self._database.write(store, entries, self._clock())
         except BrokenError as error:
+            _logger.warning("%d entries were not stored: %s", len(entries), error)
             return [error] * len(entries)
         except Exception as error:
             if len(entries) == 1:

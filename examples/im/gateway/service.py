@@ -20,8 +20,11 @@ __all__ = ["service"]
 
 ATTEMPT: Final = 5.0
 """Seconds for one call of the logic."""
-LARGEST: Final = ChannelLimits(receive_size=32 * 1024 * 1024)
-"""What the logic may answer: all conversations of a user come at once."""
+LIMITS: Final = ChannelLimits(
+    receive_size=32 * 1024 * 1024, keepalive_time=5.0, keepalive_timeout=5.0
+)
+"""All conversations of a user come at once; and a process of the logic that is halted under our calls
+is left for another one, long before its supervisor ends it."""
 PAUSES: Final = Backoff(initial=0.1, factor=1.5, maximum=1.0)
 
 
@@ -53,6 +56,6 @@ async def settings(config: Config) -> GatewaySettings:
 async def logic(config: Config) -> AsyncIterator[Logic]:
     """A client of the logic, whose errors are the logic's own."""
     async with Channel(
-        config.logic, limits=LARGEST, middleware=[restored], timeout=ATTEMPT, backoff=PAUSES
+        config.logic, limits=LIMITS, middleware=[restored], timeout=ATTEMPT, backoff=PAUSES
     ) as channel:
         yield remote(channel)

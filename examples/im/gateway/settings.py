@@ -16,7 +16,7 @@ class GatewaySettings(Struct, frozen=True):
     """Limits and patience. Limits per user hold for each process of its own.
 
     Attributes:
-        text: characters of a message.
+        text: characters of a message; the logic takes no longer ones.
         messages_per_second: that one user may say, on all their clients together.
         burst: messages that they may say at once.
         clients: of one user at the same time.
@@ -28,7 +28,7 @@ class GatewaySettings(Struct, frozen=True):
         return_within: seconds over which clients come back when this gateway stops.
     """
 
-    text: Count = TEXT_LIMIT
+    text: Annotated[int, Meta(ge=1, le=TEXT_LIMIT)] = TEXT_LIMIT
     messages_per_second: Positive = 10.0
     burst: Count = 30
     clients: Count = 10

@@ -6,20 +6,25 @@ transaction. Who talks alone does not wait.
 
 What becomes of each crosses as a value, so that one refusal keeps nothing else out. Where the call
 itself fails, it has failed for all that it carried, and each may be said again: a message has its
-client's id, and marks only grow.
+client's id, and marks only grow. When nobody answers, those who wait behind it hear of it as well:
+each has patience of its own, and would wait for two calls otherwise.
 """
 
 from __future__ import annotations
 
+import logging
 from asyncio import Future, Task, get_running_loop
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
+from copy import copy
 from typing import Final
 
 from examples.im import api
 from examples.im.logic.outcomes import error_of
-from mainstay.errors import BrokenError
+from mainstay.errors import BrokenError, Code, Error, PeerError
+
+log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 2
 """Calls on their way: while the logic stores what one has brought, another one arrives."""
@@ -28,6 +33,8 @@ TOGETHER: Final = 200
 """Items of a call, at most: of the longest messages, some three of the four MiB that a server takes."""
 
 Result = api.Outcome | Exception
+
+_Waiting = tuple[api.BatchItem, Future[Result]]
 
 
 class Batching:
@@ -39,7 +46,7 @@ class Batching:
 
     def __init__(self, call: Callable[[api.Batch], Awaitable[api.Outcomes]]) -> None:
         self._call = call
-        self._waiting: deque[tuple[api.BatchItem, Future[Result]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._calls: set[Task[None]] = set()
         self._due = False
         self._context = copy_context()  # a call is nobody's own: no client's end is the end of it
@@ -50,7 +57,8 @@ class Batching:
     async def post(self, request: api.Post) -> api.Posted:
         """See `Logic.post`."""
         posted = await self._store(request)
-        assert posted is not None
+        if posted is None:
+            raise BrokenError("the logic has not said where the message is")
         return posted
 
     async def mark(self, request: api.Mark) -> api.Done:
@@ -68,34 +76,53 @@ class Batching:
             loop.call_soon(self._begin, context=self._context)
         found = await result
         if isinstance(found, Exception):
-            raise found
+            raise copy(found)  # of many who raise one and the same, each would add to its traceback
         if found.refusal is not None:
             raise error_of(found.refusal)
         return found.posted
 
     def _begin(self) -> None:
-        """Begin a call, if there is something to say and may be one more."""
+        """Begin as many calls as there is something to say, and may be."""
         self._due = False
-        if not self._waiting or len(self._calls) >= AT_ONCE:
-            return
-        carried = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
-        task = get_running_loop().create_task(self._carry(carried), name="im.batch")
-        self._calls.add(task)
-        task.add_done_callback(self._ended, context=self._context)
+        while self._waiting and len(self._calls) < AT_ONCE:
+            carried = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+            task = get_running_loop().create_task(self._carry(carried), name="im.batch")
+            self._calls.add(task)
+            task.add_done_callback(self._ended, context=self._context)
 
     def _ended(self, task: Task[None]) -> None:
         self._calls.discard(task)
         self._begin()
 
-    async def _carry(self, carried: list[tuple[api.BatchItem, Future[Result]]]) -> None:
-        results: list[Result]
+    async def _carry(self, carried: list[_Waiting]) -> None:
         try:
-            outcomes = await self._call(api.Batch([item for item, _ in carried]))
-            if len(outcomes.items) != len(carried):
+            outcomes = (await self._call(api.Batch([item for item, _ in carried]))).items
+            if len(outcomes) != len(carried):
                 raise BrokenError("the logic has not said of each what became of it")
-            results = list(outcomes.items)
         except Exception as error:
-            results = [error] * len(carried)
-        for (_, waiting), result in zip(carried, results, strict=True):
-            if not waiting.done():  # who asked may have left
-                waiting.set_result(result)
+            if _is_away(error):
+                carried += self._waiting
+                self._waiting.clear()
+            _tell(carried, [_failure_of(error)] * len(carried))
+        else:
+            _tell(carried, outcomes)
+
+
+def _tell(carried: list[_Waiting], results: Sequence[Result]) -> None:
+    for (_, waiting), result in zip(carried, results, strict=True):
+        if not waiting.done():  # who asked may have left
+            waiting.set_result(result)
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, Error) and (error.retryable or error.code is Code.DEADLINE_EXCEEDED)
+
+
+def _failure_of(error: Exception) -> Exception:
+    """What those hear who were on their way together: what is wrong with a call of theirs is no
+    fault of anybody's."""
+    if isinstance(error, Error) and error.code is Code.UNIMPLEMENTED:
+        log.error("nothing can be said: the logic is older than this gateway; replace it as well")
+    if isinstance(error, PeerError):
+        return BrokenError(f"the logic does not take a batch: {error.message}", retryable=False)
+    return error

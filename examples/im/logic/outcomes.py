@@ -29,21 +29,24 @@ KINDS: Final[Mapping[Code, type[Error]]] = {
 
 
 def outcome_of(found: api.Posted | Exception | None) -> api.Outcome:
-    """Where a message is, or why it is refused. What nobody has foreseen is logged, and not told."""
+    """Where a message is, or why it is refused. Of what the logic does not raise on purpose only the
+    code is told; what nobody has foreseen is logged."""
     if not isinstance(found, Exception):
         return api.Outcome(found)
     if not isinstance(found, Error):
         log.error("something could not be stored", exc_info=found)
         return api.Outcome(None, api.Refusal(Code.INTERNAL.name))
+    if found.code not in KINDS:
+        return api.Outcome(None, api.Refusal(found.code.name))
     later = found.metadata.get("retry_after", "")
     return api.Outcome(None, api.Refusal(found.code.name, found.reason, found.message, later))
 
 
 def error_of(refusal: api.Refusal) -> Error:
     """The error that a refusal stands for."""
-    code = Code[refusal.code]
-    kind = KINDS.get(code)
+    code = Code.__members__.get(refusal.code)
+    kind = None if code is None else KINDS.get(code)
     if kind is None:
-        return BrokenError(refusal.message, retryable=code is Code.UNAVAILABLE)
+        return BrokenError("the logic could not store it", retryable=code is Code.UNAVAILABLE)
     metadata = {"retry_after": refusal.retry_after} if refusal.retry_after else {}
     return kind(refusal.message, reason=refusal.reason, metadata=metadata)

@@ -9,7 +9,7 @@ import pytest
 from examples.im import api
 from examples.im.logic.batching import AT_ONCE, TOGETHER, Batching
 from examples.im.logic.outcomes import outcome_of
-from mainstay.errors import BrokenError, NotFound
+from mainstay.errors import BrokenError, InvalidRequest, NotFound, Unimplemented
 
 
 class Far:
@@ -100,6 +100,58 @@ async def test_a_call_that_fails_has_failed_for_all_and_the_next_one_goes() -> N
     assert [type(each) for each in found] == [BrokenError] * 3
     far.error = None
     assert await batching.post(post(4)) == api.Posted("client-4")
+
+
+async def test_when_nobody_answers_those_who_wait_hear_of_it_too() -> None:
+    """Each has patience of its own, which begins when something is said, and not when it departs."""
+
+    async def silent(batch: api.Batch) -> api.Outcomes:
+        await asyncio.sleep(5)
+        raise BrokenError("nobody answers")
+
+    loop = asyncio.get_running_loop()
+    batching = Batching(silent)
+    began = loop.time()
+    async with asyncio.TaskGroup() as group:
+        for number in range(TOGETHER * AT_ONCE + 50):
+
+            async def say(number: int) -> None:
+                with pytest.raises(BrokenError):
+                    await batching.post(post(number))
+
+            group.create_task(say(number))
+            await asyncio.sleep(0.001)
+    assert loop.time() - began <= 6
+
+
+async def test_what_is_wrong_with_a_call_is_nobodys_fault() -> None:
+    """A mistake that the gateway makes is none of the users that it carries; and each raises an error
+    of its own."""
+
+    async def picky(batch: api.Batch) -> api.Outcomes:
+        raise InvalidRequest("what is that?")
+
+    batching = Batching(picky)
+    found = await asyncio.gather(
+        *(batching.post(post(number)) for number in range(2)), return_exceptions=True
+    )
+    assert [type(each) for each in found] == [BrokenError] * 2
+    assert found[0] is not found[1]
+    assert isinstance(found[0], BrokenError)
+    assert not found[0].retryable
+
+
+async def test_a_logic_that_knows_no_batches_is_said_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As in a deployment that began with the gateways."""
+
+    async def older(batch: api.Batch) -> api.Outcomes:
+        raise Unimplemented("there is no method Batch")
+
+    with pytest.raises(BrokenError):
+        await Batching(older).post(post(1))
+    assert "the logic is older than this gateway" in caplog.text
 
 
 async def test_an_answer_that_misses_one_is_a_failure() -> None:

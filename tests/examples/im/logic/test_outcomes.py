@@ -46,7 +46,9 @@ def test_a_database_that_is_away_may_be_asked_again() -> None:
     """As when a call of its own had failed."""
     refusal = outcome_of(BrokenError("the disk is on fire")).refusal
     assert refusal is not None
+    assert "fire" not in repr(refusal)
     assert error_of(refusal).retryable
+    assert not error_of(api.Refusal("A_CODE_OF_TOMORROW")).retryable
 
 
 def test_what_nobody_has_foreseen_is_logged_and_not_told(

@@ -7,7 +7,7 @@ import pytest
 from examples.im import api
 from examples.im.logic.rpc import remote, restored
 from examples.im.logic.service import Config, service
-from mainstay.errors import PermissionDenied
+from mainstay.errors import BrokenError, PermissionDenied
 from mainstay.testing import http_client, rpc_channel
 from tests.examples.im.logic.conftest import joined
 
@@ -25,6 +25,8 @@ async def test_a_gateway_is_answered_and_a_page_is_not(config: Config) -> None:
             service, config=config, metadata={"origin": origin}, middleware=[restored]
         ) as channel:
             with pytest.raises(PermissionDenied, match="gateways"):
+                await remote(channel).join(api.Ask(user, lobby.id))
+            with pytest.raises(BrokenError, match="gateways"):
                 await remote(channel).post(api.Post(user, lobby.id, "client-a", "hello"))
             with pytest.raises(PermissionDenied, match="gateways"):
                 async for _ in remote(channel).feed(api.Since()):
