@@ -53,7 +53,7 @@ TOGETHER = 256
 ENOUGH = 64
 """Entries of a transaction after which no more is gained by gathering longer."""
 
-MOMENT = 0.01
+MOMENT = 0.004
 """Seconds to gather after a transaction of fewer, when others wait already. A transaction, and the
 reading of what it has brought, take the work of thirty messages beside their own; and somebody who
 talks alone never waits."""
