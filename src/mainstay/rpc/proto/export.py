@@ -1,8 +1,9 @@
 """The ``.proto`` files of a service: what ``mainstay proto export`` writes.
 
 A service that was defined by code has descriptors, and its comments are docstrings: of the
-functions, and of the classes of messages and enumerations. At a field stands what its values may be. A docstring that a decorator has made up
-is none. Paths of HTTP that were said in code become the option ``google.api.http``.
+functions, and of the classes of messages and enumerations. A docstring that a decorator has made up
+is none. At a field stands what its values may be. Paths of HTTP that were said in code become the
+option ``google.api.http``.
 """
 
 from __future__ import annotations
