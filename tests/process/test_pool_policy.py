@@ -53,6 +53,14 @@ class TestRespawn:
         respawn.ready()
         assert respawn.failed(3, SETTINGS, hopeless=True).delay == 1.0
 
+    def test_who_fails_after_it_was_given_up_has_no_successor(self) -> None:
+        """Others were on their way at the same time; until somebody wants it to be tried again."""
+        respawn = Respawn()
+        assert respawn.failed(3, SETTINGS, hopeless=True).delay is None
+        assert respawn.failed(3, SETTINGS).delay is None
+        respawn.reset()
+        assert respawn.failed(3, SETTINGS).delay == 1.0
+
     def test_who_die_together_count_once(self) -> None:
         """However many, and each is followed at once; a successor that dies young counts again."""
         respawn = Respawn()

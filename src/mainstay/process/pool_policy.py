@@ -90,7 +90,8 @@ class Respawn:
         """
         self.failures += 1
         hopeless = (hopeless or code in PERMANENT) and not self.served
-        if hopeless or self.failures >= settings.give_up_after:
+        # Once it is given up, others that were on their way fail as well.
+        if hopeless or self.gave_up or self.failures >= settings.give_up_after:
             self.gave_up = True
             return Verdict(None, self.failures)
         return Verdict(_delay(self.failures, settings), self.failures)

@@ -212,6 +212,8 @@ class Supervisor:
                 reason,
             )
             return
+        if self._asked.done():
+            return  # it is ending already, for the first of those that failed
         if self._ready:
             _log.critical("no worker starts any more: %s", reason)
         else:
