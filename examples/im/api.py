@@ -22,6 +22,8 @@ from typing import Annotated, ClassVar, Literal, Protocol
 
 from msgspec import Meta, Struct
 
+from mainstay.errors import Code, Error, HttpError, Overloaded
+
 Number = Annotated[int, Meta(ge=0, lt=2**53)]
 """An id, a place or a count, as a client may say it."""
 
@@ -393,6 +395,13 @@ class Done(Struct, frozen=True):
 def session_id(token: str) -> str:
     """By what a session is called where its token is not for everybody to read."""
     return sha256(token.encode()).hexdigest()[:16]
+
+
+def is_away(error: Error) -> bool:
+    """Whether an error says that nobody answers now, and not that the answer is no."""
+    if isinstance(error, Overloaded | HttpError):
+        return False
+    return error.retryable or error.code is Code.DEADLINE_EXCEEDED
 
 
 class Logic(Protocol):

@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from examples.im import api
-from examples.im.api import Logic
+from examples.im.api import Logic, is_away
 from examples.im.frames import Acknowledged, ClientFrame, Here, Look, Say, Seen, Writes
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing, refused
-from examples.im.gateway.patience import is_away, patiently
+from examples.im.gateway.patience import patiently
 from examples.im.gateway.settings import GatewaySettings
 from mainstay.errors import Error, InvalidRequest
 

@@ -16,9 +16,8 @@ from logging import DEBUG, WARNING
 from typing import Final
 
 from examples.im import api
-from examples.im.api import Logic
+from examples.im.api import Logic, is_away
 from examples.im.gateway.hub import Hub
-from examples.im.gateway.patience import is_away
 from mainstay import Effects, Group, Scope
 from mainstay.errors import Error
 

@@ -10,19 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from examples.im.api import is_away
 from mainstay import Backoff, Scope
-from mainstay.errors import Code, Error, HttpError, Overloaded
+from mainstay.errors import Error
 
 T = TypeVar("T")
 
 _PAUSES: Final = Backoff(initial=0.05, factor=2.0, maximum=1.0, jitter=0.5)
-
-
-def is_away(error: Error) -> bool:
-    """Whether an error says that nobody answers now, and not that the answer is no."""
-    if isinstance(error, Overloaded | HttpError):
-        return False
-    return error.retryable or error.code is Code.DEADLINE_EXCEEDED
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], seconds: float) -> T:

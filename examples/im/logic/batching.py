@@ -100,7 +100,7 @@ class Batching:
             if len(outcomes) != len(carried):
                 raise BrokenError("the logic has not said of each what became of it")
         except Exception as error:
-            if _is_away(error):
+            if isinstance(error, Error) and api.is_away(error):
                 carried += self._waiting
                 self._waiting.clear()
             _tell(carried, [_failure_of(error)] * len(carried))
@@ -112,10 +112,6 @@ def _tell(carried: list[_Waiting], results: Sequence[Result]) -> None:
     for (_, waiting), result in zip(carried, results, strict=True):
         if not waiting.done():  # who asked may have left
             waiting.set_result(result)
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, Error) and (error.retryable or error.code is Code.DEADLINE_EXCEEDED)
 
 
 def _failure_of(error: Exception) -> Exception:

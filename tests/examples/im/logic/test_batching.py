@@ -9,7 +9,7 @@ import pytest
 from examples.im import api
 from examples.im.logic.batching import AT_ONCE, TOGETHER, Batching
 from examples.im.logic.outcomes import outcome_of
-from mainstay.errors import BrokenError, InvalidRequest, NotFound, Unimplemented
+from mainstay.errors import BrokenError, InvalidRequest, NotFound, Overloaded, Unimplemented
 
 
 class Far:
@@ -122,6 +122,24 @@ async def test_when_nobody_answers_those_who_wait_hear_of_it_too() -> None:
             group.create_task(say(number))
             await asyncio.sleep(0.001)
     assert loop.time() - began <= 6
+
+
+async def test_a_call_that_is_refused_is_refused_for_those_in_it() -> None:
+    """Somebody answered: who waits behind it goes with the next one."""
+    far = Far()
+    far.open.clear()
+    far.error = Overloaded("too much at once")
+    batching = Batching(far.call)
+    first = [asyncio.create_task(batching.post(post(number))) for number in range(TOGETHER)]
+    others = [asyncio.create_task(batching.post(post(number))) for number in range(TOGETHER * 2)]
+    await asyncio.sleep(0.01)
+    assert len(far.carried) == AT_ONCE
+    far.open.set()
+    with pytest.raises(Overloaded):
+        await first[0]
+    far.error = None
+    assert await others[-1] == api.Posted(f"client-{TOGETHER * 2 - 1}")
+    await asyncio.gather(*first, *others, return_exceptions=True)
 
 
 async def test_what_is_wrong_with_a_call_is_nobodys_fault() -> None:
