@@ -13,6 +13,7 @@ import pytest
 from mainstay.errors import HttpError, InvalidRequest, PeerGone, TooLarge, UsageError
 from mainstay.http.forms import FormData, FormLimits, Part, read_form, read_parts
 from mainstay.http.pairs import Pairs
+from tests.http.descriptors import open_files
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=B"
@@ -37,10 +38,6 @@ async def pieces(*data: bytes | Exception) -> AsyncIterator[bytes]:
 
 async def form(content_type: str, *data: bytes, **limits: Any) -> FormData:
     return await read_form(content_type, pieces(*data), FormLimits(**limits))
-
-
-def descriptors() -> int:
-    return len(entries(Path("/dev/fd")))
 
 
 def entries(folder: Path) -> list[str]:
@@ -142,11 +139,10 @@ async def test_nothing_is_left_of_a_form_that_fails(
 ) -> None:
     """Neither a file nor a descriptor, when the peer leaves in the middle of the second file."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = descriptors()
     data = part(b"x" * 5000, "f", "1") + part(b"y" * 5000, "g", "2")[:-10]
     with pytest.raises(PeerGone):
         await read_form(MULTIPART, pieces(data, PeerGone("left")), FormLimits(memory=100))
-    assert descriptors() == before
+    assert open_files(tmp_path) == 0
     assert entries(tmp_path) == []
 
 
@@ -163,14 +159,13 @@ async def test_nothing_is_left_of_a_form_that_is_cancelled(
         waits.set()
         await asyncio.Event().wait()
 
-    before = descriptors()
     task = asyncio.create_task(read_form(MULTIPART, stalled(), FormLimits(memory=100)))
     await waits.wait()
-    assert descriptors() == before + 1
+    assert open_files(tmp_path) == 1
     task.cancel()
     await asyncio.wait([task])
     del task
-    assert descriptors() == before
+    assert open_files(tmp_path) == 0
     assert entries(tmp_path) == []
 
 

@@ -16,8 +16,9 @@ async def test_two_users_talk(tmp_path: Path) -> None:
     """What one says is on both screens, once, in order; what begins with // is said with /."""
     async with a_house(tmp_path) as house:
         ada, _ = await house.enter("ada")
+        await ada.type("hello")  # stored: so the gateway knows by now what her screen shows
         bob, _ = await house.enter("bob")
-        await ada.type("hello", "//quit is a word")
+        await ada.type("//quit is a word")
         await bob.wait_for("/quit is a word")
         await bob.type("hi")
         await ada.wait_for("hi")
