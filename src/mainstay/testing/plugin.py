@@ -39,7 +39,7 @@ __all__ = [
     "pytest_pyfunc_call",
 ]
 
-TIMEOUT: Final = 20.0
+TIMEOUT: Final = 60.0
 """Seconds of real time for a coroutine test; ``real_loop(timeout=…)`` gives another number.
 Generous, so that a slow machine passes."""
 
@@ -54,7 +54,7 @@ class TestHung(BaseException):
 
 def pytest_configure(config: Any) -> None:
     """Tell pytest about the marker."""
-    config.addinivalue_line("markers", "real_loop(timeout=20): run the coroutine in real time")
+    config.addinivalue_line("markers", "real_loop(timeout=60): run the coroutine in real time")
 
 
 def pytest_pyfunc_call(pyfuncitem: Any) -> bool | None:
