@@ -28,7 +28,7 @@ def command(text: str) -> list[str]:
 def output(text: str, **options: object) -> str:
     """What a program prints; it has to end with 0."""
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        command(text), capture_output=True, text=True, timeout=30, check=True, env=ENVIRONMENT,
+        command(text), capture_output=True, text=True, timeout=100, check=True, env=ENVIRONMENT,
         **options,
     ).stdout.strip()  # fmt: skip
 
@@ -38,7 +38,9 @@ def test_monotonic_time_is_the_machines() -> None:
     clock = Effects().clock
     before, now, after = time.monotonic(), clock.monotonic(), time.monotonic()
     assert before <= now <= after
-    assert abs(clock.time() - time.time()) < 5
+    # The machine may stand still between two looks, and somebody may set its wall clock.
+    early, wall, late = time.time(), clock.time(), time.time()
+    assert early - 60 <= wall <= late + 60
 
 
 def test_waiting_for_an_event_ends_with_the_event_or_the_time() -> None:
@@ -99,7 +101,7 @@ def test_a_signal_from_another_process_interrupts_a_wait() -> None:
         told = threading.Event()
         Effects().process.on_signal(signal.SIGHUP, lambda number: told.set())
         print("ready", flush=True)
-        assert told.wait(20)
+        assert told.wait(100)
         print("told", flush=True)
     """
     with subprocess.Popen(
@@ -140,7 +142,7 @@ def test_signals_ignored_by_the_parent_are_known() -> None:
     """
     ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command(text)]
     ended = subprocess.run(
-        ignoring, capture_output=True, text=True, timeout=30, check=True, env=ENVIRONMENT
+        ignoring, capture_output=True, text=True, timeout=100, check=True, env=ENVIRONMENT
     )
     assert ended.stdout.strip() == "(True, False) False True"
     assert output("print(Effects().process.is_ignored(signal.SIGHUP))") == "False"
@@ -184,7 +186,7 @@ def test_exit_ends_the_process_at_once(code: int) -> None:
     """
     buffered = {**ENVIRONMENT, "PYTHONUNBUFFERED": ""}
     ended = subprocess.run(
-        command(text), capture_output=True, timeout=30, check=False, env=buffered
+        command(text), capture_output=True, timeout=100, check=False, env=buffered
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, b"", b"")
 
@@ -195,5 +197,5 @@ def test_exit_ends_the_process_from_any_thread() -> None:
         threading.Thread(target=Effects().process.exit, args=[7]).start()
         threading.Event().wait()
     """
-    ended = subprocess.run(command(text), timeout=30, check=False, env=ENVIRONMENT)
+    ended = subprocess.run(command(text), timeout=100, check=False, env=ENVIRONMENT)
     assert ended.returncode == 7

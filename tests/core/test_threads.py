@@ -23,11 +23,10 @@ from mainstay.core.metadata import Metadata
 from mainstay.core.scope import Key, Scope
 from mainstay.core.threads import THREADS, ThreadPool, to_thread
 from mainstay.errors import Cancelled, ClosedError, DeadlineExceeded, NotFound, UsageError
+from tests.core.conftest import PATIENCE
 from tests.core.moments import about, me, nothing_left, now, turns
 
 USER: Key[str] = Key("user")
-PATIENCE = 10.0
-"""Seconds that a thread may take to do what it is about to do."""
 
 
 @contextmanager
@@ -252,17 +251,18 @@ async def test_a_caller_cancelled_twice_leaves_nothing_unretrieved() -> None:
 
 
 @pytest.mark.real_loop
+@pytest.mark.usefixtures("patient_callers")
 async def test_a_function_that_ends_within_the_grace_is_waited_for() -> None:
     """So that what it holds is released before its caller goes on."""
     ended = threading.Event()
 
     def work() -> None:
+        scope.cancel()
         with suppress(Cancelled):
             Scope.current().sleep(60)
         ended.set()
 
     with pytest.raises(Cancelled), Scope() as scope:
-        asyncio.get_running_loop().call_later(0.01, scope.cancel)
         await to_thread(work)
     assert ended.is_set()
 
@@ -272,10 +272,15 @@ async def test_a_function_left_behind_keeps_its_scope_in_the_tree_until_it_ends(
     """It still learns what happens above; when it has ended, nothing of its caller stays."""
     here = Scope.current()
     release = threading.Event()
+
+    def work() -> None:
+        caller.cancel("now that it has begun")
+        release.wait(PATIENCE)
+
     with pool_of(1) as pool, Scope("service") as service:
         service.set(THREADS, pool)
-        with pytest.raises(DeadlineExceeded), Scope("caller", timeout=0.01):
-            await to_thread(release.wait, PATIENCE)
+        with pytest.raises(Cancelled, match="begun"), Scope("caller") as caller:
+            await to_thread(work)
         assert [each.name for each in service.children()] == ["caller"]
         release.set()
         while service.children():  # noqa: ASYNC110 - nobody is told of it
@@ -339,11 +344,13 @@ def test_a_limit_below_one_is_refused() -> None:
 
 def test_threads_are_started_as_needed_and_used_again() -> None:
     """One after the other needs one thread; the next is idle and taken before a new one."""
+    before = set(threading.enumerate())
     with pool_of(5) as pool:
-        threads = {pool.submit(threading.get_ident).result(PATIENCE) for _ in range(20)}
+        threads = {pool.submit(threading.current_thread).result(PATIENCE) for _ in range(20)}
         assert len(threads) == 1
-        names = [thread.name for thread in threading.enumerate()]
-        assert sum(name.startswith("mainstay-thread") for name in names) <= 5
+        # Whatever other tests have left may have ended meanwhile.
+        assert set(threading.enumerate()) - before == threads
+        assert next(iter(threads)).name.startswith("mainstay-thread")
 
 
 def test_work_never_waits_while_a_thread_may_be_started() -> None:
@@ -512,7 +519,7 @@ def run_program(text: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", "-c", textwrap.dedent(text)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
         # Which may be the only way to find mainstay.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -547,6 +554,7 @@ def test_a_process_with_a_stuck_thread_ends() -> None:
 
 
 @pytest.mark.real_loop
+@pytest.mark.usefixtures("patient_callers")
 async def test_many_callers_and_cancellations_leave_nothing_running() -> None:
     """Ten times as many functions as threads, cancelled in the queue and at work: all end."""
     with pool_of(4) as pool, nothing_left():
