@@ -231,10 +231,10 @@ async def test_a_slow_reader_stops_the_server() -> None:
         connection, _ = await connected(server.port, read_buffer=1000)
         reply = await asked(connection)
         await asyncio.sleep(5)
-        before = sent
+        before, held = sent, reply.inbox.buffered
         await asyncio.sleep(60)
-        assert sent == before
-        assert reply.inbox.buffered < 1_000_000
+        # What the kernel takes meanwhile is its own affair.
+        assert 1000 <= reply.inbox.buffered == held < 1_000_000
         for _ in range(200):
             await reply.receive()
         assert sent > before

@@ -1,7 +1,6 @@
 """Connections to real servers, with TLS, over Unix sockets and through proxies."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from mainstay.net.outgoing import ClientConnection, Outgoing, Shared
 from mainstay.net.tls_client import ClientTls, ClientTlsSettings
 from tests.net.certificates import Authority
 from tests.net.client_connections import Owner
+from tests.net.closed_port import closed_port
 from tests.net.raw_server import RawServer, Script, Talk, always, raw_server
 
 pytestmark = pytest.mark.real_loop
@@ -138,10 +138,10 @@ async def test_a_missing_file_is_a_mistake_of_configuration(tmp_path: Path) -> N
 
 async def test_a_refused_connection_names_the_server() -> None:
     """And the reason of the system."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(BrokenError, match=rf"cannot connect to http://127\.0\.0\.1:{port}: .*"):
-        await dialer().dial(Origin("http", "127.0.0.1", port), Owner())
+    with closed_port() as port:
+        message = rf"cannot connect to http://127\.0\.0\.1:{port}: .*"
+        with pytest.raises(BrokenError, match=message):
+            await dialer().dial(Origin("http", "127.0.0.1", port), Owner())
 
 
 async def test_a_silent_server_is_given_up() -> None:

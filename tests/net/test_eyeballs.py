@@ -6,6 +6,7 @@ import pytest
 
 from mainstay.net import eyeballs
 from mainstay.net.eyeballs import DELAY, connect, take_turns
+from tests.net.closed_port import closed_port
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -91,5 +92,5 @@ async def test_a_real_address() -> None:
         with await connect("127.0.0.1", port) as made:
             assert made.gettimeout() == 0
             assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    with pytest.raises(ConnectionRefusedError):
+    with closed_port() as port, pytest.raises(ConnectionRefusedError):
         await connect("127.0.0.1", port)

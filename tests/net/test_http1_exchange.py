@@ -38,25 +38,6 @@ async def test_a_reply_that_cannot_be_sent_can_be_replaced(broken: dict[str, obj
         assert (status, body) == (500, b"no")
 
 
-async def test_the_idle_timeout_counts_from_the_end_of_a_stream() -> None:
-    """However long the stream was, and however quiet the server."""
-
-    async def answer(exchange: Exchange) -> None:
-        exchange.open(200, ())
-        await exchange.send(b"one")
-        later = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.3, later.set)
-        await later.wait()
-        exchange.finish()
-
-    async with serving(answer, keep_alive=0.25) as site:
-        client = await site.connect()
-        await client.send(GET % b"")
-        await client.until(b"0\r\n\r\n")
-        await client.send(GET % b"")
-        await client.until(b"0\r\n\r\n")
-
-
 async def test_one_that_pipelines_without_end_lets_others_have_a_turn() -> None:
     """Between two of its bursts, another connection is answered."""
     order = []

@@ -19,6 +19,7 @@ from mainstay.errors import ClosedError, ResourceError, UsageError
 from mainstay.net import listener as module
 from mainstay.net.listener import ACCEPTS_PER_TURN, Listener
 from mainstay.testing import VirtualLoop
+from tests.net.serving import PATIENCE
 
 Loops = Callable[[], asyncio.AbstractEventLoop]
 
@@ -63,11 +64,11 @@ def begin(listener: Listener) -> None:
 
 def connected(listener: Listener) -> socket.socket:
     """A client that is in the queue when this returns: the kernel alone connects it."""
-    return socket.create_connection(("127.0.0.1", listener.address.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", listener.address.port), timeout=PATIENCE)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - statistics tell, and nobody else
             await asyncio.sleep(0.001)
 
@@ -78,7 +79,7 @@ async def echoed(client: socket.socket, data: bytes = b"ping") -> bool:
     loop = asyncio.get_running_loop()
     with client:
         await loop.sock_sendall(client, data)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await loop.sock_recv(client, 100) == data
 
 

@@ -17,6 +17,7 @@ import uvloop
 from mainstay.net.listener import Listener
 from mainstay.net.tls import ServerTls, TlsSettings
 from tests.net.certificates import Authority
+from tests.net.serving import PATIENCE
 
 Loops = Callable[[], asyncio.AbstractEventLoop]
 
@@ -77,13 +78,13 @@ async def listening() -> AsyncIterator[Listener]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - statistics tell, and nobody else
             await asyncio.sleep(0.001)
 
 
 def connected(listener: Listener) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", listener.address.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", listener.address.port), timeout=PATIENCE)
 
 
 async def echoed(client: socket.socket) -> bool:
@@ -136,7 +137,7 @@ async def test_a_stop_waits_for_handshakes_and_no_longer_than_their_timeout(
         client = connected(listener)
         client.sendall(HALF_A_RECORD)
         await until(lambda: listener.statistics().accepted == 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await listener.stop()
         assert listener.statistics().failed == 1
         assert listener.statistics().connections == 0

@@ -21,6 +21,7 @@ from mainstay.errors import (
     UsageError,
 )
 from mainstay.http.client import ClientLimits, HttpClient, Reply
+from tests.net.closed_port import closed_port
 from tests.net.raw_server import Talk, always, raw_server
 from tests.net.test_client_http2 import hello, http2
 
@@ -298,12 +299,12 @@ def test_what_no_client_can_be(options: dict[str, Any], message: str) -> None:
 
 async def test_a_server_that_is_not_there() -> None:
     """An error that says so, and may be retried."""
-    async with raw_server(silent) as server:
-        pass
-    async with HttpClient(server.url) as client:
+    with closed_port() as port:
+        client = HttpClient(f"http://127.0.0.1:{port}")
         with pytest.raises(BrokenError, match="cannot connect to") as caught:
             await client.get("/")
         assert caught.value.retryable
+        await client.aclose()
 
 
 class Stdlib(http.server.BaseHTTPRequestHandler):
