@@ -15,7 +15,7 @@ from mainstay.http.route import Route
 from mainstay.http.router import Router
 from mainstay.http.server import HttpServer
 from mainstay.net.limits import Limits
-from tests.net.serving import Client
+from tests.net.serving import PATIENCE, Client
 
 
 class Site:
@@ -46,8 +46,8 @@ class Site:
         return status, found, body
 
     async def wait_for(self, condition: Callable[[], Any]) -> None:
-        """Wait until `condition` holds, at most five real seconds."""
-        async with asyncio.timeout(5):
+        """Wait until `condition` holds."""
+        async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - what it asks about has no event
                 await asyncio.sleep(0.005)
 

@@ -10,6 +10,7 @@ import pytest
 
 from mainstay.http.response import Response
 from tests.http.site import running
+from tests.net.serving import PATIENCE
 
 pytestmark = pytest.mark.real_loop
 
@@ -28,7 +29,7 @@ async def test_head_does_not_wait_for_a_stream_without_end() -> None:
 
     async with running({"GET /": feed}) as site:
         for _ in range(2):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 status, fields, body = await site.get("/", "HEAD")
             assert (status, body) == (200, b"")
             assert fields[b"content-type"] == b"text/event-stream"

@@ -21,6 +21,7 @@ from mainstay.net.limits import Limits
 from mainstay.net.tls import TlsSettings
 from tests.http.site import running
 from tests.net.certificates import Authority
+from tests.net.serving import PATIENCE
 
 pytestmark = pytest.mark.real_loop
 
@@ -42,7 +43,7 @@ async def fetch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
     """The whole reply to a GET."""
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     await writer.drain()
-    reply = await asyncio.wait_for(reader.read(), 5)
+    reply = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     return reply
 
@@ -151,7 +152,7 @@ async def test_a_drain_answers_what_is_under_way_and_ends() -> None:
         assert site.server.statistics().in_flight == 1
         go.set()
         assert (await getting)[2] == b"done"
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, PATIENCE)
         assert site.server.statistics().connections == 0
 
 
@@ -205,7 +206,7 @@ async def test_closing_ends_calls_at_once() -> None:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await site.wait_in_flight()
         await site.server.aclose()
-        await asyncio.wait_for(ended.wait(), 1)
+        await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
 async def test_connections_have_a_limit() -> None:

@@ -18,6 +18,7 @@ from mainstay.http.websocket import WebSocket
 from mainstay.wire.websocket import Closed, WebSocketWire
 from mainstay.wire.websocket_handshake import offer, read_agreement
 from tests.http.test_websocket_sockets import Site, echo, talking
+from tests.net.serving import PATIENCE
 
 Raw = WebSocket[str | bytes, str | bytes]
 
@@ -39,7 +40,7 @@ class Http2Client:
 
     async def read(self) -> None:
         """Take what comes next."""
-        data = await asyncio.wait_for(self.reader.read(65536), 5)
+        data = await asyncio.wait_for(self.reader.read(65536), PATIENCE)
         if not data:
             self.ended = self.ended or "closed"
             return
@@ -106,7 +107,7 @@ class Http2Client:
 
 async def full(client: Http2Client) -> None:
     """Wait until the windows let nothing more through."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while client.h2.local_flow_control_window(client.stream):  # noqa: ASYNC110 - h2 tells
             await asyncio.sleep(0.001)
 
@@ -165,7 +166,7 @@ async def test_a_reset_is_a_peer_that_is_gone() -> None:
         assert await client.open() == 200
         client.h2.reset_stream(client.stream, 8)
         client.flush()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
 
 
@@ -192,7 +193,7 @@ async def test_a_handler_that_does_not_receive_closes_the_window() -> None:
         await full(client)
         stopped = sending.done()
         go.set()
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, PATIENCE)
         assert await client.hears() == "all of it"
         assert not stopped
         client.wire.close()

@@ -29,6 +29,7 @@ from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_handler import WebSocketPlan
 from mainstay.http.websocket_options import WebSocketOptions
 from mainstay.net.limits import Limits
+from tests.net.serving import PATIENCE
 
 Loops = Callable[[], asyncio.AbstractEventLoop]
 Raw = WebSocket[str | bytes, str | bytes]
@@ -57,7 +58,13 @@ class Site:
         self.number = number
 
     def connect(self, **options: Any) -> connect:
-        return connect(f"ws://127.0.0.1:{self.number}/talk", proxy=None, **options)
+        patient: dict[str, Any] = {
+            "open_timeout": PATIENCE,
+            "close_timeout": PATIENCE,
+            "ping_timeout": None,
+        }
+        url = f"ws://127.0.0.1:{self.number}/talk"
+        return connect(url, proxy=None, **patient, **options)
 
     async def raw(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection after its handshake, for frames made by hand."""
@@ -91,7 +98,7 @@ async def talking(
             yield Site(server, calls, int(address.rpartition(":")[2]))
         finally:
             await server.aclose()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while app.tasks or server.statistics().connections:  # noqa: ASYNC110 - they tell
                     await asyncio.sleep(0.001)
             calls.close()
@@ -251,7 +258,7 @@ async def test_a_vanished_client_cancels_the_call(loop_factory: Loops) -> None:
     async with talking(brooding) as site:
         client = await site.connect()
         client.transport.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
 
 
@@ -270,7 +277,7 @@ async def test_a_receiver_hears_that_the_client_is_gone(loop_factory: Loops) -> 
     async with talking(tidy) as site:
         client = await site.connect()
         client.transport.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await cleaned.wait()
 
 
@@ -284,7 +291,7 @@ async def test_a_drain_sends_clients_away(loop_factory: Loops) -> None:
         site.calls.drain()
         drain = asyncio.create_task(site.server.drain())
         assert await goodbye_of(client) == (1001, "the service is stopping")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await drain
 
 
@@ -331,7 +338,7 @@ async def test_a_slow_client_makes_the_sender_wait_and_is_cut(loop_factory: Loop
     options = WebSocketOptions(compress=False)
     async with talking(flood, options, write_timeout=0.3) as site:
         _, writer = await site.raw()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
         assert len(sent) < 400  # what the kernel takes, and no more
         writer.close()
@@ -361,7 +368,7 @@ async def test_a_violation_is_told_and_the_connection_closed(name: str) -> None:
         writer.write(b"\x81\x82" + bytes(4) + b"ok")
         assert await reader.readexactly(4) == b"\x81\x02ok"
         writer.write(frames)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
         assert answer[0] == 0x88
         assert struct.unpack("!H", answer[2:4]) == (code,)
@@ -380,7 +387,7 @@ async def test_bytes_behind_the_handshake_are_frames() -> None:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         assert await reader.readexactly(4) == b"\x81\x02hi"
         writer.write(b"\x88\x80" + bytes(4))
-        assert await asyncio.wait_for(reader.read(), 5) == b"\x88\x00"
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b"\x88\x00"
         writer.close()
 
 
@@ -389,6 +396,6 @@ async def test_a_silent_client_is_pinged_and_cut() -> None:
     """One that answers no ping is closed."""
     async with talking(echo, ping_interval=0.05, ping_timeout=0.05) as site:
         reader, writer = await site.raw()
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
         assert answer == b"\x89\x00"

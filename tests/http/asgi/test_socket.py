@@ -15,6 +15,7 @@ from mainstay import Service
 from mainstay.http.asgi.types import AsgiApp, AsgiScope, Receive, Send
 from mainstay.http.settings import HttpSettings
 from mainstay.service.settings import Settings
+from tests.net.serving import PATIENCE
 
 
 @asynccontextmanager
@@ -24,7 +25,12 @@ async def talking(app: AsgiApp, **options: Any) -> AsyncIterator[ClientConnectio
     settings = Settings(http=HttpSettings(listen=("tcp://127.0.0.1:0",)))
     async with service.running(settings=settings) as running:
         url = running.addresses[0].replace("tcp://", "ws://") + "/app/talk?x=1"
-        async with connect(url, proxy=None, **options) as client:
+        patient: dict[str, Any] = {
+            "open_timeout": PATIENCE,
+            "close_timeout": PATIENCE,
+            "ping_timeout": None,
+        }
+        async with connect(url, proxy=None, **patient, **options) as client:
             yield client
 
 

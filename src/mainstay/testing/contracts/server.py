@@ -31,8 +31,8 @@ __all__ = ["Capabilities", "ServerConnection", "ServerContract"]
 
 T = TypeVar("T")
 
-# Generous real seconds for what happens at once on an idle machine.
-_SOON = 5.0
+# Generous real seconds for what happens at once on an idle machine; a busy one stands still for some.
+_SOON = 30.0
 # Answers of this many characters, this many times, are more than the kernel keeps for a client that
 # does not read: 64 MB, where Linux keeps at most 10 MB on one machine unless it is tuned.
 _LARGE = 32_000
