@@ -22,10 +22,17 @@ from mainstay.observe.watchdog import Watchdog
 
 HERE = Path(__file__).name
 THRESHOLD = 0.05
+PATIENCE = 40.0
+"""Seconds for what takes none, unless the machine is busy with something else."""
 
 
 class Told(logging.Handler):
-    """What the watchdog said, and an event for each of its two kinds of record."""
+    """What the watchdog said of `place`, and an event for each of its two kinds of record.
+
+    Of others it may speak as well: a busy machine keeps the loop's thread waiting anywhere.
+    """
+
+    place = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,8 +41,13 @@ class Told(logging.Handler):
         self.back = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-        (self.back if "is back" in record.getMessage() else self.blocked).set()
+        if "is back" not in record.getMessage():
+            if record.__dict__["where"].endswith(self.place):
+                self.records.append(record)
+                self.blocked.set()
+        elif self.blocked.is_set():
+            self.records.append(record)
+            self.back.set()
 
 
 @pytest.fixture
@@ -49,11 +61,11 @@ def told() -> Iterator[Told]:
 
 def block(told: Told) -> None:
     """Block until it is noticed, as a slow machine may need a while for that."""
-    assert told.blocked.wait(10)
+    assert told.blocked.wait(PATIENCE)
 
 
 async def hear_the_end(told: Told) -> None:
-    assert await asyncio.get_running_loop().run_in_executor(None, told.back.wait, 10)
+    assert await asyncio.get_running_loop().run_in_executor(None, told.back.wait, PATIENCE)
 
 
 async def pass_time(seconds: float) -> None:
@@ -63,9 +75,17 @@ async def pass_time(seconds: float) -> None:
     await over.wait()
 
 
-async def stall_and_recover(told: Told) -> Watchdog:
+async def watching(told: Told, place: str) -> Watchdog:
+    """A watchdog at work, in a callback of its own: of one callback it speaks once."""
+    told.place = f" {place}"
     watchdog = Watchdog(THRESHOLD)
     watchdog.start()
+    await pass_time(THRESHOLD)
+    return watchdog
+
+
+async def stall_and_recover(told: Told) -> Watchdog:
+    watchdog = await watching(told, "block")
     block(told)
     await hear_the_end(told)
     watchdog.stop()
@@ -83,15 +103,14 @@ def test_the_blocking_frame_is_named_and_the_end_is_told(kind: str, told: Told) 
     assert blocked.levelno == logging.WARNING
     assert blocked.__dict__["task"].startswith("Task-")
     assert "is back" in back.getMessage()
-    assert THRESHOLD < back.__dict__["seconds"] < 10
+    assert THRESHOLD < back.__dict__["seconds"] < 2 * PATIENCE
     assert repr(watchdog) == f"<Watchdog stopped threshold=0.05 stalls={watchdog.stalls}>"
 
 
 @pytest.mark.real_loop
 async def test_the_innermost_frame_of_the_user_is_named(told: Told) -> None:
     """Frames of a library that the user's code blocks in are in the stack, not in the message."""
-    watchdog = Watchdog(THRESHOLD)
-    watchdog.start()
+    watchdog = await watching(told, "block")
     block(told)
     watchdog.stop()
     fields = told.records[0].__dict__
@@ -113,8 +132,7 @@ async def test_a_long_stack_keeps_its_innermost_frames(told: Told) -> None:
         else:
             block(told)
 
-    watchdog = Watchdog(THRESHOLD)
-    watchdog.start()
+    watchdog = await watching(told, "block")
     deep(100)
     watchdog.stop()
     stack = told.records[0].__dict__["stack"].split("\n")
@@ -127,8 +145,8 @@ async def test_a_function_that_holds_the_interpreters_lock_is_named(told: Told) 
     """A regular expression lets no other thread run, and is named as soon as it ends."""
     if not hasattr(time, "pthread_getcpuclockid"):
         pytest.skip("needs the processor time of another thread")
-    watchdog = Watchdog(THRESHOLD)
-    watchdog.start()
+    here = "test_a_function_that_holds_the_interpreters_lock_is_named"
+    watchdog = await watching(told, here)
     length = 18
     while not told.blocked.is_set():
         re.match(r"(a+)+$", "a" * length + "b")
@@ -137,13 +155,38 @@ async def test_a_function_that_holds_the_interpreters_lock_is_named(told: Told) 
     assert told.records[0].__dict__["where"].endswith("interpreters_lock_is_named")
 
 
+class Computing:
+    """A clock that goes while a thread computes, and stands still while others have the processor."""
+
+    time = staticmethod(time.time)
+
+    def __init__(self) -> None:
+        self._id = time.pthread_getcpuclockid(threading.get_ident())
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(self._id)
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        assert timeout is not None
+        until = self.monotonic() + timeout
+        while not event.wait(0.005):
+            if self.monotonic() >= until:
+                return False
+        return True
+
+
 @pytest.mark.real_loop
+@pytest.mark.skipif(
+    not hasattr(time, "pthread_getcpuclockid"),
+    reason="needs the processor time of another thread",
+)
 async def test_a_busy_loop_that_comes_round_in_time_is_left_alone(told: Told) -> None:
     """Many short steps are work, not a stall."""
-    watchdog = Watchdog(0.25)
+    clock = Computing()
+    watchdog = Watchdog(0.25, Effects(clock=clock))
     watchdog.start()
-    end = time.monotonic() + 0.4
-    while time.monotonic() < end:
+    end = clock.monotonic() + 0.5
+    while clock.monotonic() < end:
         sum(range(10_000))
         await asyncio.sleep(0)
     watchdog.stop()
@@ -155,12 +198,13 @@ import asyncio, logging, sys
 from mainstay.observe.watchdog import Watchdog
 logging.basicConfig()
 async def main():
-    watchdog = Watchdog(0.05)
+    # So long that a busy machine keeps nobody waiting for it.
+    watchdog = Watchdog(0.5)
     watchdog.start()
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.3)
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.3)
     watchdog.stop()
 asyncio.run(main())
 """
@@ -179,9 +223,9 @@ def test_a_suspended_process_is_no_stall() -> None:
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGSTOP)
     # Nothing can be waited for: the process stands still, and has to for some thresholds.
-    threading.Event().wait(0.2)
+    threading.Event().wait(1.5)
     process.send_signal(signal.SIGCONT)
-    _, errors = process.communicate(b"\n", timeout=10)
+    _, errors = process.communicate(b"\n", timeout=100)
     assert errors == b""
     assert process.returncode == 0
 
@@ -213,33 +257,34 @@ async def test_a_starved_watchdog_accuses_nobody(told: Told) -> None:
 async def test_a_debugger_is_left_in_peace(told: Told) -> None:
     """Whoever steps through the code blocks the loop, and knows it."""
     watchdog = Watchdog(THRESHOLD)
-    watchdog.start()
     previous = sys.gettrace()
     sys.settrace(lambda frame, event, argument: None)
     try:
         frame = sys._getframe()
         frame.f_trace = lambda *_: None
+        watchdog.start()
         threading.Event().wait(4 * THRESHOLD)
         await pass_time(THRESHOLD)
+        watchdog.stop()
         frame.f_trace = None
     finally:
         sys.settrace(previous)
-    watchdog.stop()
     assert told.records == []
 
 
 @pytest.mark.real_loop
 async def test_stop_is_quick_and_ends_the_thread() -> None:
     """Stopping waits for no timer, may be done twice, and leaves no thread."""
-    watchdog = Watchdog(5)
+    watchdog = Watchdog(3600)
     watchdog.start()
     assert "watching" in repr(watchdog)
     await pass_time(0.01)
-    begun = time.monotonic()
     watchdog.stop()
     watchdog.stop()
-    assert time.monotonic() - begun < 0.5
-    assert not [t for t in threading.enumerate() if t.name == "mainstay-watchdog"]
+    thread = watchdog._thread
+    assert thread is not None
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_a_loop_that_is_closed_ends_the_watchdog() -> None:
@@ -253,7 +298,7 @@ def test_a_loop_that_is_closed_ends_the_watchdog() -> None:
     watchdog = asyncio.run(forget())
     thread = watchdog._thread
     assert thread is not None
-    thread.join(1)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
