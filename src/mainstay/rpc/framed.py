@@ -26,7 +26,7 @@ from mainstay.net.exchange import Fields
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.compression import COMPRESSORS, compress, decompress
 from mainstay.rpc.status import too_long
-from mainstay.wire.envelopes import COMPRESSED, PLAIN, EnvelopeError, EnvelopeReader, seal
+from mainstay.wire.envelopes import COMPRESSED, PLAIN, PREFIX, EnvelopeError, EnvelopeReader, seal
 from mainstay.wire.grpc import encode_binary
 
 __all__ = ["FramedCall", "FramedStream", "OneRequestStream", "incoming_of", "wire_fields"]
@@ -226,7 +226,7 @@ class FramedStream:
     def __init__(self, call: FramedCall) -> None:
         self._call = call
         self._reader = call.reader()
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] = []  # two for each message: prefix and the rest, or all and none
         self._size = 0
         self._writes = 0
         self._scheduled = False
@@ -312,8 +312,7 @@ class FramedStream:
             self._refuse()
         call = self._call
         data = call.packed(message)
-        call.endpoint.sent += 1
-        self._parts.append(data)
+        self._parts += (data, b"")
         self._size += len(data)
         if self._size >= _TOGETHER:
             await self._give_way()
@@ -327,8 +326,8 @@ class FramedStream:
         Raises: as `send`, and what `messages` raises.
         """
         call, endpoint = self._call, self._call.endpoint
-        packed, encode, append = call.packed, endpoint.encode, self._parts.append
-        plain, small, together = PLAIN, _SMALL, _TOGETHER
+        packed, encode, parts = call.packed, endpoint.encode, self._parts
+        plain, prefix, together = PLAIN, PREFIX, _TOGETHER
         size = 0
         response = endpoint.method.response
         usual, serialize = response.python_type, response.serialize
@@ -341,7 +340,17 @@ class FramedStream:
                 except Exception:
                     data = encode(message)  # which says what is wrong
                 length = len(data)
-                data = plain[length] + data if length < small else packed(message)
+                try:
+                    parts.append(plain[length])
+                    # Apart, because joining many costs less than adding two.
+                    parts.append(data)
+                except IndexError:
+                    data = packed(message)
+                    length = len(data)
+                    parts += (data, b"")
+                size += length + prefix
+                if size < together:
+                    continue
             else:
                 data = packed(message)
                 if self._closed or self._failed is not None:
@@ -351,9 +360,8 @@ class FramedStream:
                     self._scheduled = True
                     asyncio.get_running_loop().call_soon(self._flush_scheduled)
                 self._steady = call.compression is None
-            endpoint.sent += 1
-            append(data)
-            size += len(data)
+                parts += (data, b"")
+                size += len(data)
             if size >= together:
                 size = 0
                 await self._give_way()
@@ -377,7 +385,8 @@ class FramedStream:
         parts = self._parts
         if not parts:
             return True
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._call.endpoint.sent += len(parts) >> 1
+        data = b"".join(parts) if parts[1] or parts[2:3] else parts[0]
         parts.clear()  # the very list, which `send_all` has at hand
         self._size = 0
         return self._call.exchange.write(data)
