@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds for what takes a moment, on a machine that is busy."""
 
 
 class FakeManager:

@@ -45,7 +45,7 @@ class Wire:
 
     async def hear(self) -> dict[str, Any] | None:
         """The next line; None when the server has hung up."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             line = await self._reader.readline()
         return json.loads(line) if line else None
 
@@ -81,7 +81,7 @@ def open_up(folder: Path, mode: int) -> None:
 
 async def alone(server: ControlServer) -> None:
     """Wait until the last client has left."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while server.clients:  # noqa: ASYNC110 - no event says it
             await asyncio.sleep(0)
 
@@ -154,7 +154,7 @@ async def test_the_next_generation_takes_the_path_when_the_old_lets_go(place: Pa
             await wire.ask("drain")
         assert (old_board.asked, new.listening) == (["drain True"], False)
         old.release()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             await waiting
     with closing(new):
         async with connected(path) as wire:
@@ -195,7 +195,7 @@ import os, socket, sys
 os.setegid(65534); os.seteuid(65534)
 with socket.socket(socket.AF_UNIX) as each:
     each.connect(sys.argv[1])
-    each.settimeout(10)
+    each.settimeout(45)
     try:
         each.sendall(b'{"id": 1, "command": "stop"}\\n')
         print(each.recv(100))
@@ -368,7 +368,7 @@ async def test_who_takes_no_answers_is_not_read(place: Path) -> None:
         assert 0 < len(board.asked) < sent // len(line)
         whole = sent // len(line)
         loop, answers = asyncio.get_running_loop(), b""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(45):
             while answers.count(b"\n") < whole:
                 answers += await loop.sock_recv(client, 1 << 20)
     assert len(board.asked) == whole
@@ -384,7 +384,7 @@ async def test_who_takes_no_answers_is_closed_in_the_end(
         client.connect(str(place / "control"))
         loop = asyncio.get_running_loop()
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(45):
                 while True:
                     await loop.sock_sendall(client, b'{"id": 1, "command": "status"}\n' * 1000)
         await alone(server)
@@ -416,7 +416,7 @@ async def test_a_copy_of_the_listener_in_a_child_is_no_holder(place: Path) -> No
     )
     os.close(keeps)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while "control" not in names(place):  # noqa: ASYNC110 - no event says it
                 await asyncio.sleep(0)
             waiting = asyncio.create_task(server.wait_free())
@@ -442,7 +442,7 @@ async def test_a_long_wait_is_told_once(
     with served(place / "control"):
         second = ControlServer(Board(), place / "control")
         waiting = asyncio.create_task(second.wait_free())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while "is not free" not in caplog.text:  # noqa: ASYNC110 - no event says it
                 await asyncio.sleep(0)
         for _ in range(5):
@@ -476,7 +476,7 @@ async def test_one_socket_is_made_at_a_time(place: Path, monkeypatch: pytest.Mon
     await asyncio.sleep(0)
     assert not late.listening
     turn.remove()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         await waiting
     assert names(place) == ["control"]
     late.close()
@@ -486,7 +486,7 @@ async def test_the_turn_of_another_is_waited_for(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two that start at the same moment in one folder both get their socket."""
-    monkeypatch.setattr(control, "_TURN_PATIENCE", 10.0)
+    monkeypatch.setattr(control, "_TURN_PATIENCE", 45.0)
     turn = FileLock(place / control._TURN)
     turn.take()
     monkeypatch.setattr(time, "sleep", lambda seconds: turn.remove())

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -25,6 +26,9 @@ from mainstay.process.control_place import PeerProcess, name_of
 from tests.process.controls import Board, place, served
 
 __all__ = ["place"]
+
+LONG: Final = 60
+"""Seconds for what takes a moment, on a machine that is busy."""
 
 
 @pytest.fixture
@@ -43,10 +47,10 @@ def board(place: Path) -> Iterator[Board]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(LONG)
     yield made[0]
     loop.call_soon_threadsafe(ending.set)
-    thread.join(10)
+    thread.join(LONG)
     loop.close()
 
 
@@ -66,7 +70,7 @@ def answering(path: Path, answer: bytes) -> Iterator[None]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield
-        thread.join(10)
+        thread.join(LONG)
 
 
 # --- asking -------------------------------------------------------------------------------------
@@ -75,7 +79,7 @@ def answering(path: Path, answer: bytes) -> Iterator[None]:
 def test_the_status_arrives_whole(place: Path, board: Board) -> None:
     """What the service says of itself is what the operator gets, values and all."""
     with ControlClient(place / "control") as client:
-        assert client.status() == board.status()
+        assert client.status(LONG) == board.status()
         assert client.peer == PeerProcess(os.getpid(), os.geteuid())
 
 
@@ -85,13 +89,13 @@ def test_one_too_many_hears_so_however_late_it_asks(place: Path, board: Board) -
         path = place / "control"
         others = [stack.enter_context(ControlClient(path)) for _ in range(MOST_CLIENTS)]
         for each in others:
-            each.status()  # it has its place
+            each.status(LONG)  # it has its place
         late = stack.enter_context(ControlClient(path))
         poll = select.poll()
         poll.register(late._socket.fileno(), select.POLLHUP)
-        assert poll.poll(10_000)
+        assert poll.poll(LONG * 1000)
         with pytest.raises(BrokenError, match="16 others use the control socket") as caught:
-            late.status()
+            late.status(LONG)
         assert caught.value.reason == "OVERLOADED"
 
 
@@ -100,7 +104,7 @@ def test_a_restart_tells_its_steps_and_its_end(place: Path, board: Board) -> Non
     steps: list[str] = []
     board.outcome = Outcome(1.5, "reload", False, 2.5, "it does not import", 3, 99)
     with ControlClient(place / "control") as client:
-        assert client.restart("reload", steps.append, 10) == board.outcome
+        assert client.restart("reload", steps.append, LONG) == board.outcome
     assert steps == ["started 4711", "serving"]
 
 
@@ -108,9 +112,9 @@ def test_a_refusal_keeps_its_reason(place: Path, board: Board) -> None:
     """The operator reads the sentence of the service, and a script its word."""
     with ControlClient(place / "control") as client:
         with pytest.raises(BrokenError, match="there are no workers to scale") as caught:
-            client.ask("scale", {"workers": 3})
+            client.ask("scale", {"workers": 3}, timeout=LONG)
         assert caught.value.reason == "USAGE"
-        assert client.ask("drain") == {}
+        assert client.ask("drain", timeout=LONG) == {}
     assert board.asked == ["drain True"]
 
 
@@ -133,7 +137,7 @@ def test_a_service_that_dies_meanwhile_is_said_to_be_gone(place: Path) -> None:
         ControlClient(place / "control") as client,
         pytest.raises(BrokenError, match="hung up without an answer"),
     ):
-        client.status()
+        client.status(LONG)
 
 
 def test_an_answer_that_is_none_is_said_to_be_so(place: Path) -> None:
@@ -143,7 +147,7 @@ def test_an_answer_that_is_none_is_said_to_be_so(place: Path) -> None:
         ControlClient(place / "control") as client,
         pytest.raises(InvalidRequest, match="cannot be understood"),
     ):
-        client.status()
+        client.status(LONG)
 
 
 # --- finding ------------------------------------------------------------------------------------
@@ -166,7 +170,7 @@ def test_a_change_of_generations_is_waited_for(place: Path) -> None:
         listener.bind(str(path))
         come = threading.Timer(0.1, listener.listen)
         come.start()
-        with ControlClient(path, patience=10) as client:
+        with ControlClient(path, patience=LONG) as client:
             assert client.peer.pid == os.getpid()
         come.join()
 
@@ -175,6 +179,7 @@ _AS_SOMEBODY = """
 import os, sys
 sys.path[:0] = sys.argv[2:]
 from pathlib import Path
+from typing import Final
 import mainstay.process.control_client as all_of_it
 import mainstay.errors
 os.setegid(65534); os.seteuid(65534)
@@ -196,7 +201,7 @@ def test_another_user_is_told_so(place: Path, board: Board) -> None:
             capture_output=True,
             text=True,
             pass_fds=[folder],
-            timeout=30,
+            timeout=90,
             check=False,
         )
     finally:
@@ -261,5 +266,5 @@ def test_the_end_of_the_process_is_waited_for(
             assert client.kill() is handle
             if not handle:
                 child.kill()
-            assert client.wait_gone(10)
+            assert client.wait_gone(LONG)
     assert child.returncode == -signal.SIGKILL

@@ -15,7 +15,7 @@ import pytest
 from mainstay.errors import ResourceError
 from mainstay.process.daemon import StartReport, leave_folder, passed_descriptors
 from mainstay.process.identity import is_running
-from tests.process.waiting import wait_until
+from tests.process.waiting import PATIENCE, wait_until
 
 PROGRAM = """
 import json, os, signal, sys
@@ -68,7 +68,7 @@ def launch(
     folder: Path, body: str, *arguments: str, **more: object
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that goes on as a daemon, until its launcher has ended."""
-    options: dict[str, object] = {"cwd": folder, "timeout": 30, **more}
+    options: dict[str, object] = {"cwd": folder, "timeout": 90, **more}
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
         [sys.executable, "-W", "error", "-c", PROGRAM + dedent(body), str(folder), *arguments],
         stdin=subprocess.DEVNULL,
@@ -198,7 +198,7 @@ def test_ctrl_c_ends_the_start(tmp_path: Path) -> None:
         pid = tmp_path / "pid"
         wait_until(lambda: pid.exists() and pid.read_text() != "")
         launcher.send_signal(signal.SIGINT)
-        assert launcher.wait(20) == 130
+        assert launcher.wait(PATIENCE) == 130
     wait_until(lambda: not is_running(int(pid.read_text())))
 
 

@@ -134,7 +134,7 @@ def test_a_child_that_outlives_the_service_does_not_hold_its_lock(tmp_path: Path
     ) as service:
         assert service.stdout is not None
         assert service.stdout.readline() == b"forked\n"
-        service.wait(20)
+        service.wait(60)
         lock = FileLock(tmp_path / "a.lock")
         lock.take()
         lock.release()

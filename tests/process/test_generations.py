@@ -11,7 +11,7 @@ import pytest
 
 from tests.process.crew import alive, begun, crew, write_service
 
-pytestmark = pytest.mark.real_loop
+pytestmark = pytest.mark.real_loop(timeout=240)
 
 
 def nothing(text: str) -> None:
@@ -26,7 +26,7 @@ async def test_a_new_generation_takes_over_and_nobody_notices(tmp_path: Path) ->
         answers: list[str] = []
         stop = asyncio.Event()
         load = asyncio.ensure_future(running.keep_asking(answers, stop))
-        slow = asyncio.ensure_future(running.get("/slow?seconds=2"))
+        held = asyncio.ensure_future(running.get("/held"))
         await running.until(lambda: begun(tmp_path) == 1)
         (tmp_path / "version").write_text("2")
         steps: list[str] = []
@@ -34,12 +34,14 @@ async def test_a_new_generation_takes_over_and_nobody_notices(tmp_path: Path) ->
         assert outcome.ok, outcome
         assert outcome.generation == 1
         assert any("prepared" in step for step in steps)
-        assert (await running.get("/who")).endswith(" 2")
-        assert (await slow).endswith(" 1")
+        await running.until(lambda: answers[-1].endswith(" 2"))
+        (tmp_path / "release").touch()
+        assert (await held).endswith(" 1")
         stop.set()
         await load
         assert {answer.split()[1] for answer in answers} == {"1", "2"}
         await running.until(lambda: len(running.supervisor.status().workers) == 2)
+        assert (await running.get("/who")).endswith(" 2")
         assert not any(alive(pid) for pid in old)
         assert [each.generation for each in running.supervisor.status().workers] == [1, 1]
         assert running.supervisor.status().restarts == [outcome]
@@ -152,11 +154,15 @@ async def test_stopping_in_the_probation_lets_the_new_ones_finish(tmp_path: Path
         restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
         await running.until(lambda: bool(running.pids("paused")))
         (new,) = running.pids()
-        slow = asyncio.ensure_future(running.get("/slow?seconds=1.5"))
+        held = asyncio.ensure_future(running.get("/held"))
         await running.until(lambda: begun(tmp_path) == 1)
         running.supervisor.stop("enough", False)
         assert not (await restart).ok
-        assert await slow == f"{new} 1"
+        # It has to outlast the grace of those that have nothing to finish.
+        done, _ = await asyncio.wait([held], timeout=1.5)
+        assert not done
+        (tmp_path / "release").touch()
+        assert await held == f"{new} 1"
         assert await running.ended == 0
 
 
@@ -167,7 +173,7 @@ async def test_a_roll_back_lets_those_that_are_well_finish(tmp_path: Path) -> No
         old = running.pids()
         restart = asyncio.ensure_future(running.supervisor.restart("restart", nothing))
         await running.until(lambda: len(running.pids("paused")) == 2)
-        slow = asyncio.ensure_future(running.get("/slow?seconds=1.5"))
+        held = asyncio.ensure_future(running.get("/held"))
         await running.until(
             lambda: any(each.in_flight for each in running.supervisor.status().workers)
         )
@@ -177,7 +183,10 @@ async def test_a_roll_back_lets_those_that_are_well_finish(tmp_path: Path) -> No
         os.kill(idle, signal.SIGKILL)
         outcome = await restart
         assert "SIGKILL" in outcome.reason
-        assert await slow == f"{busy} 1"
+        done, _ = await asyncio.wait([held], timeout=1.5)  # more than the grace
+        assert not done
+        (tmp_path / "release").touch()
+        assert await held == f"{busy} 1"
+        await running.until(lambda: not alive(busy))  # until then it may accept
         assert int((await running.get("/who")).split()[0]) in old
-        await running.until(lambda: not alive(busy))
         assert sorted(running.pids()) == sorted(old)

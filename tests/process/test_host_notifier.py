@@ -81,7 +81,7 @@ async def test_who_hands_over_is_silent_afterwards(tmp_path: Path) -> None:
         assert said == {"BARRIER": "1"}
         assert not task.done()
         os.close(*descriptors)
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 45)
         notifier.stopping("stops", 27)
         notifier.status("drains")
         notifier.ended()

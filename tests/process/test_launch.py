@@ -32,7 +32,7 @@ def told(folder: Path, *arguments: str, **environ: str) -> list[object]:
         env={**environment(), **environ},
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=90,
     )
     found: list[object] = json.loads(done.stdout)
     return found

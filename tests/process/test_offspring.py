@@ -25,7 +25,7 @@ HELLO: Final = '{"type":"hello","versions":[1],"nonce":"NONCE","pid":PID,"name":
 PREPARED: Final = '{"type":"prepared","addresses":["tcp://x:1"]}'
 SERVING: Final = '{"type":"serving"}'
 STARTED: Final = (HELLO, "wait welcome", PREPARED)
-LONG: Final = 20.0
+LONG: Final = 45.0
 
 
 async def nothing(question: Listen) -> Answer:
@@ -194,11 +194,12 @@ async def test_the_time_in_which_nobody_listened_is_no_silence() -> None:
 @pytest.mark.parametrize("command", ["/no/such/python", str(PROGRAM)])
 async def test_a_program_that_cannot_be_started(command: str) -> None:
     """It is not there, or no program: told at once, and nothing stays open."""
-    before = os.listdir("/proc/self/fd")  # noqa: PTH208
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
     child = Offspring(Launch((command,), "/", {}), Welcome(0, "worker", 0), nothing)
     with pytest.raises(ChildFailed, match=f"{command} cannot be started: "):
         child.start()
-    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
+    # Fewer, when what others have left is collected meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
     await child.end("it has never begun", 1.0)
 
 

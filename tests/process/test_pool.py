@@ -17,7 +17,7 @@ from mainstay.process.pool import Pool
 from mainstay.process.sockets import Sockets
 from tests.process.crew import PATIENCE, PROGRAM, alive, environment, until, write_service
 
-pytestmark = pytest.mark.real_loop
+pytestmark = pytest.mark.real_loop(timeout=240)
 
 
 def nothing(text: str) -> None:
@@ -58,7 +58,7 @@ async def test_prepared_they_serve_only_when_all_are_let(tmp_path: Path) -> None
         assert made.serving == 0
         assert made.settings.child_timeout == 30.0
         assert made.settings.heartbeat == 0.1
-        assert made.shutdown_timeout == 5.0
+        assert made.shutdown_timeout == 50.0
         assert made.name == "tiny"
         assert made.asked == {"tcp://127.0.0.1:0"}
         await made.commit()

@@ -38,7 +38,7 @@ end.send(b'{"type": "progress", "text": "deaf"}')
 time.sleep(3600)
 """
 
-SETTINGS = ProcessSettings(commit_timeout=20.0)
+SETTINGS = ProcessSettings(commit_timeout=45.0)
 
 
 def made(code: str) -> Worker:

@@ -13,7 +13,7 @@ import pytest
 from mainstay.process.host_notifier import HostNotifier
 from tests.process.crew import PATIENCE, alive, children, crew, get, until
 
-pytestmark = pytest.mark.real_loop
+pytestmark = pytest.mark.real_loop(timeout=240)
 
 
 def nothing(text: str) -> None:
@@ -32,7 +32,7 @@ class Forgetful(HostNotifier):
 
 async def test_after_the_verdict_there_is_one_supervisor_whatever_fails(tmp_path: Path) -> None:
     """The new one has proved itself, so the old one leaves, and takes its workers along."""
-    async with crew(tmp_path, 1, Forgetful()) as running:
+    async with crew(tmp_path, 1, Forgetful(), heartbeat=5.0) as running:
         await running.wait_ready()
         address = running.supervisor.status().listeners[0]
         old = running.pids()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from mainstay.interfaces.controlled import Outcome
 from tests.process.crew import children, crew
 
-pytestmark = pytest.mark.real_loop
+pytestmark = pytest.mark.real_loop(timeout=240)
 
 
 def nothing(text: str) -> None:
@@ -69,6 +70,8 @@ async def test_twenty_restarts_leave_nothing_behind(tmp_path: Path) -> None:
         def descriptors() -> int:
             return len(list(Path("/proc/self/fd").iterdir()))
 
+        gc.collect()  # what others have left is not closed meanwhile, and hides nothing
+        others = set(children(os.getpid())) - set(running.pids())
         before = descriptors()
         for number in range(1, 21):
             if number % 4 == 0:
@@ -77,5 +80,5 @@ async def test_twenty_restarts_leave_nothing_behind(tmp_path: Path) -> None:
             assert outcome.ok is (number % 4 != 0), outcome
             (tmp_path / "fail at import").unlink(missing_ok=True)
         await running.until(lambda: len(running.supervisor.status().workers) == 1)
-        assert descriptors() == before
-        assert children(os.getpid()) == running.pids()
+        await running.until(lambda: descriptors() <= before)
+        assert set(children(os.getpid())) - others == set(running.pids())

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds for what takes a moment, on a machine that is busy."""
 
 
 def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> None:

@@ -2,8 +2,8 @@
 
 `World` runs ``world_service.py`` from a folder of its own by ``mainstay run``, in a session of its
 own, so that every process of it is found. `Load` asks it on fresh connections all the time, and
-counts what a user would complain of; `Watch` counts processes and zombies all the time. Orphans
-become children of the test, which takes their exit codes.
+counts what a user would complain of; `Watch` counts processes all the time. Orphans become children
+of the test, which takes their exit codes.
 """
 
 import ctypes
@@ -23,20 +23,22 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds that a busy machine may take for what takes a moment."""
 
 SETTINGS: Final = {
-    "child_timeout": 20.0,
-    "commit_timeout": 10.0,
+    "child_timeout": 60.0,
+    "commit_timeout": 30.0,
     "probation": 0.3,
-    "drain_timeout": 10.0,
+    "drain_timeout": 60.0,
     "kill_grace": 0.5,
+    "heartbeat": 10.0,
 }
 """Of ``[mainstay.process]``, where a test says nothing else."""
 
 _PAUSE: Final = 0.01
 _SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_EXITING: Final = 0x4  # PF_EXITING of linux/sched.h
 T = TypeVar("T")
 
 
@@ -59,6 +61,7 @@ class Status:
     pid: int
     parent: int
     state: str
+    """As ``ps`` names it; ``Z`` also for one that is on its way there, and has closed its files."""
 
 
 def processes(session: int) -> list[Status]:
@@ -70,7 +73,8 @@ def processes(session: int) -> list[Status]:
         with suppress(OSError, IndexError):
             fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
             if int(fields[3]) == session:
-                found.append(Status(int(name), int(fields[1]), fields[0]))
+                state = "Z" if int(fields[6]) & _EXITING else fields[0]
+                found.append(Status(int(name), int(fields[1]), state))
     return sorted(found, key=lambda each: each.pid)
 
 
@@ -79,26 +83,19 @@ class Watch:
 
     Attributes:
         most: processes alive at once.
-        zombies: pids seen dead and not reaped by a living parent, at two looks in a row.
     """
 
     def __init__(self, session: int) -> None:
         self.most = 0
-        self.zombies: set[int] = set()
         self._session = session
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
-        before: set[int] = set()
         while not self._over.wait(0.05):
             found = processes(self._session)
             self.most = max(self.most, sum(each.state != "Z" for each in found))
-            # Orphans are the test's to reap.
-            dead = {each.pid for each in found if each.state == "Z" and each.parent != os.getpid()}
-            self.zombies |= dead & before
-            before = dead
 
     def stop(self) -> None:
         """Look no more."""
@@ -149,7 +146,7 @@ class Load:
             each.join(PATIENCE)
 
 
-def connect(address: str, timeout: float = 10.0) -> socket.socket:
+def connect(address: str, timeout: float = PATIENCE) -> socket.socket:
     """A connection to an address as a service logs it: ``tcp://…`` or ``unix:…``."""
     if address.startswith("unix:"):
         sock = socket.socket(socket.AF_UNIX)
@@ -295,6 +292,11 @@ class World:
     def alive(self) -> list[int]:
         """The processes of it that run, the oldest first."""
         return [each.pid for each in processes(self.session) if each.state != "Z"]
+
+    def zombies(self) -> list[int]:
+        """Those that have ended and were not reaped, but for orphans, which are the test's."""
+        found = processes(self.session)
+        return [each.pid for each in found if each.state == "Z" and each.parent != os.getpid()]
 
     def successor(self) -> int:
         """Wait for a process beside the one in charge, and return its pid."""

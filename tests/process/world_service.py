@@ -114,6 +114,7 @@ async def who() -> int:
 @service.get("/held", timeout=None)
 async def held() -> int:
     """Which process answers, once the test lets it."""
+    (HERE / "holding").touch()
     while not (HERE / "release").exists():  # noqa: ASYNC110 - another process sets it
         await asyncio.sleep(0.1)
     return os.getpid()

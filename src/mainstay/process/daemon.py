@@ -148,9 +148,12 @@ def daemonise(
         del environ[name]
     told, tell = os.pipe()
     leashed, leash = os.pipe()
+    # Until there is somebody who ends the start with it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         minder = os.fork()
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         raise ResourceError(f"no process can be started: {error.strerror}") from error
     if minder:
         os.close(tell)
@@ -160,6 +163,7 @@ def daemonise(
         os.close(told)
         os.close(leash)
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         daemon = os.fork()
         if daemon:
             os.close(tell)
@@ -220,6 +224,7 @@ def _wait_started(minder: int, told: int, leash: int, log_file: LogFile | None) 
     code: int | None = None
     word = b""
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         # The end of the file is not to be waited for: what the daemon has forked may hold it too.
         while code is None and not word.endswith(b"\n"):
             word += _read(told, _LOOK)
