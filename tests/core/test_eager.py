@@ -54,7 +54,7 @@ async def test_it_is_a_real_task_from_its_first_step() -> None:
             task = asyncio.current_task()
             assert task is not None
             seen.append((task, task.get_name(), VALUE.get()))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.sleep(0)
 
     task = await in_callback(lambda: EagerStarter(loop).start(work(), "work", copy_context()))

@@ -75,7 +75,7 @@ async def test_a_port_is_free_again_at_once() -> None:
     """Connections of the process before, in TIME_WAIT, do not keep the port."""
     with await bound("tcp://127.0.0.1:0") as sock:
         port = sock.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+        with socket.create_connection(("127.0.0.1", port), timeout=30):
             sock.setblocking(True)
             sock.accept()[0].close()
     (await bound(f"tcp://127.0.0.1:{port}")).close()

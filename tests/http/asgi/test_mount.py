@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -253,6 +254,19 @@ async def test_what_is_wrong_with_the_request_is_answered_by_the_service() -> No
     assert (got.status, seen) == (413, ["http.disconnect"])
 
 
+async def test_a_failure_that_is_not_the_reply_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An application that does not take the end of a bad request well."""
+
+    async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+        raise LookupError("where is the body?")
+
+    with caplog.at_level(logging.ERROR, "mainstay.http"):
+        got = await answered(mounted(app), MemoryExchange("POST", chunks=[TooLarge("it is long")]))
+    assert got.status == 413
+    assert "where is the body?" in caplog.text
+
+
 @pytest.mark.parametrize(
     "messages",
     [
@@ -265,8 +279,14 @@ async def test_what_is_wrong_with_the_request_is_answered_by_the_service() -> No
         [start((b"x", b"a\r\nb: c")), part(b"", more=False)],
     ],
 )
-async def test_messages_in_the_wrong_place_are_refused(messages: list[Any]) -> None:
-    """An application that does not keep to the protocol fails, and nothing odd goes out."""
+async def test_messages_in_the_wrong_place_are_refused(
+    messages: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An application that does not keep to the protocol fails, and nothing odd goes out. Its failure is
+    told of once: by who called it, and not by the loop again."""
+    told: list[Any] = []
+    caplog.set_level(logging.CRITICAL, "mainstay.http")  # records would keep the task
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
     async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
         for message in messages:
@@ -275,6 +295,8 @@ async def test_messages_in_the_wrong_place_are_refused(messages: list[Any]) -> N
 
     got = await answered(mounted(app), MemoryExchange())
     assert got.status == 500 or got.broken
+    gc.collect()
+    assert told == []
 
 
 async def test_early_hints_go_out_before_the_reply() -> None:

@@ -79,6 +79,9 @@ class AsgiMount:
             if isinstance(error, asyncio.CancelledError):
                 task.cancel()
             await _settle(task)
+            failure = _failure_of(task)
+            if failure is not None and failure is not error:
+                _log.error("%s failed as well: %r", task.get_name(), failure, exc_info=failure)
             raise
         if response.body is UNREAD and call.exchange.method != "HEAD":
             response.body = _Parts(conversation, task)
@@ -150,10 +153,15 @@ async def _settle(task: asyncio.Task[None]) -> None:
         raise
 
 
+def _failure_of(task: asyncio.Task[None]) -> BaseException | None:
+    """What a task that has ended has raised. To be asked, or the loop complains that nobody did."""
+    return None if task.cancelled() else task.exception()
+
+
 async def _finish(task: asyncio.Task[None]) -> None:
     """Wait for an application whose reply is out, and tell of its failure."""
     await _settle(task)
-    error = None if task.cancelled() else task.exception()
+    error = _failure_of(task)
     if error is not None:
         _log.error("%s failed after its reply: %r", task.get_name(), error, exc_info=error)
 
