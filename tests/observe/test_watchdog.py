@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -228,6 +230,76 @@ def test_a_suspended_process_is_no_stall() -> None:
     _, errors = process.communicate(b"\n", timeout=100)
     assert errors == b""
     assert process.returncode == 0
+
+
+class Stepped:
+    """A clock that goes on only by waits that end, and they end when the test says so."""
+
+    time = staticmethod(time.time)
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        assert timeout is not None
+        self._begun.put(None)
+        while not event.wait(0.001):
+            with suppress(queue.Empty):
+                self._over.get_nowait()
+                self._now += timeout
+                return False
+        return True
+
+    def end_wait(self) -> None:
+        """End the wait that is under way, or the next; returns when there is one after it."""
+        self._begun.get(timeout=PATIENCE)
+        self._over.put(None)
+        self._begun.get(timeout=PATIENCE)
+        self._begun.put(None)
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_loop_that_waits_is_not_blocked_though_it_has_not_come_round_yet(
+    kind: str, told: Told
+) -> None:
+    """The first beat may be late, on a machine that is busy: the loop is in no callback then."""
+    clock = Stepped()
+
+    async def wait() -> None:
+        watchdog = Watchdog(3600, Effects(clock=clock))
+        watchdog.start()
+        await asyncio.get_running_loop().run_in_executor(None, clock.end_wait)
+        watchdog.stop()
+
+    module = pytest.importorskip(kind)
+    with asyncio.Runner(loop_factory=module.new_event_loop) as runner:
+        runner.run(wait())
+    assert told.records == []
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_who_starts_it_may_be_the_one_who_blocks(kind: str, told: Told) -> None:
+    """It is named, with the frames up to the task's own."""
+    clock = Stepped()
+
+    async def stall() -> None:
+        watchdog = Watchdog(3600, Effects(clock=clock))
+        watchdog.start()
+        clock.end_wait()
+        watchdog.stop()
+
+    module = pytest.importorskip(kind)
+    with asyncio.Runner(loop_factory=module.new_event_loop) as runner:
+        runner.run(stall())
+    (record,) = told.records
+    fields = record.__dict__
+    assert fields["where"].endswith("Stepped.end_wait")
+    assert fields["stack"].endswith(".stall")
 
 
 class LateClock:

@@ -93,6 +93,7 @@ class Watchdog:
         except RuntimeError:
             raise UsageError("start the watchdog inside the event loop it shall watch") from None
         self._ident = threading.get_ident()
+        self._runner = _caller_of(asyncio.current_task(self._loop))
         self._used = _processor_clock(self._ident)
         self._last = (self._clock.monotonic(), self._used())
         self._timer = self._loop.call_later(self._threshold / 2, self._beat)
@@ -204,6 +205,13 @@ class Watchdog:
             return True
         monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
         return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _caller_of(task: asyncio.Task[Any] | None) -> CodeType | None:
+    """What runs the callbacks of the loop, told by a task that runs now; None if it cannot tell."""
+    frame = None if task is None else getattr(task.get_coro(), "cr_frame", None)
+    caller = None if frame is None else frame.f_back
+    return None if caller is None else caller.f_code
 
 
 def _is_users(frame: FrameType) -> bool:
