@@ -17,7 +17,7 @@ from mainstay.http.files import CHUNK, SMALL, File
 from mainstay.http.request import Request
 from mainstay.http.response import Response
 from mainstay.testing.exchange import MemoryExchange
-from tests.http.descriptors import open_files
+from tests.http.descriptors import until_open
 
 pytestmark = pytest.mark.real_loop
 
@@ -39,14 +39,6 @@ def made(path: Path, data: bytes, age: int = 0) -> Path:
     return path
 
 
-async def assert_open(folder: Path, wanted: int) -> None:
-    """So many files of a folder are open. A thread lets go of what it has returned a moment after its
-    caller has it."""
-    async with asyncio.timeout(30):
-        while open_files(folder) != wanted:  # noqa: ASYNC110 - the kernel tells, and nobody else
-            await asyncio.sleep(0.001)
-
-
 async def test_a_small_file_is_one_write(tmp_path: Path) -> None:
     """Its content is there at once, with type, tag and date."""
     response = await get(File(made(tmp_path / "a.txt", b"hello")))
@@ -62,27 +54,27 @@ async def test_a_large_file_is_read_as_it_is_sent(tmp_path: Path) -> None:
     """In chunks, with its length; the file is closed at the end."""
     data = random.Random(1).randbytes(2 * CHUNK + 5)
     response = await get(File(made(tmp_path / "a.bin", data)))
-    await assert_open(tmp_path, 1)
+    await until_open(tmp_path, 1)
     assert response.length == len(data)
     assert not isinstance(response.body, bytes)
     parts = [part async for part in response.body]
     assert [len(part) for part in parts] == [CHUNK, CHUNK, 5]
     assert b"".join(parts) == data
-    await assert_open(tmp_path, 0)
+    await until_open(tmp_path, 0)
 
 
 async def test_a_file_that_nobody_sends_is_closed(tmp_path: Path) -> None:
     """Whether it was begun, or a middleware has put another reply in its place."""
     path = made(tmp_path / "a.bin", b"x" * (2 * CHUNK))
     response: Response | None = await get(File(path))
-    await assert_open(tmp_path, 1)
+    await until_open(tmp_path, 1)
     response = None
-    await assert_open(tmp_path, 0)
+    await until_open(tmp_path, 0)
     response = await get(File(path))
     body: Any = aiter(response.body)  # type: ignore[arg-type]
     await anext(body)
     await body.aclose()
-    await assert_open(tmp_path, 0)
+    await until_open(tmp_path, 0)
     assert response.status == 200
 
 
@@ -91,7 +83,7 @@ async def test_head_sends_the_fields_alone(tmp_path: Path) -> None:
     response = await get(File(made(tmp_path / "a.bin", b"x" * 100)), "HEAD")
     assert (response.status, response.length) == (200, 100)
     assert await content(response) == b""
-    await assert_open(tmp_path, 0)
+    await until_open(tmp_path, 0)
 
 
 async def test_what_the_peer_has_is_not_sent_again(tmp_path: Path) -> None:
@@ -164,7 +156,7 @@ async def test_a_range_outside_is_416(tmp_path: Path) -> None:
         await get(File(made(tmp_path / "a", b"0123456789")), range="bytes=10-")
     assert caught.value.status == 416
     assert caught.value.headers == {"content-range": "bytes */10"}
-    await assert_open(tmp_path, 0)
+    await until_open(tmp_path, 0)
 
 
 async def test_only_get_has_ranges(tmp_path: Path) -> None:
@@ -233,7 +225,7 @@ async def test_what_is_no_file_is_not_found(tmp_path: Path) -> None:
             with pytest.raises(NotFound) as caught:
                 await get(File(path))
         assert str(tmp_path) not in str(caught.value)
-    await assert_open(tmp_path, 0)
+    await until_open(tmp_path, 0)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

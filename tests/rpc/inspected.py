@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc.aio
 from google.protobuf import timestamp_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -19,6 +18,7 @@ from mainstay.rpc.settings import RpcSettings
 from mainstay.service.running import Running
 from mainstay.service.service import Service
 from mainstay.service.settings import Settings
+from tests.rpc.grpcio.stock import aio_channel
 
 STRING = FieldDescriptorProto.TYPE_STRING
 MESSAGE = FieldDescriptorProto.TYPE_MESSAGE
@@ -123,7 +123,7 @@ async def serving(
     settings = Settings(http=http, rpc=rpc or RpcSettings(), **more)
     async with (
         service.running(settings=settings) as running,
-        grpc.aio.insecure_channel(address_of(running)) as channel,
+        aio_channel(address_of(running)) as channel,
     ):
         yield running, channel
 

@@ -12,6 +12,7 @@ from mainstay.core.scope import Scope
 from mainstay.rpc.health import Health, ServingStatus
 from mainstay.rpc.health_service import NAME, health_service
 from mainstay.service.settings import ShutdownSettings
+from tests.rpc.grpcio.stock import aio_channel
 from tests.rpc.inspected import address_of, serving, zoo
 
 pytestmark = pytest.mark.real_loop
@@ -100,7 +101,7 @@ async def test_a_drain_is_told_before_the_port_closes() -> None:
         running.stop("the test")
         finish = asyncio.ensure_future(running.finish())
         assert (await call.read()).status == NOT_SERVING
-        async with grpc.aio.insecure_channel(address_of(running)) as fresh:
+        async with aio_channel(address_of(running)) as fresh:
             late: Any = health_pb2_grpc.HealthStub(fresh)
             assert (await late.Check(asked())).status == NOT_SERVING
         assert await call.read() is grpc.aio.EOF

@@ -18,6 +18,7 @@ from grpc_tools import protoc  # type: ignore[import-untyped]
 
 from mainstay import Service
 from mainstay.service.settings import Settings
+from tests.rpc.grpcio.stock import aio_channel
 
 
 class Generated(NamedTuple):
@@ -135,7 +136,7 @@ async def see(address: str, method: str, asks: list[Any], timeout: float | None 
     """
     if method in ("Gather", "Chat"):
         return await asyncio.to_thread(_see_in_thread, address, method, asks, timeout)
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with aio_channel(address) as channel:
         stub = behave().services.BehaveStub(channel)
         call = getattr(stub, method)(asks[0], timeout=timeout, metadata=METADATA)
         replies: list[str] = []

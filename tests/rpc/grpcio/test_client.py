@@ -19,6 +19,7 @@ from mainstay.rpc.client.methods import UnaryMethod
 from mainstay.rpc.grpcio.client import aio_error, stub_method
 from mainstay.rpc.method import Kind
 from tests.rpc.grpcio.generated import answer, ask, behave, on_grpc_aio, servicer
+from tests.rpc.grpcio.stock import aio_channel
 
 pytestmark = pytest.mark.real_loop
 
@@ -33,7 +34,7 @@ def with_middleware(address: str) -> Channel:
     return Channel(address, middleware=[passes])
 
 
-CHANNELS = [Channel, with_middleware, grpc.aio.insecure_channel]
+CHANNELS = [Channel, with_middleware, aio_channel]
 both = pytest.mark.parametrize("make", CHANNELS, ids=["ours", "ours-middleware", "grpc.aio"])
 Make = Callable[[str], Any]
 

@@ -24,6 +24,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 from mainstay import Service
 from mainstay.rpc.grpcio.servicers import services_of
 from tests.rpc.grpcio.generated import answer, ask, behave, see, service_with, servicer, serving
+from tests.rpc.grpcio.stock import aio_channel
 
 pytestmark = pytest.mark.real_loop
 
@@ -73,7 +74,7 @@ async def test_long_running_operations_are_answered() -> None:
             ),
         )
         assert found == ("operations/1", empty_pb2.Empty(), 0)
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with aio_channel(address) as channel:
             stub = operations_pb2_grpc.OperationsStub(channel)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.GetOperation(one)
@@ -89,7 +90,7 @@ async def test_the_health_servicer_of_grpcio_is_answered_by() -> None:
     service = Service("health")
     service.add_servicer(health_pb2_grpc.add_HealthServicer_to_server, made)
     asked = health_pb2.HealthCheckRequest(service="a")
-    async with serving(service) as address, grpc.aio.insecure_channel(address) as channel:
+    async with serving(service) as address, aio_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Check(asked)
@@ -194,7 +195,7 @@ async def test_a_generic_handler_decides_when_a_call_comes() -> None:
     """Of the name, the kind and the serializers; what it does not know is UNIMPLEMENTED."""
     service = Service("any")
     service.add_servicer(lambda made, server: server.add_generic_rpc_handlers((made,)), Counting())
-    async with serving(service) as address, grpc.aio.insecure_channel(address) as made:
+    async with serving(service) as address, aio_channel(address) as made:
         channel: Any = made  # whose stubs know nothing of bytes
         assert await channel.unary_unary("/any.Thing/Any7")(b"!") == b"Any7!"
         many = channel.unary_stream("/any.Thing/Many")(b"x")

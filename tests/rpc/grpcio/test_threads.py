@@ -10,6 +10,7 @@ import pytest
 
 from mainstay.core.scope import Scope
 from tests.rpc.grpcio.generated import answer, ask, behave, on_mainstay, see, servicer
+from tests.rpc.grpcio.stock import aio_channel
 
 pytestmark = pytest.mark.real_loop
 
@@ -71,7 +72,7 @@ async def test_a_callback_wakes_a_thread_whose_client_has_left() -> None:
 
     async with (
         on_mainstay(servicer(One=blocks)) as address,
-        grpc.aio.insecure_channel(address) as channel,
+        aio_channel(address) as channel,
     ):
         call = stub_of(channel).One(ask())
         assert await asyncio.to_thread(began.wait, 5)
@@ -125,7 +126,7 @@ async def test_a_thread_that_waits_for_a_message_is_freed_when_the_client_leaves
         await asyncio.Event().wait()
 
     made = servicer(Gather=gather, Chat=chat)
-    async with on_mainstay(made) as address, grpc.aio.insecure_channel(address) as channel:
+    async with on_mainstay(made) as address, aio_channel(address) as channel:
         call = getattr(stub_of(channel), method)(one_and_wait())
         assert await asyncio.to_thread(began.wait, 5)
         call.cancel()
@@ -175,7 +176,7 @@ async def test_a_generator_waits_for_a_client_that_does_not_read() -> None:
     fixed = [("grpc.http2.bdp_probe", 0)]
     async with (
         on_mainstay(servicer(Many=yields)) as address,
-        grpc.aio.insecure_channel(address, options=fixed) as channel,
+        aio_channel(address, options=fixed) as channel,
     ):
         call = stub_of(channel).Many(ask())
         await call.read()
