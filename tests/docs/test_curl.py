@@ -29,7 +29,7 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.real_loop(timeout=60)
+@pytest.mark.real_loop(timeout=120)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 async def test_the_pages_commands_print_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connect by POST and by GET, an error, and a stream."""
@@ -48,7 +48,7 @@ async def test_the_pages_commands_print_what_it_says(monkeypatch: pytest.MonkeyP
         address = running.addresses[0].removeprefix("tcp://")
         for command, printed in every:
             line = command.replace("127.0.0.1:8000", address)
-            line = line.replace("curl ", "curl -s --max-time 20 ", 1)
+            line = line.replace("curl ", "curl -s --max-time 60 ", 1)
             ran = await asyncio.to_thread(
                 subprocess.run, ["sh", "-c", line], capture_output=True, text=True, check=True
             )

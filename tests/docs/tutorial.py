@@ -17,7 +17,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from threading import Thread
 
 from tests.docs.editing import edited
 from tests.docs.examples import ROOT, Block, blocks
+from tests.process.ports import free_port
 
 PAGES = sorted(
     (ROOT / "docs/tutorial").glob("[0-9]*.md"), key=lambda page: int(page.stem.partition("-")[0])
@@ -131,7 +131,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        self.ports = {each: str(free_port()) for each in PORTS}
         self._running: dict[str, Terminal] = {}
         self._shells: list[subprocess.Popen[str]] = []
         self._environ = {
@@ -185,7 +185,7 @@ class Reader:
             printed = self._serve(command, self._elsewhere(shown))
         else:
             shell = subprocess.Popen(
-                ["bash", "-c", command.replace("curl ", "curl -sS --max-time 30 ")],
+                ["bash", "-c", command.replace("curl ", "curl -sS --max-time 60 ")],
                 cwd=self.folder,
                 env=self._environ,
                 stdout=subprocess.PIPE,
@@ -210,12 +210,3 @@ class Reader:
         for port, other in self.ports.items():
             text = re.sub(rf"\b{port}\b", other, text)
         return text
-
-
-def _free_ports(count: int) -> list[str]:
-    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [str(each.getsockname()[1]) for each in with_ports]
-    finally:
-        for each in with_ports:
-            each.close()

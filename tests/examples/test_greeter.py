@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = Settings(http=HttpSettings(listen=("tcp://127.0.0.1:0",)))
 
 
-@pytest.mark.real_loop
 async def test_the_client_calls_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
     """One reply, a stream that its deadline ends, a summary, a chat, and a refusal."""
     async with service.running(settings=SETTINGS) as running:

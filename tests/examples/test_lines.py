@@ -25,6 +25,7 @@ from mainstay.errors import InvalidRequest, NotFound, UsageError
 from mainstay.interfaces.server import Server
 from mainstay.net.address import Address
 from mainstay.testing.contracts.server import ServerConnection, ServerContract
+from tests.process.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -366,9 +367,7 @@ def test_the_repr_is_one_line_of_state() -> None:
 @contextmanager
 def example(*, greeting: str = "Hello") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The example in a process of its own, and the address it listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     environ = {
         **os.environ,
         "LINES__ADDRESS": address,
@@ -432,7 +431,7 @@ def test_ctrl_c_finishes_the_call_under_way() -> None:
             assert slow.makefile().readlines() == ["= done, after 1 s of work\n", "# bye\n"]
             assert "the service is stopping" in reader.read()
             reader.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_client_ends_with_the_conversation() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,17 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.process.ports import free_port
 from tests.process.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-READY_WITHIN = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+PATIENCE = 60.0
+"""Seconds for what takes a moment, on a machine that is busy."""
 
 
 @dataclass
@@ -71,7 +65,7 @@ class Part:
 
     def wait_ready(self) -> None:
         try:
-            wait_until(self._is_ready, READY_WITHIN)
+            wait_until(self._is_ready)
         except TimeoutError:
             log = Path(self.folder, f"{self.name}.log").read_text()
             raise AssertionError(f"{self.name} is not ready:\n{log[-4000:]}") from None
@@ -79,7 +73,7 @@ class Part:
     def _is_ready(self) -> bool:
         with (
             suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=PATIENCE),
         ):
             return True
         return False
@@ -91,7 +85,7 @@ class Part:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
@@ -116,7 +110,7 @@ class Part:
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in family:
                 os.kill(pid, number)
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
 
     def restart(self, *options: str) -> subprocess.Popen[str]:
         """Ask for a restart; the command ends when it went well, with 0."""
@@ -132,10 +126,10 @@ class Part:
         """End it, whichever generation serves."""
         with suppress(subprocess.SubprocessError, OSError):
             stop = [*self._mainstay("stop"), *self.control]
-            subprocess.run(stop, cwd=ROOT, check=False, capture_output=True, timeout=60)
+            subprocess.run(stop, cwd=ROOT, check=False, capture_output=True, timeout=PATIENCE)
         if self._process.poll() is None:
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+                self._process.wait(PATIENCE)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

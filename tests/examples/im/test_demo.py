@@ -25,6 +25,7 @@ from examples.im.data.conversations import Conversations
 from examples.im.data.database import Database, DatabaseSettings
 from examples.im.data.messages import Messages
 from mainstay import Service
+from tests.process.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,18 +96,12 @@ def test_a_demo_elsewhere_names_its_own_data_and_its_own_service() -> None:
     assert "What was said is in your database." in said
 
 
-def free_port() -> str:
-    """A port that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
-
-
 def environment(folder: Path) -> dict[str, str]:
     """For a demo with ports and data of its own."""
     return {
         **os.environ,
-        "PORT": free_port(),
-        "LOGIC_PORT": free_port(),
+        "PORT": str(free_port()),
+        "LOGIC_PORT": str(free_port()),
         "IM__DATABASE__URL": f"sqlite:///{folder / 'chat.db'}",
         "XDG_RUNTIME_DIR": str(folder),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),

@@ -43,7 +43,7 @@ async def token_of(client: ServiceClient, name: str) -> str:
 
 async def until(socket: Any, kind: str) -> dict[str, Any]:
     """The next frame of a kind; others are passed over."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while True:
             frame: dict[str, Any] = json.loads(await socket.receive())
             if frame["type"] == kind:

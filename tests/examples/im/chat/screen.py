@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from examples.im.chat.terminal import Terminal
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds of real time until something has to be shown, on a machine that is busy."""
 
 

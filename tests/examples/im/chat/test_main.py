@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import create_server
 from subprocess import PIPE
 
 import pytest
@@ -20,6 +19,7 @@ from click.testing import CliRunner
 from examples.im.chat.__main__ import main
 from tests.architecture.source import ROOT
 from tests.examples.im.chat.house import PASSWORD, a_house
+from tests.process.ports import free_port
 
 PATIENCE = 60.0
 
@@ -119,8 +119,7 @@ def a_service(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 def test_nothing_is_lost_or_doubled_when_the_service_is_killed(tmp_path: Path) -> None:
     """Each number that is piped in is on the screen once, in order, though the service was killed
     and started again between; and a client that comes later is told the same."""
-    with create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"127.0.0.1:{port}"
     numbers = [str(number) for number in range(60)]
     with a_service(tmp_path, port) as service:
@@ -137,7 +136,9 @@ def test_nothing_is_lost_or_doubled_when_the_service_is_killed(tmp_path: Path) -
         client.stdin.close()
         shown = ""
         while "ada: 20\n" not in shown:
-            shown += client.stdout.readline()
+            line = client.stdout.readline()
+            assert line, shown
+            shown += line
         service.send_signal(signal.SIGKILL)
         service.wait()
     with a_service(tmp_path, port):

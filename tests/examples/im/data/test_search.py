@@ -150,7 +150,7 @@ async def test_a_hundred_thousand_messages_are_searched_in_milliseconds(house: H
     times: dict[str, float] = {}
     for text, count in [("common", 50), ("w7", 50), ("number77777", 1), ("w7 number7007", 1)]:
         findings = api.Findings()
-        for _ in range(5):  # the quickest counts: the others waited for somebody else's work
+        for _ in range(20):  # the quickest counts: the others waited for somebody else's work
             started = time.perf_counter()
             findings = await search.find(api.Ask(house.users["ada"], 0, text))
             taken = time.perf_counter() - started

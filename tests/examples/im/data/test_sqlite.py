@@ -60,7 +60,7 @@ async def test_a_turn_that_does_not_come_is_not_waited_for_for_ever(
     with pytest.raises(BrokenError, match="turn"):
         await impatient.ping()
     os.close(lock)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while True:
             try:
                 assert await impatient.write(_count) == 1
@@ -127,7 +127,7 @@ async def test_who_follows_does_not_wait_for_who_reads(settings: DatabaseSetting
     database = Database(msgspec.structs.replace(settings, connections=2))
     await database.create()
     busy = threading.Event()
-    reads = [asyncio.create_task(database.read(lambda _: busy.wait(20))) for _ in range(5)]
+    reads = [asyncio.create_task(database.read(lambda _: busy.wait(45))) for _ in range(5)]
     assert await database.follow(lambda db: db.scalar(text("SELECT 7"))) == 7
     assert not any(each.done() for each in reads)
     busy.set()

@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from examples.im.data.database import Database, DatabaseSettings
 from examples.im.data.tables import Message
-from tests.e2e.talk.system import Part, free_port
+from tests.e2e.talk.system import Part
 from tests.examples.im.chat.house import House
 from tests.examples.im.chat.screen import Screen
+from tests.process.ports import free_port
 from tests.process.waiting import wait_until
 
 pytestmark = [pytest.mark.real_loop(timeout=240), pytest.mark.faults]

@@ -76,7 +76,7 @@ async def test_a_commit_of_another_process_is_found_by_looking(
 
 
 async def test_a_feed_of_the_past_comes_in_pages_and_goes_on_with_the_present(
-    house: House, following: Tail
+    house: House,
 ) -> None:
     """Who was away gets all after their place, in order, once, in pages of the limit; then what is
     new."""
@@ -84,14 +84,18 @@ async def test_a_feed_of_the_past_comes_in_pages_and_goes_on_with_the_present(
     place = await house.database.read(log.place)
     for n in range(10):
         await house.say(room, "ada", f"{n}")
-    feed = following.feed(api.Since(place, limit=3), silence=3600)
-    page = await anext(feed)
-    assert len(page.items) <= 3
-    found = [event.what.text for event in page.items if isinstance(event.what, api.Message)]
-    found += await texts(feed, 10 - len(found))
-    await house.say(room, "ada", "10")
-    found += await texts(feed, 1)
-    assert found == [f"{n}" for n in range(11)]
+    following = Tail(house.database, poll=3600)  # that keeps no page of it, which may have more
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(following.run())
+        feed = following.feed(api.Since(place, limit=3), silence=3600)
+        page = await anext(feed)
+        assert len(page.items) <= 3
+        found = [event.what.text for event in page.items if isinstance(event.what, api.Message)]
+        found += await texts(feed, 10 - len(found))
+        await house.say(room, "ada", "10")
+        found += await texts(feed, 1)
+        assert found == [f"{n}" for n in range(11)]
+        task.cancel()
 
 
 async def test_all_who_follow_get_the_same_page(house: House, following: Tail) -> None:
@@ -112,8 +116,10 @@ async def test_a_page_that_is_kept_no_longer_is_read_again(
     monkeypatch.setattr(tail, "_KEPT", 2)
     room = await house.room("tea", "ada")
     place = await house.database.read(log.place)
-    for n in range(10):
+    present = following.feed(api.Since(place))
+    for n in range(10):  # each in a page of its own, since it is waited for
         await house.say(room, "ada", f"{n}")
+        assert await texts(present, 1) == [f"{n}"]
     assert await texts(following.feed(api.Since(place)), 10) == [f"{n}" for n in range(10)]
     assert repr(following).endswith(" 2 pages>")
 

@@ -26,13 +26,13 @@ LONG = "\U0001f600" * api.TEXT_LIMIT
 MESSAGES = 300
 
 
-@pytest.mark.real_loop
+@pytest.mark.real_loop(timeout=120)
 async def test_nothing_is_missed_however_long_it_is(tmp_path: Path) -> None:
     """Five megabytes of messages reach who was away, and who comes later than the feed."""
     config = LogicConfig(
         DatabaseSettings(f"sqlite:///{tmp_path / 'chat.db'}"), LogicSettings(password_cost=4)
     )
-    async with asyncio.timeout(60), AsyncExitStack() as stack:
+    async with asyncio.timeout(110), AsyncExitStack() as stack:
         settings = Settings(http=HttpSettings(listen=("tcp://127.0.0.1:0",)))
         running = await stack.enter_async_context(
             logic_service.running(settings=settings, config=config)

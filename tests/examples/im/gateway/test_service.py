@@ -41,7 +41,7 @@ class RestartableLogic:
         await self._stack.aclose()
 
 
-@pytest.mark.real_loop
+@pytest.mark.real_loop(timeout=120)
 async def test_a_restart_of_the_logic_is_a_pause() -> None:
     """Its clients stay; what they say meanwhile is stored and told when it is back. The errors of
     the logic are its own on this side."""
@@ -51,7 +51,7 @@ async def test_a_restart_of_the_logic_is_a_pause() -> None:
     logic = RestartableLogic(house)
     await logic.start()
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(110),
         http_server(service, config=Config(logic=logic.address)) as client,
         client.websocket("/ws", headers=fields) as socket,
     ):

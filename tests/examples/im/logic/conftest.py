@@ -22,7 +22,7 @@ def config(tmp_path: Path) -> Config:
     """Its own file, and passwords that are hashed quickly."""
     return Config(
         DatabaseSettings(f"sqlite:///{tmp_path / 'chat.db'}"),
-        LogicSettings(password_cost=4, tries=3, lease=0.5),
+        LogicSettings(password_cost=4, tries=3, lease=3.0),
     )
 
 
