@@ -13,7 +13,7 @@ PROBE = Path(__file__).with_name("import_probe.py")
 def deeds(source: Path, package: str, names: Iterable[str]) -> list[str]:
     """What importing each module, in a process of its own, does: ``module<TAB>deed``."""
     command = [sys.executable, "-W", "error", str(PROBE), str(source), package, *names]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=280)
     assert done.stderr == ""
     return done.stdout.splitlines()
 

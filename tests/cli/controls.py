@@ -50,7 +50,9 @@ def service(folder: Path, *options: str, module: str = GOOD) -> Iterator[Service
     control = folder / "control"
     arguments = ("run", "good:service", "--control", str(control), *QUICK, *options)
     with running(*arguments, cwd=folder) as process:
-        process.wait_line("runs on")
+        # A worker says the same, when its supervisor does not know of it yet.
+        who = '.supervisor", "message": "good ' if "--workers" in options else ""
+        process.wait_line(f"{who}runs on")
         own = Service(process, folder, control)
         try:
             yield own

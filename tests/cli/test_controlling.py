@@ -143,14 +143,15 @@ def test_a_supervisor_has_the_socket_and_its_workers_have_none(tmp_path: Path) -
 def test_root_is_told_where_the_service_of_another_user_is(tmp_path: Path) -> None:
     """The default socket is in a folder of the user's, where the name alone does not lead root."""
     name = name_of("good:service", tmp_path)
-    folder = Path("/tmp/mainstay-54321")
+    user = 1_000_000 + os.getpid()  # of nobody, and of no other test that runs now
+    folder = Path(f"/tmp/mainstay-{user}")
     folder.mkdir(mode=0o700)
     try:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / name))
-            os.chown(folder / name, 54321, 54321)
+            os.chown(folder / name, user, user)
             done = mainstay("status", "good:service", cwd=tmp_path)
     finally:
         shutil.rmtree(folder)
     assert done.code == 6
-    assert f"say --control {folder / name} (user 54321)" in done.err
+    assert f"say --control {folder / name} (user {user})" in done.err

@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from mainstay.cli.dev import is_source
 from tests.cli.world import MAINSTAY, PATIENCE, Process, mainstay, running, write
+from tests.process.waiting import wait_until
 
 # Says which process serves which version; the versions differ in length, because a compiled module
 # is taken for current if its source has the same size and second.
@@ -57,14 +57,6 @@ def is_alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
-
-
-def wait_gone(pid: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while is_alive(pid):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"process {pid} is still there")
-        os.sched_yield()
 
 
 def serving(process: Process, version: str) -> int:
@@ -198,7 +190,7 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that is killed leaves no child that goes on serving; it stops well."""
     with developing(tmp_path) as (process, child):
         assert process.end(signal.SIGKILL) == -signal.SIGKILL
-        wait_gone(child)
+        wait_until(lambda: not is_alive(child), PATIENCE)
         assert "exit code 0" in process.text
 
 

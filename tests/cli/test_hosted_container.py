@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from mainstay.process.identity import is_running
-from tests.cli.world import MAINSTAY, PATIENCE, Process, running, write
+from tests.cli.world import MAINSTAY, PATIENCE, Process, held_port, running, write
 from tests.process.waiting import wait_until
 
 NAMESPACE = (
@@ -102,6 +101,12 @@ class Container:
         except OSError:
             return ""
 
+    def processes(self) -> set[str]:
+        """Those of the container, as they are known inside."""
+        found = set(self.get("/processes").split())
+        assert found, "the service does not answer"
+        return found
+
     def first(self) -> int:
         """Process 1, as it is known outside."""
         outside = self.process.process.pid
@@ -120,12 +125,12 @@ class Container:
 def container(folder: Path, *options: str) -> Iterator[Container]:
     """Start one; it answers already."""
     write(folder, web=WEB)
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = int(sock.getsockname()[1])
-    quick = ("--set", "mainstay.process.probation=0.2")
+    quick = ("--set", "mainstay.process.probation=0.2", *options)
     program = (*NAMESPACE, *MAINSTAY)
-    arguments = ("run", "web", "--listen", str(port), *quick, *options)
-    with running(*arguments, cwd=folder, program=program) as process:
+    with (
+        held_port() as port,
+        running("run", "web", "-l", str(port), *quick, cwd=folder, program=program) as process,
+    ):
         found = Container(process, port)
         wait_until(lambda: found.get("/"))
         yield found
@@ -141,7 +146,7 @@ def options(request: pytest.FixtureRequest) -> tuple[str, ...]:
 def test_orphans_are_reaped(tmp_path: Path, options: tuple[str, ...]) -> None:
     """Those that a call left behind, while the call gets the status of its own child."""
     with container(tmp_path, *options) as box:
-        assert "1" in box.get("/processes").split()
+        assert "1" in box.processes()
         assert box.get("/") != "1"
         assert box.get("/orphans") == "5"
         wait_until(lambda: box.get("/zombies") == "0")
@@ -170,16 +175,16 @@ def test_the_container_stays_through_restarts(tmp_path: Path, options: tuple[str
     """Two of them, each by SIGHUP; no process of the generations before is left."""
     with container(tmp_path, *options) as box:
         first = box.first()
-        count = len(box.get("/processes").split())
+        count = 4 if options else 2
+        wait_until(lambda: len(box.processes()) == count)
         for _ in range(2):
-            before = set(box.get("/processes").split()) - {"1"}
+            before = box.processes() - {"1"}
             box.send(signal.SIGHUP)
             if options:  # the supervisor stays
                 before -= {str(min(map(int, before)))}
-            wait_until(
-                lambda before=before: not before & set(box.get("/processes").split())  # type: ignore[misc]
-            )
-        assert (box.first(), len(box.get("/processes").split())) == (first, count)
+            wait_until(lambda before=before: not before & box.processes())  # type: ignore[misc]
+        assert box.first() == first
+        wait_until(lambda: len(box.processes()) == count)
         box.send(signal.SIGTERM)
         assert box.end() == 0
 
@@ -193,7 +198,7 @@ def test_it_ends_as_the_service_does(tmp_path: Path) -> None:
     with container(tmp_path) as box:
         before = box.get("/")
         box.send(signal.SIGHUP)
-        wait_until(lambda: before not in box.get("/processes").split())
+        wait_until(lambda: before not in box.processes())
         inside = f"/proc/{box.first()}/task/{box.first()}/children"
         os.kill(int(Path(inside).read_text()), signal.SIGKILL)
         assert box.end() == 137

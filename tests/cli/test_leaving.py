@@ -211,8 +211,9 @@ def test_a_hang_up_of_its_terminal_ends_it_during_the_import(tmp_path: Path) -> 
         "pid, terminal = pty.fork()\n"
         "if pid == 0:\n"
         "    os.execv(sys.argv[1], sys.argv[1:])\n"
-        "while b'importing' not in os.read(terminal, 4096):\n"
-        "    pass\n"
+        "said = b''\n"
+        "while b'importing' not in said:\n"
+        "    said += os.read(terminal, 4096)\n"
         "os.close(terminal)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )

@@ -10,6 +10,17 @@ from tests.cli.controls import service
 from tests.cli.world import PATIENCE, write
 
 BROKEN = "import nothing_of_that_name\n"
+HELD = """
+    import asyncio
+    from pathlib import Path
+    from mainstay import Service
+    service = Service("good")
+
+    @service.on_start
+    async def hold() -> None:
+        while Path("hold").exists():
+            await asyncio.sleep(0.01)
+"""
 
 
 def test_a_restart_is_shown_step_by_step(tmp_path: Path) -> None:
@@ -58,8 +69,9 @@ def test_an_outcome_can_be_had_as_json(tmp_path: Path) -> None:
 
 def test_a_restart_that_is_not_waited_for_goes_on(tmp_path: Path) -> None:
     """The command ends with the first step; a second restart is refused meanwhile."""
-    with service(tmp_path, "--set", "mainstay.process.probation=2") as own:
+    with service(tmp_path, module=HELD) as own:
         old = own.process.process.pid
+        (tmp_path / "hold").touch()
         done = own.ask("restart", "--no-wait")
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("started process")
@@ -68,6 +80,7 @@ def test_a_restart_that_is_not_waited_for_goes_on(tmp_path: Path) -> None:
         for option in ("--no-wait", "--json"):
             refused = own.ask("restart", option)
             assert (refused.code, "a restart is under way" in refused.err) == (75, True)
+        (tmp_path / "hold").unlink()
         assert own.process.process.wait(PATIENCE) == 0
         assert own.status()["generation"] == 1
 

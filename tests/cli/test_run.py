@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.cli.world import GOOD, MAINSTAY, mainstay, running, write
+from tests.cli.world import GOOD, MAINSTAY, PATIENCE, held_port, mainstay, running, write
 
 SECRETIVE = """
     import logging
@@ -255,14 +255,8 @@ ROUTED = """
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _get(port: int) -> str:
-    with urlopen(f"http://127.0.0.1:{port}/", timeout=10) as reply:
+    with urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as reply:
         return str(reply.read().decode())
 
 
@@ -278,8 +272,10 @@ def _get(port: int) -> str:
 def test_listen_takes_addresses_as_they_are_typed(tmp_path: Path, written: str, shown: str) -> None:
     """A port alone is this machine's, with a colon every interface's; HTTP is answered there."""
     write(tmp_path, good=ROUTED)
-    port = _free_port()
-    with running("run", "good", "--listen", written.format(port=port), cwd=tmp_path) as process:
+    with (
+        held_port() as port,
+        running("run", "good", "--listen", written.format(port=port), cwd=tmp_path) as process,
+    ):
         assert shown.format(port=port) in process.wait_line("good runs on")
         assert _get(port) == "well"
         assert process.end(signal.SIGTERM) == 0
@@ -289,10 +285,12 @@ def test_listen_repeats_and_wins(tmp_path: Path) -> None:
     """TCP and a Unix socket at once, in place of what other layers and --set say."""
     write(tmp_path, good=ROUTED)
     (tmp_path / "good.toml").write_text('[mainstay.http]\nlisten = ["tcp://192.0.2.1:1"]\n')
-    port = _free_port()
     path = tmp_path / "good.sock"
-    chosen = ("-l", str(port), "-l", f"unix:{path}", "--set", 'mainstay.http.listen=["fd:99"]')
-    with running("run", "good", *chosen, cwd=tmp_path) as process:
+    chosen = ("-l", f"unix:{path}", "--set", 'mainstay.http.listen=["fd:99"]')
+    with (
+        held_port() as port,
+        running("run", "good", "-l", str(port), *chosen, cwd=tmp_path) as process,
+    ):
         process.wait_line("good runs on")
         assert _get(port) == "well"
         with socket.socket(socket.AF_UNIX) as client:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from mainstay.cli import stop
 from tests.cli.controls import service
+from tests.cli.world import PATIENCE
 
 BUSY = """
     import asyncio
@@ -48,15 +49,17 @@ def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
         assert own.ask("stop").code == 6
 
 
-def test_a_drain_that_takes_long_is_said(tmp_path: Path) -> None:
+def test_a_drain_that_takes_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service goes on stopping; `--force` then cuts its work."""
     with service(tmp_path, "--set", "mainstay.shutdown.timeout=600", module=DRAINING) as own:
         done = own.ask("stop", "--timeout", "0.2")
         assert (done.code, "is still stopping after 0.2 s" in done.err) == (124, True)
         assert own.status()["state"] == "stopping"
-        done = own.ask("stop", "--timeout", "0.2", "--force")
-        assert done.code == 124
-        assert "has stopped, and its work was cut" in done.err
+        monkeypatch.setattr(stop, "_FORCED", PATIENCE)
+        options = ["--control", str(own.control), "--timeout", "0.2", "--force"]
+        forced = CliRunner().invoke(stop.command, options)
+        assert forced.exit_code == 124
+        assert "has stopped, and its work was cut" in forced.output
         own.process.end()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from mainstay.process.identity import is_running
-from tests.cli.world import PATIENCE, environment, mainstay, write
+from tests.cli.world import PATIENCE, environment, held_port, mainstay, write
 from tests.process.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -144,10 +143,10 @@ def supervised(folder: Path, port: int, *options: str) -> Iterator[Supervised]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+def free_port() -> Iterator[int]:
+    """A port that nobody else has meanwhile."""
+    with held_port() as number:
+        yield number
 
 
 @pytest.fixture
@@ -210,6 +209,7 @@ def test_what_is_killed_is_started_again(host: Supervised, who: str, restarted: 
         before = serving
         wait_until(lambda: not is_running(before))
         serving = host.serving()
+    assert serving > 0
     os.kill(serving if who == "service" else host.watched(), signal.SIGKILL)
     wait_until(lambda: not is_running(serving))
     wait_until(lambda: host.serving() not in (0, serving))
@@ -226,6 +226,7 @@ def test_workers_follow_their_supervisor(tmp_path: Path, free_port: int) -> None
         assert host.watched() == watched
         wait_until(host.serving)
         serving = host.serving()
+        assert serving > 0
         os.kill(watched, signal.SIGKILL)
         wait_until(lambda: not is_running(serving))
         wait_until(host.serving)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 # As the installed script: its folder, and not the working directory, is on sys.path (-P).
 MAINSTAY = (sys.executable, "-P", "-c", "from mainstay.cli.main import main; main()")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for anything at all, on a machine that is busy."""
 
 GOOD = """
@@ -45,7 +46,22 @@ def write(folder: Path, **modules: str) -> None:
     for name, text in modules.items():
         path = folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(text), encoding="utf-8")
+        # At once: who watches the folder must not find half of it.
+        beside = path.with_suffix(".new")
+        beside.write_text(dedent(text), encoding="utf-8")
+        beside.replace(path)
+
+
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A port of this machine that nobody is given meanwhile but who names it.
+
+    It is bound and not listened on: as both reuse addresses, a server may bind it all the same.
+    """
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 0))
+        yield int(sock.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """A service to be signalled: run as a program, with what it is to get stuck in as first argument.
 
-It says on stdout, a line each, how far it is; ``here`` when it is where it was told to get stuck.
+It says on stdout, a line each, how far it is; ``here`` when it is where it was told to get stuck, and
+``heard NAME`` when the handler of a signal has begun to count.
 """
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,11 +15,17 @@ from typing import Any
 
 from mainstay import Call, Handler, Running, Scope, Service
 from mainstay.interfaces.server import ServerStatistics
+from mainstay.service import signals
+from mainstay.service.phases import Phase, Plan
+from mainstay.service.signals import Action, SignalPolicy
 
 STUCK, *FLAGS = sys.argv[1:]
 if "--plain" in FLAGS:
     FLAGS.remove("--plain")
     sys.modules["uvloop"] = None  # type: ignore[assignment]  # as if it were not installed
+if "--together" in FLAGS:
+    FLAGS.remove("--together")
+    signals.TOGETHER = 3600.0  # type: ignore[misc]  # two signals are one, however late the second
 FOR_EVER = 3600.0
 service = Service("victim")
 
@@ -32,6 +40,30 @@ class Second:
 
 def say(what: str) -> None:
     os.write(1, f"{what}\n".encode())
+
+
+receive = SignalPolicy.receive
+graceful = Plan.graceful
+
+
+def tell(policy: SignalPolicy, number: int, now: float) -> Action:
+    """Say that a signal counts from now."""
+    action = receive(policy, number, now)
+    say(f"heard {signal.Signals(number).name}")
+    return action
+
+
+def impatient(timeout: float, pre_stop_delay: float) -> Plan:
+    """The plan of a stop that drains for a moment, and cancels for as long as it may."""
+    plan = graceful(timeout, pre_stop_delay)
+    before = list(Phase)[: list(Phase).index(Phase.CANCEL)]
+    plan.ends.update({phase: min(plan.ends[phase], 0.3) for phase in before})
+    return plan
+
+
+SignalPolicy.receive = tell  # type: ignore[method-assign, assignment]
+if STUCK == "cancel":
+    Plan.graceful = impatient  # type: ignore[method-assign]
 
 
 async def stick(place: str) -> None:
