@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-from time import perf_counter
+import sys
+from types import FrameType
 from typing import Annotated, Any
 
 import pytest
@@ -103,19 +103,25 @@ def test_what_a_body_may_be() -> None:
     assert accepted(Annotated[bytes, RawBody(media_types=("a/b",))]) == {b"a/b"}
 
 
-@pytest.mark.real_loop
 async def test_a_plain_route_costs_next_to_nothing() -> None:
-    """A path parameter and a default: about half a microsecond; ten are allowed here."""
+    """A path parameter and two defaults take four calls; twice as many are allowed here."""
 
     def hello(name: str, excited: bool = False, x: Annotated[str, Header] = "") -> None: ...
 
     bound = Bound(hello, "/{name}")
     call = bound.call("/bob", params={"name": "bob"})
     arguments = bound.plan.arguments
-    times = []
-    for _ in range(50):
-        started = perf_counter()
-        for _ in range(100):
-            arguments(call)
-        times.append((perf_counter() - started) / 100)
-    assert statistics.median(times) < 10e-6
+    arguments(call)
+    made: list[object] = []
+
+    def note(frame: FrameType, event: str, called: Any) -> None:
+        if event in ("call", "c_call"):
+            made.append(frame.f_code.co_name if called is None else called)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        arguments(call)
+    finally:
+        sys.setprofile(before)
+    assert 1 < len(made) - 1 <= 8, made  # the last one ends this
