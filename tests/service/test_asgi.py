@@ -64,12 +64,12 @@ async def ask(host: str, port: int, path: str, method: str = "GET", body: bytes 
     return int(answer.split()[1]), rest
 
 
-@pytest.mark.real_loop(timeout=60)
+@pytest.mark.real_loop(timeout=120)
 @pytest.mark.parametrize("server", SERVERS)
 async def test_a_service_runs_under_another_server(server: str) -> None:
     """Routes, parameters, uploads, streams, WebSockets, problems and the docs; resources open and
     close with the server."""
-    async with served(server) as (host, port, printed), asyncio.timeout(30):
+    async with served(server) as (host, port, printed), asyncio.timeout(90):
         assert await ask(host, port, "/hello/a%20b?excited=yes") == (
             200,
             f"hello a b! from {host}".encode(),

@@ -31,14 +31,14 @@ async def post(host: str, port: int, path: str, content_type: str, body: bytes) 
     return int(answer.split()[1]), answer.lower(), rest
 
 
-@pytest.mark.real_loop(timeout=60)
+@pytest.mark.real_loop(timeout=120)
 @pytest.mark.parametrize("server", RPC)
 async def test_connect_and_grpc_web_work_under_another_server(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over HTTP/1.1, where no trailers can be sent; gRPC is refused, and the log says why, once."""
     monkeypatch.setitem(SERVERS, server, RPC[server])
-    async with served(server) as (host, port, printed), asyncio.timeout(30):
+    async with served(server) as (host, port, printed), asyncio.timeout(90):
         status, _, body = await post(host, port, "/test.Greeter/Greet", "application/proto", b"you")
         assert (status, body) == (200, b"hello you")
         status, _, body = await post(host, port, "/test.Greeter/Greet", "application/proto", b"")
@@ -55,13 +55,13 @@ async def test_connect_and_grpc_web_work_under_another_server(
     assert sum("http.response.trailers" in line for line in printed) == 1
 
 
-@pytest.mark.real_loop(timeout=60)
+@pytest.mark.real_loop(timeout=120)
 async def test_grpc_works_under_a_server_that_sends_trailers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A client of grpcio over hypercorn's HTTP/2."""
     monkeypatch.setitem(SERVERS, "hypercorn", RPC["hypercorn"])
-    async with served("hypercorn") as (host, port, _), asyncio.timeout(30):
+    async with served("hypercorn") as (host, port, _), asyncio.timeout(90):
         await asyncio.to_thread(call_with_grpcio, f"{host}:{port}")
 
 
@@ -69,10 +69,10 @@ def call_with_grpcio(target: str) -> None:
     """What a stock client sees."""
     with grpc.insecure_channel(target) as channel:
         greet: Any = channel.unary_unary("/test.Greeter/Greet")
-        assert greet(b"you", timeout=10, wait_for_ready=True) == b"hello you"
+        assert greet(b"you", timeout=60, wait_for_ready=True) == b"hello you"
         count: Any = channel.unary_stream("/test.Greeter/Count")
-        assert list(count(b"100", timeout=10)) == [b"%d" % number for number in range(100)]
+        assert list(count(b"100", timeout=60)) == [b"%d" % number for number in range(100)]
         with pytest.raises(grpc.RpcError) as failure:
-            greet(b"", timeout=10)
+            greet(b"", timeout=60)
         error: Any = failure.value
         assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "nobody is there")

@@ -30,7 +30,7 @@ class TestGuard:
         """Wait for the guard's thread."""
         for thread in threading.enumerate():
             if thread.name == "mainstay-guard":
-                thread.join(5)
+                thread.join(60)
                 assert not thread.is_alive()
 
     def test_it_ends_the_process_when_time_is_up(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -39,7 +39,7 @@ class TestGuard:
         flushed = []
         guard = Guard(Effects(process=process), lambda: flushed.append("flushed"))
         guard.arm(0.01)
-        assert process.ended.wait(5)
+        assert process.ended.wait(60)
         self.wait_for_its_end()
         assert process.exit_code == CUT
         assert flushed == ["flushed"]
@@ -50,7 +50,7 @@ class TestGuard:
         """And its thread ends."""
         process = Ended()
         guard = Guard(Effects(process=process), lambda: None)
-        guard.arm(60)
+        guard.arm(600)
         guard.disarm()
         self.wait_for_its_end()
         assert process.exit_code is None
@@ -61,14 +61,14 @@ class TestGuard:
         armed = []
 
         def handler(number: int, frame: object) -> None:
-            guard.arm(60)
+            guard.arm(600)
             armed.append(number)
 
         previous = signal.signal(signal.SIGVTALRM, handler)
         signal.setitimer(signal.ITIMER_VIRTUAL, 0.0001, 0.0001)
         try:
             while len(armed) < 100:
-                guard.arm(60)
+                guard.arm(600)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, previous)
@@ -79,8 +79,8 @@ class TestGuard:
         """A forced stop brings the end forward; what comes after does not put it off."""
         process = Ended()
         guard = Guard(Effects(process=process), lambda: None)
-        guard.arm(60)
+        guard.arm(600)
         guard.arm(0.01)
-        guard.arm(60)
-        assert process.ended.wait(5)
+        guard.arm(600)
+        assert process.ended.wait(60)
         self.wait_for_its_end()

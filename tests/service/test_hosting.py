@@ -5,8 +5,9 @@ import json
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import msgspec
@@ -58,6 +59,24 @@ def stopping_at_once() -> Service:
         life.stop("a test ends it")
 
     return service
+
+
+@contextmanager
+def told(part: str) -> Iterator[threading.Event]:
+    """Set as soon as something of ours logs a message with `part` in it."""
+    said = threading.Event()
+
+    class Ears(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if part in record.getMessage():
+                said.set()
+
+    ears = Ears()
+    logging.getLogger("mainstay").addHandler(ears)
+    try:
+        yield said
+    finally:
+        logging.getLogger("mainstay").removeHandler(ears)
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -188,13 +207,14 @@ class TestWhatItLeavesBehind:
         monkeypatch.setattr(running, "Wiring", Slow)
         flags = ("mainstay.watchdog.threshold=0.05",)
         assert hosted(service, *flags) == 0
-        assert not [line for line in logged(capsys) if "is blocked" in line["message"]]
+        assert not [line for line in logged(capsys) if "Slow.__init__" in line.get("stack", "")]
 
         @service.on_start
         async def block() -> None:
-            threading.Event().wait(0.2)
+            assert said.wait(60)
 
-        assert hosted(service, *flags) == 0
+        with told(".block") as said:
+            assert hosted(service, *flags) == 0
         assert [line for line in logged(capsys) if line["message"].endswith(".block")]
 
     def test_a_service_may_be_hosted_again(self) -> None:
@@ -338,10 +358,12 @@ class TestSignals:
 
         @service.worker
         async def stop() -> None:
-            await asyncio.sleep(0.05)
+            while not tried.is_set():  # noqa: ASYNC110 - a thread may set it
+                await asyncio.sleep(0)
             process.send(signal.SIGTERM)
 
-        assert hosted(service, process=process) == 0
+        with told("cannot be started") as tried:
+            assert hosted(service, process=process) == 0
         said = [line["message"] for line in logged(capsys)]
         assert "SIGHUP: the service is starting; a restart follows" in said
         assert any("/no/such/python cannot be started" in line for line in said)

@@ -160,7 +160,7 @@ class TestCalls:
 
         @service.handler("m")
         def block() -> None:
-            release.wait(10)
+            release.wait(60)
 
         async with service.running(settings=Settings(threads=3)) as life:
             calls = asyncio.gather(*(life.call("m") for _ in range(9)))

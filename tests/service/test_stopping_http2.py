@@ -20,7 +20,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, int, int]:
     """Kind, flags and stream of the next one."""
-    head = await asyncio.wait_for(reader.readexactly(9), 10)
+    head = await asyncio.wait_for(reader.readexactly(9), 60)
     await reader.readexactly(int.from_bytes(head[:3]))
     return head[3], head[4], int.from_bytes(head[5:])
 

@@ -24,6 +24,7 @@ from mainstay.process.messages import (
     encode,
 )
 from mainstay.service.running import State
+from mainstay.service.settings import ShutdownSettings
 from mainstay.service.tether import LOST, Tether
 
 pytestmark = pytest.mark.real_loop
@@ -137,7 +138,7 @@ async def test_it_stops_when_the_parent_says(
 
 
 async def test_a_worker_without_its_supervisor_ends_at_once() -> None:
-    """Within a second: what it does is cut, as nobody would see to it."""
+    """What it does is cut, though it would have ten minutes: nobody would see to it."""
     world = World("worker")
     service = Service("s")
 
@@ -145,17 +146,15 @@ async def test_a_worker_without_its_supervisor_ends_at_once() -> None:
     async def long() -> None:
         await asyncio.sleep(3600)
 
-    loop = asyncio.get_running_loop()
-    async with service.running() as running:
+    ages = Settings(shutdown=ShutdownSettings(timeout=600.0))
+    async with service.running(settings=ages) as running:
         await world.serve(running)
         call = asyncio.ensure_future(running.call("long", timeout=7200))
         await until(lambda: running.in_flight)
-        began = loop.time()
         world.channel.close()
         await running.wait_stop_asked()
         assert running.reason == LOST
         await running.finish()
-        assert loop.time() - began < 1.0
         await asyncio.wait([call])
         assert call.exception() is not None
     world.close()
