@@ -59,8 +59,9 @@ class TestHttpServer(ServerContract):
     def make_server(self, *addresses: str, **options: float) -> Server:
         limits: dict[str, Any] = {"lame_duck": 0.05}
         if "flush_timeout" in options:
-            # It holds for whole replies on open connections too, so the tests need some of it.
-            limits["write_timeout"] = 5 * options["flush_timeout"]
+            # It holds for whole replies on open connections too, so the tests need some of it, and
+            # a busy machine some more.
+            limits["write_timeout"] = 10 * options["flush_timeout"]
         if "idle_timeout" in options:
             limits["header_timeout"] = limits["keep_alive"] = options["idle_timeout"]
         router: Router[Endpoint] = Router()

@@ -356,18 +356,6 @@ async def test_a_malformed_chunk_reaches_the_reader_and_ends_the_connection() ->
     assert len(errors) == 1
 
 
-async def test_an_unread_body_is_dropped_and_the_reply_arrives() -> None:
-    """A client that sends on gets the reply and then the end, not a reset that eats the reply."""
-    async with serving(hello) as site:
-        client = await site.connect()
-        await client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
-        await client.send(b"x" * 100_000)
-        status, fields, body = await client.reply()
-        assert (status, body, fields[b"connection"]) == (200, b"/x", b"close")
-        await client.send(b"x" * 100_000)
-        assert await client.rest() == b""
-
-
 async def test_a_peer_that_leaves_is_told_of() -> None:
     """The call hears of it; reading says so; what is still sent goes nowhere."""
     errors = []

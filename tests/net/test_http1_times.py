@@ -96,3 +96,15 @@ async def test_a_drain_lets_late_requests_in_and_says_goodbye() -> None:
         go.set()
         assert (await busy.reply())[1][b"connection"] == b"close"
         await waiting
+
+
+async def test_an_unread_body_is_dropped_and_the_reply_arrives() -> None:
+    """A client that sends on gets the reply and then the end, not a reset that eats the reply."""
+    async with serving(hello) as site:
+        client = await site.connect()
+        await client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+        await client.send(b"x" * 100_000)
+        status, fields, body = await client.reply()
+        assert (status, body, fields[b"connection"]) == (200, b"/x", b"close")
+        await client.send(b"x" * 100_000)
+        assert await client.rest() == b""

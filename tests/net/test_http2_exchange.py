@@ -595,3 +595,50 @@ async def test_who_is_patient_waits_for_as_long_as_it_takes() -> None:
     wire.say(window(1, 100))
     frames = await wire.settled()
     assert (got, wire.body(frames), wire.program.errors) == ([b"hello"], b"456", [])
+
+
+def asked(wire: Wire, stream: int, body: bytes = b"hello") -> bytes:
+    """A request whose head is the same each time."""
+    head = wire.peer.head(stream, (*POST, (b"a", b"b")), ended=False)
+    return head + frame(DATA, END_STREAM, stream, body)
+
+
+async def test_a_known_head_makes_an_exchange_like_any_other() -> None:
+    """By the third request the peer says the same bytes again; nothing else is the same object."""
+    wire = Wire(ok)
+    for stream in (1, 3, 5, 7):
+        wire.say(asked(wire, stream, b"body of %d" % stream))
+        assert wire.body(wire.heard(), stream) == b"body of %d" % stream
+    _, first, third, fourth = wire.program.begun
+    names = ("method", "target", "fields", "version", "scheme", "authority", "protocol", "peer")
+    more = ("length", "body_limit", "patient", "long", "gone")
+    assert first.known is None
+    assert third.known is not None
+    assert third.known is fourth.known
+    for name in (*names, *more):
+        assert getattr(first, name) == getattr(third, name) == getattr(fourth, name)
+    assert third.fields is not fourth.fields
+    assert third.trailers() == ()
+    assert wire.port.in_flight == 0
+    assert wire.port.requests == 4
+
+
+async def test_what_is_taken_back_at_once_is_not_begun() -> None:
+    """Though its head is known."""
+    wire = Wire(ok)
+    wire.say(asked(wire, 1)).say(asked(wire, 3))
+    wire.say(asked(wire, 5) + reset(5) + asked(wire, 7))
+    assert [exchange.stream for exchange in wire.program.begun] == [1, 3, 7]  # type: ignore[attr-defined]
+    assert wire.port.in_flight == 0
+
+
+async def test_a_body_above_its_limit_is_refused_though_the_head_is_known() -> None:
+    """It is read as any other, and whoever reads it is told."""
+    wire = Wire(echo, body_size=8)
+    for stream in (1, 3, 5):
+        wire.say(asked(wire, stream, b"12345678"))
+        await wire.settled()
+    wire.say(asked(wire, 7, b"123456789"))
+    await wire.settled()
+    assert [type(each) for each in wire.program.errors] == [TooLarge]
+    assert [exchange.known is None for exchange in wire.program.begun] == [True, True, False, True]
