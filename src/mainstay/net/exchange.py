@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from mainstay.core.metadata import Peer
+from mainstay.wire.http2_known import KnownHead
 
 __all__ = ["Application", "Exchange", "Fields", "Tunnel"]
 
@@ -48,6 +49,8 @@ class Exchange:
             `receive`. A longer one makes `receive` raise.
         gone: called when the peer left; set by the application, with the reason.
         long: see `lasts`.
+        known: the head, if the peer has sent the very same before; what is made of it can be kept
+            there for the next exchange. Else None.
         patient: whether the peer may pause for as long as it likes in what it sends, as between the
             messages of a stream; else `Limits.body_timeout` holds. For the next `receive`.
     """
@@ -83,6 +86,7 @@ class Exchange:
     gone: Callable[[str], None] | None
     patient: bool
     long: bool
+    known: KnownHead | None = None
 
     async def receive(self) -> bytes:
         """The next bytes of the body, at least one; ``b""`` at its end, and from then on.

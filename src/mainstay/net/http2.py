@@ -65,6 +65,8 @@ _TURN: Final = 32 * 1024
 
 _PAYLOAD: Final = b"mainstay"
 
+_new: Final = Http2Exchange.__new__
+
 
 def settings_of(port: Port) -> Http2Settings:
     """What the limits of `port` allow a peer over HTTP/2."""
@@ -95,6 +97,7 @@ class Http2Connection(asyncio.Protocol):
     __slots__ = (
         "_armed",
         "_blocked",
+        "_body_limit",
         "_closing",
         "_corked",
         "_drain_due",
@@ -147,8 +150,12 @@ class Http2Connection(asyncio.Protocol):
             control_frames=limits.control_frames,
             window=limits.flood_window,
             block=2 * limits.head_size,
+            known=self.engine.known,
         )
+        if self.engine.known is not None:
+            self.engine.known.bound(limits.body_size)
         self._exchanges: dict[int, Http2Exchange] = {}
+        self._body_limit = limits.body_size
         self._blocked: dict[int, Http2Exchange] = {}
         self._ready: dict[int, Http2Exchange] = {}
         self._waiting: dict[int, Http2Exchange] = {}
@@ -287,10 +294,20 @@ class Http2Connection(asyncio.Protocol):
         """Take in what came, and gather what begins; False if the connection is over for it."""
         event: Any  # its class decides, which the checker cannot see
         try:
-            self._guard.feed(data, now)
-            for event in self.engine.receive(data):
+            found = self._guard.feed(data, now)
+            engine = self.engine
+            for event in (
+                engine.receive(data) if found is None else engine.receive_known(data, found)
+            ):
                 kind = type(event)
-                if kind is Data:
+                if kind is tuple:
+                    stream, head, body, _, _ = event
+                    made = _new(Http2Exchange)
+                    made.begin_known(self, stream, head, body, self._body_limit)
+                    self._exchanges[stream] = made
+                    begun.append(made)
+                    self.port.in_flight += 1
+                elif kind is Data:
                     exchange = self._exchanges.get(event.stream)
                     if exchange is not None:
                         exchange.arrived(event.data, event.ended)

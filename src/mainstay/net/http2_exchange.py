@@ -17,6 +17,7 @@ from mainstay.net.inbox import Inbox
 from mainstay.net.port import Port
 from mainstay.wire.http2 import ErrorCode, Http2Engine, RequestHead
 from mainstay.wire.http2_heads import check_fields
+from mainstay.wire.http2_known import KnownHead
 
 __all__ = ["Carrier", "Http2Exchange"]
 
@@ -96,6 +97,7 @@ class Http2Exchange(Exchange):
         "_tunnel",
         "gathered",
         "inbox",
+        "known",
         "oversize",
         "since",
         "stream",
@@ -108,6 +110,7 @@ class Http2Exchange(Exchange):
     _left: int | None
 
     def __init__(self, connection: Carrier, head: RequestHead) -> None:
+        self.known = None
         self.stream = head.stream
         self.oversize = head.oversize
         self.method = head.method
@@ -147,6 +150,36 @@ class Http2Exchange(Exchange):
         self._tunnel: Http2Tunnel | None = None
         if body is not None:
             self.arrived(body, True)
+
+    def begin_known(
+        self, connection: Carrier, stream: int, head: KnownHead, body: bytes, limit: int | None
+    ) -> None:
+        """In the place of `__init__`: a request whose head is known, with its whole body."""
+        self.known = head
+        self.stream = stream
+        self.oversize = False
+        self.method = head.method
+        self.target = head.target
+        self.fields = list(head.fields)
+        self.scheme = connection.scheme
+        self.authority = head.authority
+        self.protocol = ""
+        self.peer = connection.peer
+        self.body_limit = limit
+        self.gone = None
+        self.long = False
+        self.patient = False
+        self._connection = connection
+        self._opened = False
+        self._end = False
+        self._room = None
+        self._out = b""
+        self._out_at = 0
+        self.inbox = None
+        self._request_trailers = ()
+        self.length = len(body)
+        self.body = body
+        self.gathered = True
 
     # --- what the connection tells --------------------------------------------------------------
 

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol, TypeAlias
 
+from mainstay.wire.http2_known import Found, KnownHeads
+
 __all__ = [
     "CONNECTION_FIELDS",
     "PREFACE",
@@ -228,18 +230,28 @@ class Broken:
 
 
 Event: TypeAlias = (
-    RequestHead | ResponseHead | Data | Trailers | Reset | Writable | Pong | Goaway | Broken
+    RequestHead | ResponseHead | Data | Trailers | Reset | Writable | Pong | Goaway | Broken | Found
 )
 
 
 class Http2Engine(Protocol):
-    """One HTTP/2 connection."""
+    """One HTTP/2 connection.
+
+    Attributes:
+        known: heads that need not be decoded, see `receive_known`; None where there is no such thing.
+    """
+
+    known: KnownHeads | None
 
     def begin(self) -> None:
         """Get ready what opens the connection: the preface of a client, and the settings."""
 
     def receive(self, data: bytes) -> list[Event]:
         """What `data`, any piece of what the peer sends, means. Never raises for what is in it."""
+
+    def receive_known(self, data: bytes, found: dict[int, Found]) -> list[Event]:
+        """The same with the requests in it that a `FrameGuard` has found by `known`; those of them
+        that may begin are events as they are. Only where there is a `known`."""
 
     def request(
         self, method: str, scheme: str, authority: str, target: str, fields: Fields, ended: bool

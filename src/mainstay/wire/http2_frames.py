@@ -6,7 +6,7 @@ from typing import Final
 
 from mainstay.wire.http2 import Fields, Http2Settings
 
-__all__ = ["MAX_FRAME", "frame", "interim_head", "opening", "ping_frame"]
+__all__ = ["MAX_FRAME", "frame", "interim_head", "opening", "ping_frame", "window_frame"]
 
 MAX_FRAME: Final = 16_384
 """Bytes of payload that every peer takes, and that we take."""
@@ -14,6 +14,7 @@ MAX_FRAME: Final = 16_384
 _HEADERS: Final = 1
 _SETTINGS: Final = 4
 _PING: Final = 6
+_WINDOW_UPDATE: Final = 8
 _END_HEADERS: Final = 4
 
 _ENABLE_PUSH: Final = 2
@@ -53,6 +54,11 @@ def opening(client: bool, settings: Http2Settings) -> bytes:
 def ping_frame(payload: bytes) -> bytes:
     """A PING with these 8 bytes."""
     return frame(_PING, 0, 0, payload)
+
+
+def window_frame(stream: int, size: int) -> bytes:
+    """WINDOW_UPDATE: the peer may send so many bytes more on this stream, or (0) on all."""
+    return frame(_WINDOW_UPDATE, 0, stream, size.to_bytes(4, "big"))
 
 
 def interim_head(stream: int, status: int, fields: Fields) -> bytes:

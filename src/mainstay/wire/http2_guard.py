@@ -24,6 +24,7 @@ from struct import Struct
 from typing import Final
 
 from mainstay.wire.http2 import PREFACE, ErrorCode
+from mainstay.wire.http2_known import Found, KnownHeads
 
 __all__ = ["SMALL", "FrameGuard", "Violation"]
 
@@ -68,6 +69,7 @@ class FrameGuard:
         control_frames: frames that bring nothing within `window`.
         window: seconds.
         block: bytes of one encoded header block.
+        known: the heads that need not be decoded; None to look for none.
     """
 
     __slots__ = (
@@ -77,6 +79,7 @@ class FrameGuard:
         "_carry",
         "_control",
         "_first",
+        "_known",
         "_most_control",
         "_most_resets",
         "_owed",
@@ -92,12 +95,20 @@ class FrameGuard:
     )
 
     def __init__(
-        self, *, server: bool, resets: int, control_frames: int, window: float, block: int
+        self,
+        *,
+        server: bool,
+        resets: int,
+        control_frames: int,
+        window: float,
+        block: int,
+        known: KnownHeads | None = None,
     ) -> None:
         self._most_resets = resets
         self._most_control = control_frames
         self._window = window
         self._block = block
+        self._known = known
         self._skip = len(PREFACE) if server else 0
         self._carry = b""
         self._first = True
@@ -115,12 +126,19 @@ class FrameGuard:
         self.acknowledged = False
         """Whether the peer has acknowledged our SETTINGS."""
 
-    def feed(self, data: bytes, now: float) -> None:
+    def feed(self, data: bytes, now: float) -> dict[int, Found] | None:
         """Look at what came, at monotonic second `now`, before the engine does.
+
+        Returns: the requests that are known, by stream, if there are any.
 
         Raises: Violation.
         """
         self._settled = self.acknowledged
+        known = self._known
+        if known is not None and not known.begin(
+            len(self._carry), block_is_open=self._block_is_open
+        ):
+            self._known = known = None
         if self._carry:
             data = self._carry + data
             self._carry = b""
@@ -138,6 +156,11 @@ class FrameGuard:
             if kind == _DATA and length:
                 pass  # what a connection is for
             elif kind == _HEADERS:
+                if known is not None:
+                    over = known.find(data, at)
+                    if over != at:
+                        at, kind = over, _DATA
+                        continue
                 self._block_size = 0
                 if flags & _END_HEADERS and length <= self._block:
                     self._block_is_open = False
@@ -169,6 +192,7 @@ class FrameGuard:
             self._skip = at - end
             if kind != -1:  # else it goes on with the frame it was in
                 self.in_head = self._first or self._block_is_open or kind == _HEADERS
+        return None if known is None else known.taken()
 
     def _grow(self, length: int, flags: int, now: float) -> None:
         self._block_size += length

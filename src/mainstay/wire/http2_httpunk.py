@@ -60,8 +60,9 @@ from mainstay.wire.http2 import (
     Trailers,
     Writable,
 )
-from mainstay.wire.http2_frames import interim_head, opening, ping_frame
+from mainstay.wire.http2_frames import interim_head, opening, ping_frame, window_frame
 from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
+from mainstay.wire.http2_known import Found, KnownHead, KnownHeads
 
 __all__ = ["HttpunkEngine", "checked", "join_last"]
 
@@ -78,6 +79,10 @@ _ACK: Final[Any] = H2Codec("client").receive(bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))
 _SHUTDOWN: Final = b"SHUTDOWN"
 _DRAINED: Final[Any] = H2Codec("client").receive(bytes([0, 0, 8, 6, 1, 0, 0, 0, 0]) + _SHUTDOWN)[0]
 _NONE: Final[list[bytes]] = []
+
+# A request that ends with its head: POST / of http, by the static table (RFC 7541, appendix A).
+_HEADER: Final = b"\x00\x00\x03\x01\x05"
+_BLOCK: Final = b"\x83\x86\x84"
 
 
 class HttpunkEngine:
@@ -97,7 +102,9 @@ class HttpunkEngine:
         "_settings",
         "_swallow",
         "_together",
+        "_untold",
         "client",
+        "known",
     )
 
     def __init__(self, *, client: bool, settings: Http2Settings) -> None:
@@ -106,6 +113,8 @@ class HttpunkEngine:
         self._head_size = settings.head_size
         self._header_count = settings.header_count
         self._together = settings.together
+        self._untold = 0  # bytes that the package was not told of, nor the peer that they were read
+        self.known = KnownHeads() if settings.together and not client else None
         self._core = H2Streams(
             "client" if client else "server",
             initial_window_size=settings.stream_window,
@@ -135,8 +144,28 @@ class HttpunkEngine:
         self._out = begun[:at] + opening(self.client, self._settings) + begun[at + 9 + length :]
         core.recv_settings(_ACK)
 
+    def receive_known(self, data: bytes, found: dict[int, Found]) -> list[Event]:
+        """See `Http2Engine`. What is known is cut out, and the package told of a request without
+        fields or body in its place, which is on the same stream and ends it."""
+        parts: list[bytes] = []
+        at = 0
+        untold = self._untold
+        for _, _, body, start, end in found.values():
+            parts += (data[at:start], _HEADER, data[start + 5 : start + 9], _BLOCK)
+            at = end
+            untold += len(body)
+        parts.append(data[at:])
+        if untold > self._settings.connection_window >> 2:
+            self._append(window_frame(0, untold))
+            untold = 0
+        self._untold = untold
+        return self._receive(b"".join(parts), found)
+
     def receive(self, data: bytes) -> list[Event]:
         """See `Http2Engine`."""
+        return self._receive(data, None)
+
+    def _receive(self, data: bytes, found: dict[int, Found] | None) -> list[Event]:
         core = self._core
         events: list[Event] = []
         parts: list[bytes] = []
@@ -146,6 +175,14 @@ class HttpunkEngine:
                 try:
                     kind = type(frame)
                     if kind is H2FrameHeaders:
+                        if found is not None:
+                            stream = frame.stream_id
+                            request = found.get(stream)
+                            if request is not None:
+                                if core.recv_headers(frame, stream).kind == H2_HEADERS_OPENED:
+                                    core.accepted(stream)
+                                    events.append(request)
+                                continue
                         self._headers(frame, events)
                     elif kind is H2FrameData:
                         self._data(frame, events, parts)
@@ -177,7 +214,11 @@ class HttpunkEngine:
         headers = frame.headers
         if kind == H2_HEADERS_OPENED:
             core.accepted(stream)
-            events.append(self._request(frame, stream, headers) or self._malformed(stream))
+            request = self._request(frame, stream, headers)
+            known = self.known
+            if known is not None and stream in known.candidates:
+                _learn(known, request)
+            events.append(request or self._malformed(stream))
         elif kind == H2_HEADERS_HEAD:
             # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
             if frame.status is None or frame.method or frame.path or frame.scheme:
@@ -484,6 +525,15 @@ class HttpunkEngine:
 _known: dict[tuple[str | None, ...], tuple[str, bytes, str, str]] = {}
 """Pseudo-fields that were found to be well-formed, as a `RequestHead` has them: clients ask for the
 same again and again. Cleared when there are too many."""
+
+
+def _learn(known: KnownHeads, head: RequestHead | None) -> None:
+    if head is None or head.method != "POST" or head.protocol or head.oversize:
+        return
+    same = KnownHead(
+        head.method, head.target, head.scheme, head.authority, head.fields, head.length
+    )
+    known.learn(head.stream, same)
 
 
 def _words(error: H2Error) -> str:

@@ -57,6 +57,7 @@ from mainstay.wire.http2_heads import (
     request_head,
     split_pseudo,
 )
+from mainstay.wire.http2_known import Found, KnownHeads
 
 __all__ = ["ReferenceEngine"]
 
@@ -95,6 +96,7 @@ class ReferenceEngine:
     )
 
     drained: bool
+    known: KnownHeads | None = None
     """See `Http2Engine`."""
 
     def __init__(self, *, client: bool, settings: Http2Settings) -> None:
@@ -133,6 +135,10 @@ class ReferenceEngine:
             self._core.increment_flow_control_window(more)
 
     # --- receiving ------------------------------------------------------------------------------
+
+    def receive_known(self, data: bytes, found: dict[int, Found]) -> list[Event]:
+        """See `Http2Engine`; here they are requests as any other."""
+        return self.receive(data)
 
     def receive(self, data: bytes) -> list[Event]:
         """See `Http2Engine`."""
