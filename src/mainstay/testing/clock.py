@@ -70,7 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     virtual: Final = True
 
-    def __init__(self, *, grace: float = 0.005, patience: float = 2.0) -> None:
+    def __init__(self, *, grace: float = 0.005, patience: float = 10.0) -> None:
         self._now = 0.0
         self._grace = grace
         self._patience = patience
