@@ -39,8 +39,8 @@ PATIENCE = 120.0
 _FILE = re.compile(r"`(?P<path>[\w./-]+)`(?:, (?P<where>[^:]+))?:")
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
-    (re.compile(r"\b\d+(\.\d+)? s\b"), "SECONDS"),
-    (re.compile(r"\b\d+\.\d+s\b"), "SECONDS"),
+    (re.compile(r"\b(\d+ min )?\d+(\.\d+)? s\b"), "SECONDS"),
+    (re.compile(r"\b\d+\.\d+s\b( \(\d+:\d\d:\d\d\))?"), "SECONDS"),
     (re.compile(r"(?<=process )\d+"), "PID"),
     (re.compile(r'(?<="at":)( ?"?)\d+'), "MILLISECONDS"),
     (re.compile(r" {2,}"), "  "),
@@ -140,6 +140,8 @@ class Reader:
             "PYTHONPATH": str(ROOT / "src"),
             "XDG_RUNTIME_DIR": str(folder),
             "NO_COLOR": "1",
+            # It would tell of a machine that is busy.
+            "MAINSTAY__WATCHDOG__ENABLED": "false",
             "MAINSTAY__HTTP__LISTEN": f'["tcp://127.0.0.1:{self.ports["8000"]}"]',
         }
 
