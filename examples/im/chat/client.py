@@ -227,6 +227,8 @@ class Client:
         state.conversations[conversation.id] = conversation
         place = state.place(conversation.id)
         place.oldest = 0
+        # Before anything is loaded: who comes meanwhile is told, if not in what is loaded.
+        await self._link.send(state.look())
         page = await self._calls.history(
             api.HistoryOf(conversation=conversation.id, before=2**53 - 1, limit=PAGE)
         )

@@ -53,11 +53,12 @@ class House:
             await database.aclose()
 
     async def enter(
-        self, name: str, *, interactive: bool = False
+        self, name: str, *, interactive: bool = False, calls: Any = None
     ) -> tuple[Screen, asyncio.Task[int]]:
-        """Somebody who sits at a screen, in the lobby."""
+        """Somebody who sits at a screen, in the lobby; by `calls`, if they have them already."""
         screen = Screen(interactive=interactive)
-        task = asyncio.create_task(Client(await self.calls(name), screen, "lobby").run())
+        calls = calls or await self.calls(name)
+        task = asyncio.create_task(Client(calls, screen, "lobby").run())
 
         async def leave() -> None:
             task.cancel()

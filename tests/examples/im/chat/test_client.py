@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,40 @@ async def test_two_users_talk(tmp_path: Path) -> None:
         assert ada.said("Ada") == bob.said("Ada") == ["hello", "/quit is a word"]
         assert ada.said("Bob") == bob.said("Bob") == ["hi"]
         assert "Bob joined" in ada.shown
+
+
+class Slow:
+    """The calls of somebody whose list of members is on its way while others go on.
+
+    Args:
+        calls: that are made.
+        meanwhile: what they do, each time.
+    """
+
+    def __init__(self, calls: Any, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._calls, self._meanwhile = calls, meanwhile
+
+    async def members(self, ask: api.Ask) -> api.Accounts:
+        """See `api.Logic`."""
+        found: api.Accounts = await self._calls.members(ask)
+        await self._meanwhile()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._calls, name)
+
+
+async def test_who_comes_while_one_enters_is_told(tmp_path: Path) -> None:
+    """Though the list of the members was made before."""
+    async with a_house(tmp_path) as house:
+
+        async def come() -> None:
+            bob, _ = await house.enter("bob")
+            await bob.type("hi")
+            await bob.wait_for("Bob: hi")  # so the gateway has told all that was before
+
+        ada, _ = await house.enter("ada", calls=Slow(await house.calls("ada"), come))
+        await ada.wait_for("Bob joined")
 
 
 async def test_rooms_are_found_joined_and_left(tmp_path: Path) -> None:
