@@ -53,8 +53,8 @@ __all__ = ["Answer", "ChildFailed", "ChildState", "Offspring"]
 
 _log = logging.getLogger(__name__)
 
-_MOMENT: Final = 0.5
-"""Seconds between the end of the channel of a process and its own."""
+_MOMENT: Final = 2.0
+"""Seconds between the end of the channel of a process and its own, on a machine that is busy."""
 
 Answer: TypeAlias = "tuple[Listener, list[int]]"
 """A `Listener` and the descriptor that goes with it, which stays the parent's."""
