@@ -37,6 +37,7 @@ from mainstay.http.websocket_handler import (
 from mainstay.http.websocket_options import WebSocketOptions
 from mainstay.testing.exchange import MemoryExchange
 from tests.http.conversation import talking
+from tests.http.logged import ours
 
 Text = WebSocket[str, str]
 
@@ -152,7 +153,7 @@ async def test_a_fault_of_ours_is_logged_and_not_told(caplog: pytest.LogCaptureF
     async with talking(broken) as peer:
         await peer.done()
         assert await peer.hears_goodbye() == (1011, "")
-    (record,) = caplog.records
+    (record,) = ours(caplog)
     assert record.levelname == "ERROR"
     assert record.exc_info is not None
 

@@ -212,6 +212,11 @@ async def test_changed_files_are_noticed(authority: Authority, tmp_path: Path) -
     assert tls.statistics().certificates[0].names == ("v2.example.org",)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The levels of what the watch has logged."""
+    return [each.levelname for each in caplog.records if each.name == "mainstay.net.tls"]
+
+
 @pytest.mark.real_loop
 async def test_bad_new_files_leave_the_old_in_use(
     authority: Authority, caplog: pytest.LogCaptureFixture
@@ -226,16 +231,17 @@ async def test_bad_new_files_leave_the_old_in_use(
         shutil.copy(key, key.with_name("good.key"))
         authority.issue("other.org", file="other")
         key.with_name("other.key").replace(key)
-        await until(lambda: bool(caplog.records))
+        await until(lambda: len(said(caplog)) == 1)
         async with Client.connected(listener, authority.path) as client:
             assert client.names == ["example.org"]
         tls._look()  # the same files, once more
         assert tls.statistics().failures == 1
         key.with_name("good.key").replace(key)
         await until(lambda: bool(tls.statistics().reloads))
+    await until(lambda: len(said(caplog)) == 2)
     watch.cancel()
     await asyncio.wait([watch])
-    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert said(caplog) == ["ERROR", "INFO"]
     assert "does not belong" in caplog.text
 
 

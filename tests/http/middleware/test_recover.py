@@ -14,6 +14,7 @@ from mainstay.errors import HttpError, Overloaded, PeerGone
 from mainstay.http.middleware.recover import recover
 from mainstay.http.response import Response
 from mainstay.testing.exchange import MemoryExchange
+from tests.http.logged import ours
 from tests.http.middleware.desk import Desk
 
 
@@ -54,7 +55,7 @@ async def test_a_bug_is_logged_once_and_told_without_its_words(
         assert (await desk.ask("/full")).status == 503
     assert reply.status == 500
     assert b"swordfish" not in reply.body
-    bug, full = caplog.records
+    bug, full = ours(caplog)
     assert (bug.levelno, full.levelno) == (logging.ERROR, logging.WARNING)
     assert bug.exc_info is not None
     assert not full.exc_info
