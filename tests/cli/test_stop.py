@@ -35,6 +35,14 @@ DRAINING = """
     async def wait() -> None:
         await asyncio.sleep(3600)
 """
+FAILING = """
+    from mainstay import Service
+    service = Service("good")
+
+    @service.on_stop
+    async def fail() -> None:
+        raise ValueError("no")
+"""
 
 
 def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
@@ -47,6 +55,26 @@ def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
         assert own.process.end() == 0
         assert not own.control.exists()
         assert own.ask("stop").code == 6
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+def test_work_that_was_cut_is_said(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    """Whether the service cut it by itself, as its time was over, or was told to."""
+    options = ("--set", "mainstay.shutdown.timeout=0.5", *workers)
+    with service(tmp_path, *options, module=DRAINING) as own:
+        done = own.ask("stop")
+        assert (done.code, done.out) == (124, "")
+        assert f"process {own.process.process.pid} has stopped after" in done.err
+        assert "work was cut; its log says which" in done.err
+        assert own.process.end() == 124
+
+
+def test_a_stop_that_went_wrong_is_said(tmp_path: Path) -> None:
+    """A hook that fails may have lost something, which the exit code of the service says too."""
+    with service(tmp_path, module=FAILING) as own:
+        done = own.ask("stop")
+        assert (done.code, own.process.end()) == (1, 1)
+        assert "with exit code 1; its log says why" in done.err
 
 
 def test_a_drain_that_takes_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

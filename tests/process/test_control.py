@@ -535,6 +535,26 @@ async def test_the_answer_to_stop_comes_before_the_stop(place: Path) -> None:
     assert board.asked == ["stop force=True"]
 
 
+async def test_who_stops_it_is_told_how_it_ends(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes, and nobody else is."""
+    monkeypatch.setattr(control, "_IDLE", 60.0)
+    board = Board()
+    server = ControlServer(board, place / "control")
+    server.start()
+    async with connected(place / "control") as wire, connected(place / "control") as other:
+        assert await other.ask("status")
+        monkeypatch.setattr(control, "_IDLE", 0.0)
+        assert await wire.ask("stop") == {"id": 7, "result": {"pid": os.getpid()}}
+        async with connected(place / "control") as silent:
+            assert await silent.hear() is None
+        server.close(124)
+        assert await wire.hear() == {"id": 7, "exit_code": 124}
+        assert await wire.hear() is None
+        assert await other.hear() is None
+
+
 async def test_what_cannot_be_done_is_said(place: Path) -> None:
     """The message and the reason of the error arrive, and nothing else of it."""
     with served(place / "control"):

@@ -267,4 +267,25 @@ def test_the_end_of_the_process_is_waited_for(
             if not handle:
                 child.kill()
             assert client.wait_gone(LONG)
+            assert client.exit_code() is None
     assert child.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("handle", [True, False])
+def test_the_exit_code_is_what_it_says_at_last(
+    place: Path, handle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among whatever else it has said, and when it is gone."""
+    if not handle:
+        monkeypatch.delattr(os, "pidfd_open")
+    said = b'{"id":1,"result":{"pid":1}}\nno JSON\n{"id":1,"exit_code":124}\n'
+    listener = f"{_LISTENER.strip().rpartition(chr(10))[0]}\n    taken[0].sendall({said!r})\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", listener, str(place / "control")], stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        with ControlClient(place / "control") as client:
+            client.send("stop")
+            assert client.wait_gone(LONG)
+            assert client.exit_code() == 124

@@ -57,7 +57,7 @@ def command(
             if not force:
                 raise
         if client.wait_gone(max(began + timeout - time.monotonic(), 0)):
-            click.echo(f"process {pid} has stopped after {time.monotonic() - began:.1f} s")
+            _say_end(client, time.monotonic() - began)
             return
         if not force:
             message = (
@@ -66,6 +66,20 @@ def command(
             )
             raise Failure(message, Exit.CUT)
         _cut(client, pid)
+
+
+def _say_end(client: ControlClient, seconds: float) -> None:
+    """Say how it has ended. Raises: Failure, unless all went well."""
+    message = f"process {client.peer.pid} has stopped after {seconds:.1f} s"
+    code = client.exit_code()
+    if code == Exit.WELL:
+        click.echo(message)
+    elif code is None:
+        raise Failure(f"{message}, and has not said how; its log may", Exit.CUT)
+    elif code == Exit.CUT:
+        raise Failure(f"{message}, and work was cut; its log says which", Exit.CUT)
+    else:
+        raise Failure(f"{message}, with exit code {code}; its log says why", Exit.FAILED)
 
 
 def _cut(client: ControlClient, pid: int) -> None:

@@ -143,6 +143,7 @@ async def _supervise(
         door.open()
     undo = install(supervisor, has_terminal=Effects().process.has_terminal())
     deliver()
+    code: int | None = None
     try:
         code = await supervisor.run()
         if supervisor.failure and parent is None:
@@ -151,7 +152,7 @@ async def _supervise(
         return code
     finally:
         undo()
-        door.close()
+        door.close(code)
 
 
 def asked_format(flags: Sequence[str], environ: Mapping[str, str]) -> Format:

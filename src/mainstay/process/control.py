@@ -234,13 +234,19 @@ class ControlServer:
             self._listener.close()
             self._listener = None
 
-    def close(self) -> None:
-        """Be gone, path included if it is the own one. Idempotent."""
+    def close(self, code: int | None = None) -> None:
+        """Be gone, path included if it is the own one. Idempotent.
+
+        Args:
+            code: exit code of the process, which ends; for whoever has asked it to stop.
+        """
         if self._listener is not None and self._is_ours():
             with suppress(OSError):
                 self.path.unlink()
         self.release()
         for client in list(self._clients):
+            if code is not None and client.stopped is not None:
+                client.send(Reply(client.stopped, exit_code=code))
             client.close()
         for task in self._tasks:
             task.cancel()
@@ -366,6 +372,7 @@ class ControlServer:
             # Said before it is done: what is done may take the loop.
             stop = partial(controlled.stop, f"process {client.pid} asked to", arguments.force)
             self._loop.call_soon(stop)
+            client.stopped = request.id
             return {"pid": os.getpid()}
         if isinstance(arguments, ScaleArguments):
             if arguments.workers < 1:
@@ -392,10 +399,15 @@ class _Client(asyncio.Protocol):
 
     What it asks ahead waits, in the kernel but for one read of it; who does not take its answers is
     not read either.
+
+    Attributes:
+        pid: of the process at its other end.
+        stopped: the number of its wish to stop the service, of whose end it is told; or None.
     """
 
     def __init__(self, server: ControlServer, pid: int) -> None:
         self.pid = pid
+        self.stopped: int | None = None
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._read = bytearray()
@@ -491,6 +503,8 @@ class _Client(asyncio.Protocol):
 
     def _rest(self) -> None:
         self._stop_timer()
+        if self.stopped is not None:
+            return  # it waits for the end, and a drain may be long
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(_IDLE, self._expire)
 

@@ -19,7 +19,13 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from mainstay.errors import BrokenError, DeadlineExceeded, PermissionDenied, ResourceError
+from mainstay.errors import (
+    BrokenError,
+    DeadlineExceeded,
+    InvalidRequest,
+    PermissionDenied,
+    ResourceError,
+)
 from mainstay.interfaces.controlled import Outcome, RestartKind, Snapshot
 from mainstay.process.control_messages import Request, decode_reply, encode_line
 from mainstay.process.control_place import PeerProcess, candidates, name_of, peer_of
@@ -203,11 +209,26 @@ class ControlClient:
             if left <= 0:
                 return False
 
+    def exit_code(self) -> int | None:
+        """The exit code of a process that was asked to stop and is gone, as it has told it; None
+        when it could not, since it was killed or its loop was blocked."""
+        self._socket.settimeout(0)
+        while not self._hung_up():
+            continue
+        for line in reversed(self._read.splitlines()):
+            with suppress(InvalidRequest):
+                if (code := decode_reply(line).exit_code) is not None:
+                    return code
+        return None
+
     def _hung_up(self) -> bool:
+        """Take what it says; whether there will be no more."""
         try:
-            return not self._socket.recv(_CHUNK)
+            data = self._socket.recv(_CHUNK)
         except OSError:
             return True
+        self._read += data
+        return not data
 
     def kill(self) -> bool:
         """End the process at once (SIGKILL); False where it cannot be named for certain."""

@@ -115,11 +115,11 @@ class ControlDoor:
         if self._server is not None:
             self._server.release()
 
-    def close(self) -> None:
-        """Be gone. Idempotent."""
+    def close(self, code: int | None = None) -> None:
+        """Be gone; `code` as for `ControlServer.close`. Idempotent."""
         self._stop_waiting()
         if self._server is not None:
-            self._server.close()
+            self._server.close(code)
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:

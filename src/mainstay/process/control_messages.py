@@ -5,6 +5,7 @@
     {"version": 1, "id": 1, "command": "restart", "arguments": {}}      the operator
     {"id": 1, "progress": "started 4711"}                               the service, any number
     {"id": 1, "result": {"ok": true, …}}                                the service, once
+    {"id": 1, "exit_code": 0}                                           after a stop, as it ends
 
 In the place of a result there may be ``{"id": 1, "error": {"reason": …, "message": …}}``. Unknown
 members of a request are ignored and unknown arguments are not, since somebody meant something.
@@ -103,19 +104,21 @@ class Refusal(Struct):
 
 
 class Reply(Struct, omit_defaults=True):
-    """One line of the service; exactly one of the last three is given.
+    """One line of the service; exactly one of the last four is given.
 
     Attributes:
         id: of the request; None if it could not be read.
         progress: a step that is done, in a few words; more lines follow.
         result: the end, and all went as it should have or as `result` says.
         error: the end, and nothing was done.
+        exit_code: of the process, which ends now; to who has asked it to stop, after the result.
     """
 
     id: int | None = None
     progress: str | None = None
     result: dict[str, Any] | None = None
     error: Refusal | None = None
+    exit_code: int | None = None
 
 
 _encoder: Final = msgspec.json.Encoder()

@@ -223,16 +223,20 @@ class Host:
 
     async def _live(self) -> int:
         lineage = self._lineage
+        code: int | None = None
         try:
             lineage.open()
             code = await self._run_service()
+            if lineage.given_up:
+                code = REFUSED
         except Exception as error:
-            lineage.failed(str(error) or type(error).__name__, _code_of(error))
+            code = _code_of(error)
+            lineage.failed(str(error) or type(error).__name__, code)
             raise
         else:
-            return REFUSED if lineage.given_up else code
+            return code
         finally:
-            lineage.close()
+            lineage.close(code)
 
     def _asked_to_stop(self, reason: str, force: bool) -> None:
         """An operator, or the generation before, wants the service to end."""

@@ -145,12 +145,16 @@ class Lineage:
             await self._succession.wait_idle()
             self._succession.close()
 
-    def close(self) -> None:
-        """Let go of the parent, and of the control socket."""
+    def close(self, code: int | None = None) -> None:
+        """Let go of the parent, and of the control socket.
+
+        Args:
+            code: exit code of the process; for whoever has asked it to stop.
+        """
         if self._tether is not None:
             self._tether.close()
         if self._door is not None:
-            self._door.close()
+            self._door.close(code)
 
     # --- at any time ----------------------------------------------------------------------------
 
