@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,16 +38,6 @@ DRAINING = """
     async def wait() -> None:
         await asyncio.sleep(3600)
 """
-FAILING = """
-    from mainstay import Service
-    service = Service("good")
-
-    @service.on_stop
-    async def fail() -> None:
-        raise ValueError("no")
-"""
-
-
 def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
     """The exit code of the service is its own, and no socket is left."""
     with service(tmp_path) as own:
@@ -57,10 +50,9 @@ def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
         assert own.ask("stop").code == 6
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
-def test_work_that_was_cut_is_said(tmp_path: Path, workers: tuple[str, ...]) -> None:
+def test_work_that_was_cut_is_said(tmp_path: Path) -> None:
     """Whether the service cut it by itself, as its time was over, or was told to."""
-    options = ("--set", "mainstay.shutdown.timeout=0.5", *workers)
+    options = ("--set", "mainstay.shutdown.timeout=0.5", "--workers", "1")
     with service(tmp_path, *options, module=DRAINING) as own:
         done = own.ask("stop")
         assert (done.code, done.out) == (124, "")
@@ -69,12 +61,36 @@ def test_work_that_was_cut_is_said(tmp_path: Path, workers: tuple[str, ...]) -> 
         assert own.process.end() == 124
 
 
-def test_a_stop_that_went_wrong_is_said(tmp_path: Path) -> None:
-    """A hook that fails may have lost something, which the exit code of the service says too."""
-    with service(tmp_path, module=FAILING) as own:
-        done = own.ask("stop")
-        assert (done.code, own.process.end()) == (1, 1)
-        assert "with exit code 1; its log says why" in done.err
+@pytest.mark.parametrize(
+    ("said", "code", "end"),
+    [
+        (b'{"id":1,"exit_code":0}\n', 0, ""),
+        (b'{"id":1,"exit_code":1}\n', 1, ", with exit code 1; its log says why"),
+        (b'{"id":1,"exit_code":124}\n', 124, ", and work was cut; its log says which"),
+        (b"", 124, ", and has not said how; its log may"),
+    ],
+)
+def test_the_end_that_it_tells_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, code: int, end: str
+) -> None:
+    """What a hook that failed has lost, or a process that was killed, is no success."""
+    monkeypatch.delattr(os, "pidfd_open")  # or this process would have to end
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control"))
+        listener.listen()
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(1000)
+                sock.sendall(b'{"id":1,"result":{"pid":1}}\n' + said)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = CliRunner().invoke(stop.command, ["--control", str(tmp_path / "control")])
+        thread.join(PATIENCE)
+    assert done.exit_code == code
+    assert re.search(rf"process {os.getpid()} has stopped after \S+ s{re.escape(end)}\n", done.output)
 
 
 def test_a_drain_that_takes_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,9 +55,14 @@ class TestWorkerLaunch:
         (["--workers", "-1"], "'-1' is no number of workers"),
         (["--workers", "many"], "'many' is no number of workers"),
         (["--workers", "2", "--dev"], "--dev runs one process; leave --workers away"),
+        (["--dev", "--daemon"], "--dev stays in the foreground; leave --daemon away"),
+        (
+            ["--dev", "--log-file", "x", "--pidfile", "x", "--chdir", "/", "--no-init"],
+            "leave --pidfile, --log-file, --init, --chdir away",
+        ),
     ],
 )
-def test_a_number_that_is_none_is_told(tmp_path: Path, options: list[str], told: str) -> None:
+def test_options_that_cannot_be_had_are_told(tmp_path: Path, options: list[str], told: str) -> None:
     """In one line, and nothing is started."""
     done = mainstay("run", "nowhere", *options, cwd=tmp_path)
     assert (done.code, done.out) == (2, "")

@@ -81,6 +81,18 @@ class Hosted:
     init: bool | None = None
     _folder: str = field(default="", init=False)
 
+    @property
+    def given(self) -> list[str]:
+        """The options that were given, as they are written."""
+        values = {
+            "--daemon": self.daemon or None,
+            "--pidfile": self.pid_file,
+            "--log-file": self.log_file,
+            "--init": self.init,
+            "--chdir": self.folder,
+        }
+        return [name for name, value in values.items() if value is not None]
+
     def begin(self, addresses: Sequence[str] = ()) -> HostNotifier:
         """Become what the options say; the launcher of a daemon exits here.
 

@@ -152,6 +152,9 @@ def command(
 
         if workers is not None:
             raise click.UsageError("--dev runs one process; leave --workers away")
+        if refused := Hosted(**options).given:
+            message = f"--dev stays in the foreground; leave {', '.join(refused)} away"
+            raise click.UsageError(message)
         sys.exit(develop(target, files, flags))
     start_folder()  # before a daemon forgets by which name it was found
     hosted = Hosted(**options)
