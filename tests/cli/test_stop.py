@@ -38,6 +38,8 @@ DRAINING = """
     async def wait() -> None:
         await asyncio.sleep(3600)
 """
+
+
 def test_it_ends_when_the_service_has(tmp_path: Path) -> None:
     """The exit code of the service is its own, and no socket is left."""
     with service(tmp_path) as own:
@@ -90,7 +92,9 @@ def test_the_end_that_it_tells_is_said(
         done = CliRunner().invoke(stop.command, ["--control", str(tmp_path / "control")])
         thread.join(PATIENCE)
     assert done.exit_code == code
-    assert re.search(rf"process {os.getpid()} has stopped after \S+ s{re.escape(end)}\n", done.output)
+    assert re.search(
+        rf"process {os.getpid()} has stopped after \S+ s{re.escape(end)}\n", done.output
+    )
 
 
 def test_a_drain_that_takes_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
