@@ -42,7 +42,7 @@ from mainstay.wire.http2 import (
     Writable,
 )
 from mainstay.wire.http2_engines import http2_engine
-from mainstay.wire.http2_guard import FrameGuard, Violation
+from mainstay.wire.http2_guard import FRAME, FrameGuard, Violation
 
 __all__ = ["Http2Connection", "settings_of"]
 
@@ -387,24 +387,34 @@ class Http2Connection(asyncio.Protocol):
 
     def finished(self, exchange: Http2Exchange) -> None:
         """See `Carrier`."""
-        self._forget(exchange)
+        exchanges = self._exchanges
+        if exchanges.pop(exchange.stream, None) is not None:
+            if self._blocked or self._ready or self._waiting:
+                self._unlist(exchange.stream)
+            port = self.port
+            port.in_flight -= 1
+            if exchange.long:
+                port.long -= 1
+            if not exchanges:
+                self._idle_due = port.monotonic() + port.keep_alive
         exchange.complete()
+        if not self._corked:
+            self._corked = True
+            self.port.loop.call_soon(self._uncork)
 
     def _forget(self, exchange: Http2Exchange) -> None:
-        stream = exchange.stream
-        if self._exchanges.pop(stream, None) is None:
+        """As `finished`, for one that was not."""
+        if self._exchanges.pop(exchange.stream, None) is None:
             return
-        if self._blocked or self._ready:
-            self._blocked.pop(stream, None)
-            self._ready.pop(stream, None)
-        if self._waiting:
-            self._waiting.pop(stream, None)
-        port = self.port
-        port.in_flight -= 1
-        if exchange.long:
-            port.long -= 1
+        self._unlist(exchange.stream)
+        self.port.ended(exchange)
         if not self._exchanges:
-            self._idle_due = port.monotonic() + port.keep_alive
+            self._idle_due = self.port.monotonic() + self.port.keep_alive
+
+    def _unlist(self, stream: int) -> None:
+        self._blocked.pop(stream, None)
+        self._ready.pop(stream, None)
+        self._waiting.pop(stream, None)
 
     def block(self, exchange: Http2Exchange) -> None:
         """See `Carrier`."""
@@ -432,7 +442,7 @@ class Http2Connection(asyncio.Protocol):
 
     def has_room(self, size: int) -> bool:
         """See `Carrier`."""
-        self._guard.wrote(size)
+        self._guard.owed += 3 + (size >> FRAME)  # as `FrameGuard.wrote`
         self._gathered = gathered = self._gathered + size
         if gathered > self._write_buffer:
             self._write()  # else nobody would see that the transport is full

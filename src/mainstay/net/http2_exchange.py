@@ -58,7 +58,7 @@ class Carrier(Protocol):
         """Whether `size` bytes of a body may be given to the engine now; counts them."""
 
     def finished(self, exchange: Http2Exchange) -> None:
-        """The reply is complete, or broken off."""
+        """The reply is complete, or broken off; as `flush_soon`, too."""
 
     def block(self, exchange: Http2Exchange) -> None:
         """What it sends has to wait; its `push` is called when there may be room."""
@@ -358,7 +358,6 @@ class Http2Exchange(Exchange):
                 connection.flush_soon()
                 return
         connection.finished(self)
-        connection.flush_soon()
 
     def respond_with_trailers(
         self, status: int, fields: Fields, body: bytes, trailers: Fields
@@ -376,7 +375,6 @@ class Http2Exchange(Exchange):
                 engine.respond(stream, status, fields, True)
                 self._opened = True
                 connection.finished(self)
-                connection.flush_soon()
                 return
             size = len(body)
             if connection.has_room(size):
@@ -399,7 +397,6 @@ class Http2Exchange(Exchange):
                 self.reset()
             raise _unsendable(error) from None
         connection.finished(self)
-        connection.flush_soon()
 
     def open(
         self, status: int, fields: Fields, length: int | None = None, *, dated: bool = True
@@ -545,9 +542,10 @@ class Http2Exchange(Exchange):
                 raise _unsendable(error) from None
         elif not self._out:
             connection.engine.send(self.stream, b"", 0, True)
-        if not self._out:
+        if self._out:
+            connection.flush_soon()
+        else:
             connection.finished(self)
-        connection.flush_soon()
 
     def reset(self) -> None:
         """See `Exchange`."""
@@ -559,7 +557,6 @@ class Http2Exchange(Exchange):
         if connection is not None:
             connection.engine.reset(self.stream, code)
             connection.finished(self)
-            connection.flush_soon()
 
     def complete(self) -> None:
         """The reply is over; for the connection. What is left of the request is not read."""

@@ -21,6 +21,7 @@ from mainstay.net.exchange import Exchange
 from mainstay.net.port import Port, PortApplication
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.endpoint import RpcEndpoint
+from mainstay.rpc.grpc import GrpcCall, KnownGrpcCall
 from mainstay.rpc.method import CATCH_ALL, Kind, MessageType, RpcMethod
 from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.speakers import (
@@ -105,6 +106,17 @@ class RpcApplication:
 
     def begin(self, exchange: Exchange) -> None:
         """See `Application`."""
+        known = exchange.known
+        if known is not None and known.use is not None:
+            endpoint, head, speaker, timeout = known.use
+            port = self._port
+            assert port is not None
+            if endpoint.unary and port.in_flight - port.long <= self._limit:
+                call = speaker(exchange, endpoint, head, self.settings, self._make_scope, timeout)
+                self._run(call, self._answer(call, endpoint))
+            else:
+                self._call(exchange, endpoint, head, speaker)
+            return
         endpoint = self._by_path.get(exchange.target)
         if endpoint is None:
             self._begin_other(exchange)
@@ -114,6 +126,13 @@ class RpcApplication:
         if speaker is None or exchange.method != "POST":
             self._begin_rarer(exchange, endpoint, head)
             return
+        if known is not None:
+            if speaker is GrpcCall and KnownGrpcCall.may_be(head, self.settings):
+                speaker = KnownGrpcCall
+            timeout = endpoint.method.timeout
+            if endpoint.unary and timeout is None:
+                timeout = self._call_timeout
+            known.use = (endpoint, head, speaker, timeout)
         self._call(exchange, endpoint, head, speaker)
 
     def begin_untrailed(self, exchange: Exchange) -> None:

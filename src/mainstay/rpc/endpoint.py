@@ -23,6 +23,8 @@ class RpcEndpoint:
     Attributes:
         method, handler: as given.
         name, decode, encode: those of the method and its messages, at hand.
+        parse, serialize: as `decode` and `encode`, quicker, for messages of the class `usual`; they may
+            raise anything, and the others say what is wrong.
         unary: whether one message goes each way.
         counts: of its calls, by gRPC's code.
         received, sent: messages of its streams.
@@ -37,9 +39,12 @@ class RpcEndpoint:
         "in_json",
         "method",
         "name",
+        "parse",
         "received",
         "sent",
+        "serialize",
         "unary",
+        "usual",
     )
 
     def __init__(self, method: RpcMethod, handler: Handler) -> None:
@@ -48,6 +53,9 @@ class RpcEndpoint:
         self.name = method.full_name
         self.decode = method.request.decode
         self.encode = method.response.encode
+        self.parse = method.request.parse or self.decode
+        self.serialize = method.response.serialize or self.encode
+        self.usual = method.response.python_type
         self.unary = not method.kind.requests_stream and not method.kind.replies_stream
         self.counts = Counts()
         self.received = 0
@@ -85,6 +93,7 @@ class JsonEndpoint(RpcEndpoint):
         self.name = endpoint.name
         self.decode = method.request.from_json or self._refuse
         self.encode = method.response.to_json or self._refuse
+        self.parse, self.serialize, self.usual = self.decode, self.encode, endpoint.usual
         self.unary = endpoint.unary
         self.counts = endpoint.counts
         self.in_json = self

@@ -105,7 +105,10 @@ class FramedCall(RpcCall):
 
     def packed(self, message: Any) -> bytes:
         """A message of ours in its envelope."""
-        data = self.endpoint.encode(message)
+        return self.sealed(self.endpoint.encode(message))
+
+    def sealed(self, data: bytes) -> bytes:
+        """The same for the bytes of a message."""
         size = len(data)
         if size < _SMALL and self.compression is None:
             return PLAIN[size] + data
@@ -326,13 +329,10 @@ class FramedStream:
         Raises: as `send`, and what `messages` raises.
         """
         call, endpoint = self._call, self._call.endpoint
-        packed, encode, parts = call.packed, endpoint.encode, self._parts
+        encode, serialize, usual = endpoint.encode, endpoint.serialize, endpoint.usual
+        parts = self._parts
         plain, prefix, together = PLAIN, PREFIX, _TOGETHER
         size = 0
-        response = endpoint.method.response
-        usual, serialize = response.python_type, response.serialize
-        if serialize is None or encode is not response.encode:
-            serialize = encode
         async for message in messages:
             if self._steady:
                 try:
@@ -345,14 +345,14 @@ class FramedStream:
                     # Apart, because joining many costs less than adding two.
                     parts.append(data)
                 except IndexError:
-                    data = packed(message)
+                    data = call.sealed(data)
                     length = len(data)
                     parts += (data, b"")
                 size += length + prefix
                 if size < together:
                     continue
             else:
-                data = packed(message)
+                data = call.packed(message)
                 if self._closed or self._failed is not None:
                     self._refuse()
                 if not self._scheduled:

@@ -5,17 +5,21 @@ This file is in the hot path (see `bench/grpc`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
+from mainstay.core.scope import Scope
 from mainstay.errors import Code, RpcError
-from mainstay.net.exchange import Fields
+from mainstay.net.exchange import Exchange, Fields
 from mainstay.rpc.compression import ACCEPTED
+from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.framed import FramedCall, incoming_of, wire_fields
+from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.status import RpcStatus
 from mainstay.wire.envelopes import PLAIN, PREFIX
 from mainstay.wire.grpc import decode_timeout, encode_message, is_timeout
 
-__all__ = ["GrpcCall"]
+__all__ = ["GrpcCall", "KnownGrpcCall"]
 
 _OK: Final = ((b"grpc-status", b"0"),)
 _SMALL: Final = len(PLAIN)
@@ -64,18 +68,33 @@ class GrpcCall(FramedCall):
         size = len(body) - PREFIX
         if size < 0 or size > self.settings.receive_size:
             return None
-        if body[:PREFIX] != (PLAIN[size] if size < _SMALL else b"\0" + size.to_bytes(4, "big")):
+        if not body.startswith(PLAIN[size] if size < _SMALL else b"\0" + size.to_bytes(4, "big")):
             return None
         try:
-            return self.endpoint.decode(body[PREFIX:])
-        except ValueError:
+            return self.endpoint.parse(body[PREFIX:])
+        except Exception:
             return self.unpacked(0, body[PREFIX:])  # which says what is wrong
 
     def respond(self, message: Any) -> None:
         """See `RpcCall`."""
-        data = self.packed(message)
-        plain = self._initial is None and self.compression is None
-        head = self.plain_head if plain else self.head_fields()
+        endpoint = self.endpoint
+        data = None
+        if type(message) is endpoint.usual:
+            try:
+                data = endpoint.serialize(message)
+            except Exception:
+                data = None  # and `encode` says what is wrong
+        if data is None:
+            data = endpoint.encode(message)
+        size = len(data)
+        head = self.plain_head
+        if size < _SMALL and self.compression is None:
+            data = PLAIN[size] + data
+            if self._initial is not None:
+                head = self.head_fields()
+        else:
+            data = self.sealed(data)
+            head = self.head_fields()
         end = _OK if self._trailing is None else self.end_stream()[1]
         if self._flow is not None and self._flow.opened:
             self.respond_opened(data, end)
@@ -113,3 +132,51 @@ class GrpcCall(FramedCall):
         if trailing:
             fields += wire_fields(trailing)
         return b"", fields
+
+
+class KnownGrpcCall(GrpcCall):
+    """One whose head is known from calls before it, and says nothing of how messages are compressed."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        endpoint: RpcEndpoint,
+        head: Mapping[bytes, bytes],
+        settings: RpcSettings,
+        scope_maker: Callable[[Any], Scope] | Scope,
+        timeout: float | None = None,
+    ) -> None:
+        # All that those of the classes above and `accept` would do.
+        self.transport = "grpc"
+        self.method = endpoint.name
+        self.request = None
+        self.stream = None
+        self.exchange = exchange
+        self.timeout = timeout
+        self.endpoint = endpoint
+        self.head = head
+        self.settings = settings
+        self.begun = False
+        self.answered = False
+        self._made = None
+        self._maker = scope_maker
+        self._ended = False
+        self._initial = None
+        self._trailing = None
+        self._flow = None
+        self.incoming = None
+        self.compress_next = True
+        self.compression = None
+
+    def accept(self) -> None:
+        """See `RpcCall`; done before."""
+
+    @staticmethod
+    def may_be(head: Mapping[bytes, bytes], settings: RpcSettings) -> bool:
+        """Whether this is all that calls with this head need."""
+        if settings.compression != "identity" or b"grpc-encoding" in head:
+            return False
+        timeout = head.get(b"grpc-timeout")
+        return timeout is None or is_timeout(timeout)

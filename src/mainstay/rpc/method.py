@@ -56,6 +56,7 @@ class MessageType:
         descriptor: of protobuf; None for types that come as a pair of functions only.
         serialize: as `encode`, in C, for messages of `python_type` and of no class below it; when it
             fails, `encode` says of what. None where there is no such function.
+        parse: the same for `decode`.
     """
 
     name: str
@@ -66,6 +67,7 @@ class MessageType:
     to_json: Callable[[Any], bytes] | None = None
     descriptor: Descriptor | None = None
     serialize: Callable[[Any], bytes] | None = None
+    parse: Callable[[bytes], Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

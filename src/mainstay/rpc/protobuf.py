@@ -78,6 +78,7 @@ def message_type(cls: type[Message]) -> MessageType:
         to_json=to_json,
         descriptor=descriptor,
         serialize=cls.SerializeToString,
+        parse=from_string,
     )
 
 

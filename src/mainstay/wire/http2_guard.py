@@ -26,7 +26,7 @@ from typing import Final
 from mainstay.wire.http2 import PREFACE, ErrorCode
 from mainstay.wire.http2_known import Found, KnownHeads
 
-__all__ = ["SMALL", "FrameGuard", "Violation"]
+__all__ = ["FRAME", "SMALL", "FrameGuard", "Violation"]
 
 SMALL: Final = 1024
 """Bytes; clients that give windows back in smaller parts than this are hard to find."""
@@ -44,7 +44,7 @@ _GOAWAY: Final = 7
 _WINDOW_UPDATE: Final = 8
 _CONTINUATION: Final = 9
 _SIZE: Final = 2**31 - 1
-_FRAME: Final = 14
+FRAME: Final = 14
 """A frame of DATA has up to 2**14 bytes, unless a peer allows more."""
 _END_STREAM: Final = 1
 _ACK: Final = 1
@@ -82,7 +82,6 @@ class FrameGuard:
         "_known",
         "_most_control",
         "_most_resets",
-        "_owed",
         "_refused",
         "_resets",
         "_settled",
@@ -92,6 +91,7 @@ class FrameGuard:
         "_window",
         "acknowledged",
         "in_head",
+        "owed",
     )
 
     def __init__(
@@ -117,7 +117,8 @@ class FrameGuard:
         self._refused = 0
         self._control = 0
         self._small = SMALL if server else 0
-        self._owed = 0  # small updates and pings that what we wrote may bring
+        self.owed = 0
+        """Small updates and pings that what we wrote may bring, see `wrote`."""
         self._settled = False  # whether `acknowledged` held before the bytes that came last
         self._block_size = 0
         self._block_is_open = False
@@ -175,8 +176,8 @@ class FrameGuard:
                     if at + _HEADER + _UPDATE > end:
                         break  # looked at once it is whole
                     self._updated(int.from_bytes(data[at + 9 : at + 13], "big"), now)
-            elif kind == _PING and self._owed:
-                self._owed -= 1
+            elif kind == _PING and self.owed:
+                self.owed -= 1
             elif kind != _DATA or not flags & _END_STREAM:
                 self._count_control(now)
                 if kind == _SETTINGS:
@@ -205,8 +206,8 @@ class FrameGuard:
     def _updated(self, size: int, now: float) -> None:
         if size & _SIZE >= self._small:
             return
-        if self._owed:
-            self._owed -= 1
+        if self.owed:
+            self.owed -= 1
         else:
             self._count_control(now)
 
@@ -214,7 +215,7 @@ class FrameGuard:
         """A part of a body was written: the peer may give it back, for its stream and for all, and
         may answer every frame of it with a ping. What that costs is less than what we do ourselves.
         """
-        self._owed += 3 + (size >> _FRAME)
+        self.owed += 3 + (size >> FRAME)
 
     def count_refused(self, streams: int, now: float) -> None:
         """A stream beyond `streams` was refused.

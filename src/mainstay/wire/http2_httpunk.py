@@ -408,17 +408,22 @@ class HttpunkEngine:
     ) -> int:
         """See `Http2Engine`."""
         core = self._core
-        end = checked(trailers)
+        end = _kept.get(trailers) if type(trailers) is tuple else None
+        if end is None:
+            end = checked(trailers)
+        head = _kept.get(fields) if type(fields) is tuple else None
+        if head is None:
+            head = _mapped(fields)
         try:
-            core.send_response_head(stream, status, _mapped(fields), False)
+            core.send_response_head(stream, status, head, False)
         except H2UserError as error:
             raise ValueError(_words(error)) from None
         size = len(body)
         if size:
             verdict = core.send_data(stream, body, 0, False)
-            if verdict.stopped is not None:
-                return size  # nobody is there: dropped
             if not verdict.done:
+                if verdict.stopped is not None:
+                    return size  # nobody is there: dropped
                 sent = verdict.sent
                 if sent:
                     sent += self.send(stream, body, sent, False)
