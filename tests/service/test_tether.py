@@ -121,7 +121,7 @@ async def test_logs_are_opened_anew_before_it_serves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("handover", "timeout", "budget"), [(True, 7.0, 7.0), (True, None, 60.0), (False, None, 25.0)]
+    ("handover", "timeout", "budget"), [(True, 7.0, 7.0), (True, None, 69.0), (False, None, 25.0)]
 )
 async def test_it_stops_when_the_parent_says(
     handover: bool, timeout: float | None, budget: float

@@ -532,7 +532,7 @@ class Pool:
     def _send_off(
         self, worker: Worker, reason: str, *, handover: bool, force: bool = False
     ) -> None:
-        timeout = self.settings.drain_timeout if handover else None
+        timeout = self.settings.handover_timeout if handover else None
         seconds = self._shutdown if timeout is None else timeout
         if force:
             seconds = min(seconds, FORCED)

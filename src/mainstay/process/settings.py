@@ -53,3 +53,9 @@ class ProcessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     requests: Annotated[int, Meta(ge=1)] | None = None
     memory: Annotated[int, Meta(ge=1)] | None = None
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
+
+    @property
+    def handover_timeout(self) -> float:
+        """Seconds for the whole end of the old generation: `drain_timeout`, and what the other
+        phases of a shutdown take on top of such a drain (``mainstay.service.phases``)."""
+        return self.drain_timeout + min(9.0, self.drain_timeout * 36 / 64)

@@ -12,7 +12,7 @@ unready         at once                 the ready probe fails; work goes on as b
 deregister      +20 %, at most 5 s      jobs stop being started; discovery forgets this instance
 propagate       + pre_stop_delay        work goes on while the fleet learns
 stop accepting  + 0.1 s                 no new connection; handlers and workers are told to finish
-drain           64 % of the whole       calls end, then background work, then workers
+drain           64 %, or all but 9 s    calls end, then background work, then workers
 cancel          +8 %, at most 2 s       what is left is cancelled, again and again
 close           +20 %, at most 5 s      stop hooks, then resources in reverse, each with its share
 flush           +8 %, at most 2 s       logs; always last

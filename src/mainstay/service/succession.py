@@ -233,7 +233,7 @@ class Succession:
                 _log.warning("the new generation serves, and was not told all of it: %s", error)
             finally:
                 # Whatever happens from here on, there must not be two of them.
-                running.hand_over(why, running.settings.process.drain_timeout)
+                running.hand_over(why, running.settings.process.handover_timeout)
             return outcome
         if running.reason:
             _log.info(

@@ -126,7 +126,7 @@ class Tether:
             self._confirmed(message.outcomes)
         elif isinstance(message, Stop):
             if message.handover:
-                timeout = message.timeout or running.settings.process.drain_timeout
+                timeout = message.timeout or running.settings.process.handover_timeout
                 running.hand_over(message.reason, timeout)
             else:
                 running.stop(message.reason, force=message.force)
