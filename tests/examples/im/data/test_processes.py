@@ -16,7 +16,7 @@ from examples.im.data.database import Database, DatabaseSettings
 from examples.im.data.tables import Message
 from tests.examples.im.data.conftest import House
 
-pytestmark = [pytest.mark.real_loop(timeout=120), pytest.mark.faults]
+pytestmark = [pytest.mark.real_loop(timeout=280), pytest.mark.faults]
 
 
 async def talker(
