@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from tests.e2e.conftest import PATIENCE
+
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse battery"
 OLD = 2000
@@ -82,7 +84,7 @@ def name() -> str:
 def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
     """A browser of its own, in which nobody is signed in."""
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 
@@ -128,6 +130,6 @@ def sign_up(page: Page, name: str) -> Page:
 def another(browser: Browser, address: str) -> Iterator[Page]:
     """The page of a second user, signed in, in a browser of their own."""
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     yield sign_up(context.new_page(), f"mate{next(_numbers)}")
     context.close()

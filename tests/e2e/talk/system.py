@@ -99,7 +99,8 @@ class Part:
         return _children(self.supervisor())
 
     def kill_worker(self, place: int) -> None:
-        """SIGKILL for one of the two."""
+        """SIGKILL for one of the two, once both serve."""
+        wait_until(lambda: self.status()["serving"] == 2)
         os.kill(sorted(self.workers())[place], signal.SIGKILL)
 
     def kill(self) -> None:

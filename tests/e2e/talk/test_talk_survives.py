@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.e2e.conftest import PATIENCE
 from tests.e2e.talk.people import Person
 from tests.e2e.talk.system import System
 
 ARTEFACTS = Path(__file__).parents[1] / "build"
 
 PASSWORD = "correct horse battery"
-HEALED_WITHIN = 60.0
-RESTARTED_WITHIN = 90.0
+HEALED_WITHIN = 90.0
+RESTARTED_WITHIN = 120.0
 CALM = 2.0
 """Seconds of talking before something is done to the chat."""
 
@@ -118,7 +119,7 @@ def stage(browser: Browser, artefacts: Path, tmp_path: Path) -> Iterator[Stage]:
             context = browser.new_context(
                 base_url=system.address, viewport={"width": 1000, "height": 700}
             )
-            context.set_default_timeout(30_000)
+            context.set_default_timeout(PATIENCE)
             people.append(Person(context.new_page(), name))
             _sign_up(people[-1].page, name)
         for one, other in zip(people, reversed(people), strict=True):

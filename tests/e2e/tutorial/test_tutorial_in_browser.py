@@ -11,9 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.docs.tutorial import PAGES, Reader
-
-PATIENCE = 60_000
-"""Milliseconds for what a page is to show, on a machine that is busy."""
+from tests.e2e.conftest import PATIENCE
 
 RUNS = "…chat runs on tcp://…\n"
 
