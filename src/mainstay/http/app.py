@@ -85,6 +85,8 @@ class HttpApplication:
         self._runner: CallRunner[HttpCall] | None = None
         self._monotonic: Callable[[], float] = lambda: 0.0
         self._around: Callable[[Handler], Handler] | None = None
+        # What calls were answered with in the place of handlers that have not ended yet.
+        self._late: dict[HttpCall, int] = {}
         if prefix:
             self._strip(prefix)
 
@@ -101,7 +103,7 @@ class HttpApplication:
             if self._around is not None:
                 endpoint.handler = self._around(endpoint.handler)
         self._port = port
-        self._runner = runner = CallRunner[HttpCall](port, calls, _answer_late)
+        self._runner = runner = CallRunner[HttpCall](port, calls, self._answer_late)
         self._run = runner.run
         self._make_scope = runner.make_scope
         self._monotonic = port.monotonic
@@ -222,10 +224,17 @@ class HttpApplication:
             status = self._fail(call, error, status)
         else:
             if call._made is not None:
+                if self._late:
+                    status = self._late.pop(call, status)
                 call._made.__exit__(None, None, None)
         finally:
             call.end()
             endpoint.counts.add(status, self._monotonic() - started)
+
+    def _answer_late(self, call: HttpCall, cause: Exception) -> None:
+        response = problem_response(cause, call.request)
+        self._late[call] = response.status
+        _respond(call, response)
 
     async def _after(
         self, call: HttpCall, after: Callable[[], Awaitable[Any]], broken: bool
@@ -269,6 +278,7 @@ class HttpApplication:
     def _fail(self, call: HttpCall, error: BaseException, status: int) -> int:
         """Tell the peer of a failure; return the status that is counted."""
         scope = call._made
+        status = self._late.pop(call, status)
         error = failure_of(call, error)
         if not isinstance(error, Exception):
             call.exchange.reset()
@@ -289,10 +299,6 @@ class HttpApplication:
             _tell(call, cause)
             call.exchange.reset()
         return _LEFT if gone and not isinstance(error, PolicyError) else response.status
-
-
-def _answer_late(call: HttpCall, cause: Exception) -> None:
-    _respond(call, problem_response(cause, call.request))
 
 
 def _respond(call: HttpCall, response: Response) -> None:
