@@ -121,6 +121,25 @@ async def test_details_and_trailers_of_an_error_go_with_its_status() -> None:
     assert detail.value == "why"
 
 
+async def test_a_reason_of_the_program_goes_out_in_the_name_of_its_service() -> None:
+    """As the domain of ``google.rpc.ErrorInfo``."""
+    from google.rpc.error_details_pb2 import ErrorInfo  # noqa: PLC0415
+    from google.rpc.status_pb2 import Status  # noqa: PLC0415
+
+    from mainstay.wire.grpc import decode_binary  # noqa: PLC0415
+
+    async def refuse(call: Any) -> Any:
+        raise NotFound("no such item", reason="ITEM_UNKNOWN")
+
+    world = World(refuse)
+    world.call(b"x")
+    reply = await world.settled()
+    status = Status.FromString(decode_binary(reply.head[b"grpc-status-details-bin"]))
+    info = ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain) == ("ITEM_UNKNOWN", world.endpoint.method.service)
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 async def test_the_head_has_what_the_protocol_and_the_handler_say(kind: Kind) -> None:
     """And no date: all that is left of it is what a client takes for metadata of the method."""

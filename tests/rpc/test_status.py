@@ -9,18 +9,27 @@ from google.rpc.status_pb2 import Status
 from mainstay.errors import (
     BrokenError,
     BugError,
+    Cancelled,
     Code,
     ConfigError,
+    Conflict,
+    DeadlineExceeded,
     Error,
     HttpError,
+    InvalidRequest,
     NotFound,
     Overloaded,
+    PeerGone,
+    PermissionDenied,
     RpcError,
     ShuttingDown,
+    TooLarge,
+    Unimplemented,
     UsageError,
     ValidationFailed,
     Violation,
 )
+from mainstay.rpc.client.failures import UnavailableFailure
 from mainstay.rpc.status import status_of, understood
 from mainstay.wire.grpc import encode_message
 
@@ -58,22 +67,69 @@ def _info(error: Error) -> kinds.ErrorInfo | None:
 
 
 def test_a_reason_and_its_facts_are_there_for_machines() -> None:
-    """As ErrorInfo, where the error is not one of ours."""
+    """As ErrorInfo; of a failure on our side without the facts."""
     info = _info(NotFound("no", reason="USER_UNKNOWN", metadata={"id": "7"}))
     assert info is not None
-    assert (info.reason, info.domain, dict(info.metadata)) == (
-        "USER_UNKNOWN",
-        "mainstay",
-        {"id": "7"},
-    )
+    assert (info.reason, dict(info.metadata)) == ("USER_UNKNOWN", {"id": "7"})
     info = _info(BrokenError("db", metadata={"host": "db-7"}))
     assert info is not None
     assert (info.reason, dict(info.metadata)) == ("BROKEN", {})
 
 
-@pytest.mark.parametrize("error", [UsageError("x"), RpcError(Code.ABORTED, "x")], ids=repr)
+class OutOfStockError(Conflict):
+    """An error of a program, with a reason of its own."""
+
+    reason = "OUT_OF_STOCK"
+
+
+class TakenError(Conflict):
+    """One that has the reason of its base."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "domain"),
+    [
+        (NotFound("x"), "NOT_FOUND", "mainstay"),
+        (InvalidRequest("x"), "INVALID_REQUEST", "mainstay"),
+        (Conflict("x"), "CONFLICT", "mainstay"),
+        (PermissionDenied("x"), "PERMISSION_DENIED", "mainstay"),
+        (HttpError(409, "x"), "HTTP", "mainstay"),
+        (UnavailableFailure("x"), "RPC_FAILED", "mainstay"),
+        (TakenError("x"), "CONFLICT", "mainstay"),
+        (OutOfStockError("x"), "OUT_OF_STOCK", "shop.v1.Items"),
+        (NotFound("x", reason="ITEM_UNKNOWN"), "ITEM_UNKNOWN", "shop.v1.Items"),
+        (RpcError(Code.ABORTED, "x", reason="MINE"), "MINE", "shop.v1.Items"),
+        (TooLarge("x", reason="MINE"), "MINE", "shop.v1.Items"),
+    ],
+    ids=repr,
+)
+def test_a_reason_has_the_domain_of_who_named_it(error: Error, reason: str, domain: str) -> None:
+    """Those of mainstay's classes are mainstay's; the program's are those of its service."""
+    status = status_of(error)
+    status.service = "shop.v1.Items"
+    message = status.to_message()
+    assert message is not None
+    info = kinds.ErrorInfo()
+    assert message.details[0].Unpack(info)
+    assert (info.reason, info.domain) == (reason, domain)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("x"),
+        RpcError(Code.ABORTED, "x"),
+        Cancelled("x"),
+        DeadlineExceeded("x"),
+        PeerGone("x"),
+        TooLarge("x"),
+        Unimplemented("x"),
+    ],
+    ids=repr,
+)
 def test_what_nobody_could_branch_on_has_no_details(error: Error) -> None:
-    """A fault of the program, and a bare code."""
+    """A fault of the program, a bare code, and what every implementation of gRPC says by itself, with
+    a code alone."""
     assert status_of(error).encode() is None
     assert status_of(error).binary_details() == []
 

@@ -150,6 +150,7 @@ class RpcCall(ExchangeCall):
     def fail_surely(self, status: RpcStatus) -> None:
         """As `fail`, and never without an answer: what of it cannot be sent is left out."""
         self.answered = True
+        status.service = self.endpoint.method.service
         try:
             self.fail(status)
         except Exception:  # details that are no messages, metadata that cannot be sent

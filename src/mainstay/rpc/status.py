@@ -19,8 +19,6 @@ from mainstay.errors import (
     Error,
     Fault,
     HttpError,
-    InvalidRequest,
-    NotFound,
     Overloaded,
     PeerGone,
     RpcError,
@@ -59,10 +57,9 @@ on the wire. Clients take 8 KiB of metadata, more or less (grpc/grpc, ``max_meta
 _DETAILS: Final = 6000
 """Bytes of details that are sent in metadata, where they are base64: 8 kB."""
 
-_BARE: Final = frozenset(
-    {Cancelled, DeadlineExceeded, InvalidRequest, NotFound, PeerGone, TooLarge, Unimplemented}
-)
-"""Of which there is nothing to say for machines beyond the code."""
+_BARE: Final = frozenset({Cancelled, DeadlineExceeded, PeerGone, TooLarge, Unimplemented})
+"""What every implementation of gRPC says by itself, and with a code alone, as connectrpc's conformance
+suite wants it: there is nothing to say for machines beyond that."""
 
 
 @dataclass(slots=True)
@@ -75,6 +72,8 @@ class RpcStatus:
         details: protobuf messages; nothing is imported for them before they are wanted.
         trailers: pairs of trailing metadata; ``-bin`` keys have bytes.
         error: where it comes from, for `details_of`; None for none of ours.
+        service: that was called, such as ``shop.v1.Items``: the domain of reasons that are not
+            mainstay's.
     """
 
     code: Code
@@ -82,6 +81,7 @@ class RpcStatus:
     details: tuple[Any, ...] = ()
     trailers: Sequence[tuple[str, str | bytes]] = ()
     error: Error | None = None
+    service: str = ""
 
     def __post_init__(self) -> None:
         if len(self.message) > _SHORT:  # it may have the caller's own words in it
@@ -115,7 +115,7 @@ class RpcStatus:
 
     def to_message(self) -> StatusMessage | None:
         """The same as a message; None without details."""
-        details = [*self.details, *details_of(self.error)]
+        details = [*self.details, *details_of(self.error, self.service)]
         if not details:
             return None
         from google.rpc.status_pb2 import Status  # noqa: PLC0415 - errors are the exception
@@ -175,9 +175,24 @@ def too_long(size: int, limit: int) -> RpcError:
     return RpcError(Code.RESOURCE_EXHAUSTED, said)
 
 
-def details_of(error: Error | None) -> Iterable[Message]:
+def _domain_of(error: Error, service: str) -> str:
+    """Who gave the reason its meaning: mainstay, if it is that of a class of mainstay's, as in
+    docs/errors.md; else the service that was called."""
+    for kind in type(error).__mro__:
+        ours = kind.__module__.partition(".")[0] == "mainstay"
+        if ours and kind.__dict__.get("reason") == error.reason:
+            return "mainstay"
+    return service
+
+
+def details_of(error: Error | None, service: str = "") -> Iterable[Message]:
     """What machines can know of an error of ours: its reason and facts (``google.rpc.ErrorInfo``),
-    the fields at fault (``BadRequest``), when to come again (``RetryInfo``)."""
+    the fields at fault (``BadRequest``), when to come again (``RetryInfo``).
+
+    Args:
+        error: that a call ended with.
+        service: see `RpcStatus`.
+    """
     if error is None or isinstance(error, UsageError):
         return
     told = error.fault in _TOLD
@@ -189,7 +204,8 @@ def details_of(error: Error | None) -> Iterable[Message]:
     from google.rpc import error_details_pb2 as kinds  # noqa: PLC0415 - same
 
     metadata = dict(error.metadata) if told else {}
-    yield kinds.ErrorInfo(reason=error.reason, domain="mainstay", metadata=metadata)
+    domain = _domain_of(error, service)
+    yield kinds.ErrorInfo(reason=error.reason, domain=domain, metadata=metadata)
     if isinstance(error, ValidationFailed):
         violations = [
             kinds.BadRequest.FieldViolation(
