@@ -11,7 +11,8 @@ from mainstay.rpc.client.core import WireMethod, grpc_timeout
 from mainstay.rpc.client.failures import ResourceExhaustedFailure
 from mainstay.rpc.client.limits import ChannelLimits
 from mainstay.rpc.method import Kind
-from tests.rpc.client.world import World, unary
+from mainstay.wire.http2 import Event, RequestHead
+from tests.rpc.client.world import Side, World, unary
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,48 @@ async def test_the_head_of_a_call() -> None:
     assert (head[b"x-channel"], head[b"x-call"], head[b"y-bin"]) == (b"1", b"2", b"AAE")
     assert b"grpc-timeout" not in head
     assert b"x-request-id" not in head
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_metadata_of_a_call_takes_the_place_of_that_of_its_channel(kind: Kind) -> None:
+    """Name by name, whatever the letters' case; all that a call gives of one name are sent. So are the
+    ids of the scope, and who we are."""
+    heads: list[list[tuple[bytes, bytes]]] = []
+
+    def note(side: Side, event: Event) -> None:
+        if isinstance(event, RequestHead):
+            heads.append(list(event.fields))
+            side.answer(event.stream, b"a")
+
+    world = World(note)
+    own = [("Authorization", "bob"), ("x-many", "1"), ("x-many", "2"), ("user-agent", "me")]
+    given = {"authorization": "ada", "x-many": "0", "x-kept": "k"}
+    with Scope() as scope:
+        scope.set(REQUEST_ID, "abc")
+        async with world.channel(metadata=given) as channel:
+            call = channel.method_at("/a.B/C", kind)
+            for metadata in (own, {"x-request-id": "7"}):
+                asked = call([b"q"] if kind.requests_stream else b"q", metadata=metadata)
+                if kind.replies_stream:
+                    assert [each async for each in asked] == [b"a"]
+                else:
+                    assert await asked == b"a"
+    names = (b"authorization", b"user-agent", b"x-kept", b"x-many", b"x-request-id")
+    first, second = ([(n, v) for n, v in head if n in names] for head in heads)
+    assert sorted(first) == [
+        (b"authorization", b"bob"),
+        (b"user-agent", b"me"),
+        (b"x-kept", b"k"),
+        (b"x-many", b"1"),
+        (b"x-many", b"2"),
+        (b"x-request-id", b"abc"),
+    ]
+    assert [each for each in second if each[0] != b"user-agent"] == [
+        (b"authorization", b"ada"),
+        (b"x-many", b"0"),
+        (b"x-kept", b"k"),
+        (b"x-request-id", b"7"),
+    ]
 
 
 async def test_the_ids_of_the_scope_are_sent() -> None:

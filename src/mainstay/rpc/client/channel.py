@@ -56,7 +56,7 @@ class Channel:
         connections: open at once at most; another one is dialled when the server allows no more
             streams on those there are.
         compression: of requests: ``gzip`` or ``deflate``; None for none.
-        metadata: sent with every call.
+        metadata: sent with every call, but for names that the call gives itself.
         middleware: around every call, the first outermost; `Call` is an `OutgoingCall`.
         timeout: seconds for a unary call that does not say; None: only the scope's deadline holds.
         wait_for_ready: whether calls wait for a server that cannot be reached, to their deadline,

@@ -34,6 +34,7 @@ _BASE: Final[WireFields] = (
     (b"user-agent", f"mainstay/{VERSION}".encode()),
     (b"grpc-accept-encoding", ACCEPTED),
 )
+_REPLACED: Final = frozenset({b"user-agent", b"x-request-id", b"traceparent"})
 _BACKSTOP: Final = 0.05
 """Seconds after the deadline of its scope at which a call ends that its scope did not cancel."""
 
@@ -91,12 +92,23 @@ class WireMethod:
     Attributes:
         name: ``hello.v1.Greeter/SayHello``.
         fields: of a call, by its compression.
+        replaced: names of fields in whose place a call may have its own.
         timed: see `fields_within`.
         lately: what the last call without compression said of the deadline of its scope, and that it
             is right above so many seconds, up to so many.
     """
 
-    __slots__ = ("decode", "encode", "fields", "kind", "lately", "name", "path", "timed")
+    __slots__ = (
+        "decode",
+        "encode",
+        "fields",
+        "kind",
+        "lately",
+        "name",
+        "path",
+        "replaced",
+        "timed",
+    )
 
     def __init__(
         self,
@@ -117,6 +129,7 @@ class WireMethod:
         self.fields: dict[str | None, WireFields] = {None: plain}
         for each in COMPRESSORS:
             self.fields[each] = (*plain, (b"grpc-encoding", each.encode()))
+        self.replaced = _REPLACED.union(name for name, _ in extra)
         self.timed: dict[tuple[str | None, float | bytes], WireFields] = {}
         self.lately: tuple[float, float, WireFields] = (0.0, 0.0, plain)
 
@@ -155,7 +168,7 @@ class Terms:
         method: see the attribute.
         scope: the current one, or None.
         timeout: seconds; None for no limit but the scope's.
-        metadata: of the call.
+        metadata: of the call; takes the place of the channel's, and of ids, of the same name.
         wait_for_ready, compression: see the attributes.
         propagate: whether the ids of the scope are sent.
         now: the clock of deadlines.
@@ -216,7 +229,11 @@ class Terms:
             if ids:
                 self.fields = [*fields, *ids]
         if metadata:
-            self.fields = [*self.fields, *to_fields(metadata)]
+            given = to_fields(metadata)
+            named = {name for name, _ in given}
+            if not named.isdisjoint(method.replaced):
+                self.fields = [each for each in self.fields if each[0] not in named]
+            self.fields = [*self.fields, *given]
 
 
 def _too_late(method: WireMethod) -> Exception:

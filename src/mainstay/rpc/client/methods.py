@@ -133,7 +133,8 @@ class UnaryMethod(Method):
         Args:
             request: the message.
             timeout: seconds; the channel's unless given. The scope's deadline holds as well.
-            metadata: pairs; names that end with ``-bin`` have bytes.
+            metadata: pairs; names that end with ``-bin`` have bytes. In the place of the channel's
+                of the same name.
             wait_for_ready: wait for a server that cannot be reached now, to the deadline.
             compression: ``gzip``, ``deflate`` or ``identity``; the channel's unless given.
 
