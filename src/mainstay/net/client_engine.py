@@ -19,7 +19,8 @@ from mainstay.net.client_http1 import CLOSE_TIMEOUT
 from mainstay.net.outgoing import Shared
 from mainstay.wire.http2 import Broken, ErrorCode, Event, Http2Engine, Http2Settings
 from mainstay.wire.http2_engines import http2_engine
-from mainstay.wire.http2_guard import FrameGuard, Violation
+from mainstay.wire.http2_guard import Violation
+from mainstay.wire.http2_replies import ReplyGuard
 
 __all__ = ["EngineConnection"]
 
@@ -38,6 +39,7 @@ class EngineConnection(asyncio.Protocol):
         where: the server, for messages.
         engine: of a client; the best there is unless given.
         resets, control_frames: that the server may send within ten seconds; see `FrameGuard`.
+        together: whether replies that came whole may be told as a `Reply`.
 
     Attributes:
         idle_since: loop time when the last stream ended.
@@ -52,19 +54,20 @@ class EngineConnection(asyncio.Protocol):
         *,
         resets: int,
         control_frames: int,
+        together: bool = False,
     ) -> None:
         self.idle_since = shared.loop.time()
         self.closed: asyncio.Future[None] = shared.loop.create_future()
         self._shared = shared
         self._loop = shared.loop
         self._where = where
-        self._engine = engine or http2_engine(client=True, settings=_settings(shared))
-        self._guard = FrameGuard(
-            server=False,
+        self._engine = engine or http2_engine(client=True, settings=_settings(shared, together))
+        self._guard = ReplyGuard(
             resets=resets,
             control_frames=control_frames,
             window=_FLOOD_WINDOW,
             block=2 * shared.limits.head_size,
+            known=getattr(self._engine, "replies", None),  # the engine of httpunk has it
         )
         self._transport: asyncio.Transport | None = None
         self._writable = True
@@ -155,7 +158,7 @@ class EngineConnection(asyncio.Protocol):
         self._lose(str(error or ""))
 
 
-def _settings(shared: Shared) -> Http2Settings:
+def _settings(shared: Shared, together: bool) -> Http2Settings:
     limits = shared.limits
     window = max(_DEFAULT_WINDOW, limits.read_buffer)
     return Http2Settings(
@@ -163,4 +166,5 @@ def _settings(shared: Shared) -> Http2Settings:
         connection_window=window * _WINDOWS,
         head_size=limits.head_size,
         header_count=limits.header_count,
+        together=together,
     )

@@ -54,6 +54,8 @@ _LAST: Final = (1 << 31) - 1
 _NONE: Final = 1 << 32
 """Above every number of a stream."""
 
+_FOUND: Final = 200
+
 _PING: Final = b"mainstay"
 
 
@@ -84,6 +86,15 @@ class ClientStream:
 
     def on_trailers(self, fields: list[tuple[bytes, bytes]]) -> None:
         """The reply ended with these, and the stream is over."""
+
+    def on_reply(
+        self, head: list[tuple[bytes, bytes]], data: bytes, end: list[tuple[bytes, bytes]]
+    ) -> None:
+        """All of that at once, with status 200 and bytes that are credited; the stream is over. The
+        lists are those of other replies as well, if these are alike."""
+        self.on_head(ResponseHead(self.number, _FOUND, head, False))
+        self.on_data(data, False)
+        self.on_trailers(end)
 
     def on_reset(self, code: int) -> None:
         """The server ended it with this `ErrorCode`, or broke the protocol."""
@@ -129,7 +140,12 @@ class StreamConnection(EngineConnection):
         engine: Http2Engine | None = None,
     ) -> None:
         super().__init__(
-            shared, where, engine, resets=_MOST_RESETS, control_frames=_MOST_CONTROL_FRAMES
+            shared,
+            where,
+            engine,
+            resets=_MOST_RESETS,
+            control_frames=_MOST_CONTROL_FRAMES,
+            together=True,
         )
         self.ready: asyncio.Future[None] = shared.loop.create_future()
         self.told_calm = False
@@ -329,35 +345,53 @@ class StreamConnection(EngineConnection):
         if not self._writable:
             self._write()
         try:
-            self._guard.feed(data, now)
+            guard = self._guard
             streams = self._streams
-            events = self._engine.receive(data)
+            crowded = self._crowded
+            told = guard.look(data, now)
+            receive: Any = self._engine.receive  # with what was found, where a guard finds it
+            cut = bool(guard.found)
+            events = receive(told, guard.found) if cut else receive(told)
             if not self._writable:
                 self._hold_back()
             for event in events:
                 kind = type(event)
-                if kind is Trailers:
-                    stream = streams.get(event.stream)  # type: ignore[union-attr]
+                if kind is tuple:  # a `Reply`
+                    number, head, body, end = event
+                    stream = streams.get(number)
+                    if stream is not None:
+                        if stream.sent and not crowded:
+                            del streams[number]
+                        else:
+                            self._end(stream)
+                        stream.on_reply(head, body, end)
+                elif kind is Trailers:
+                    stream = streams.get(event.stream)
                     if stream is not None:
                         self._end(stream)
-                        stream.on_trailers(event.fields)  # type: ignore[union-attr]
+                        stream.on_trailers(event.fields)
                 elif kind is Data:
-                    stream = streams.get(event.stream)  # type: ignore[union-attr]
+                    stream = streams.get(event.stream)
                     if stream is not None:
-                        ended = event.ended  # type: ignore[union-attr]
+                        ended = event.ended
                         if ended:
                             self._end(stream)
-                        stream.on_data(event.data, ended)  # type: ignore[union-attr]
-                    elif event.data:  # type: ignore[union-attr]
-                        self._engine.credit(event.stream, len(event.data))  # type: ignore[union-attr]
+                        stream.on_data(event.data, ended)
+                    elif event.data:
+                        self._engine.credit(event.stream, len(event.data))
                 elif kind is ResponseHead:
-                    stream = streams.get(event.stream)  # type: ignore[union-attr]
+                    stream = streams.get(event.stream)
                     if stream is not None:
-                        if event.ended:  # type: ignore[union-attr]
+                        if event.ended:
                             self._end(stream)
-                        stream.on_head(event)  # type: ignore[arg-type]
+                        stream.on_head(event)
                 else:
                     self._take(event)
+            if cut:
+                if not streams:
+                    self.idle_since = now
+                if not self._over:
+                    self._owner.freed(self)
         except Exception as error:
             self._give_up(error)
         finally:

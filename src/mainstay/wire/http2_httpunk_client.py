@@ -1,7 +1,8 @@
 """The fast HTTP/2 engine of a client: what every call passes, in as few steps as can be.
 
 A reply is two field lists and a body, and most replies to a client are alike. So a list that equals
-the one before is not looked at again. All else is `HttpunkEngine`'s.
+the one before is not looked at again, and a reply whose bytes are known is not decoded at all: see
+`http2_replies`. All else is `HttpunkEngine`'s.
 
 This file is in the hot path (see `bench/grpc`).
 """
@@ -18,14 +19,18 @@ from httpunk._httpunk import (
     H2FrameHeaders,
     H2FrameWindowUpdate,
     H2StreamError,
+    HeaderMap,
 )
 
 from mainstay.wire.http2 import Event, Fields, Http2Settings, ResponseHead, Trailers, Writable
+from mainstay.wire.http2_frames import frame as make_frame
 from mainstay.wire.http2_heads import decoded_size
 from mainstay.wire.http2_httpunk import HttpunkEngine, checked, join_last
+from mainstay.wire.http2_replies import KnownReplies
 
 __all__ = ["HttpunkClient"]
 
+_WINDOW_UPDATE: Final = 8
 _FEW: Final = 16
 """Fields of a list that is remembered."""
 
@@ -35,56 +40,51 @@ class HttpunkClient(HttpunkEngine):
 
     Args:
         settings: what the server is allowed.
+
+    Attributes:
+        replies: those that need not be decoded, if `Http2Settings.together` is set.
     """
 
-    __slots__ = ("_usual_end", "_usual_head")
+    __slots__ = ("_cut", "_mapped", "_mapped_fields", "_usual", "replies")
 
     def __init__(self, *, settings: Http2Settings) -> None:
         super().__init__(client=True, settings=settings)
-        # Copies: the events with their like belong to who takes them.
-        self._usual_head: list[tuple[bytes, bytes]] = []
-        self._usual_end: list[tuple[bytes, bytes]] = []
+        # Lists that are not too long; copies, since the events with their like belong to who takes
+        # them. Of heads, and of trailers.
+        self._usual: list[list[tuple[bytes, bytes]]] = [[], []]
+        self._mapped_fields: Fields | None = None
+        self._mapped: HeaderMap | None = None
+        self._cut = 0  # bytes that the package was not told of, nor the server that they were read
+        self.replies = KnownReplies() if settings.together else None
 
-    def receive(self, data: bytes) -> list[Event]:
-        """See `Http2Engine`."""
+    def receive(self, data: bytes, found: Any = None) -> list[Event]:
+        """See `Http2Engine`.
+
+        Args:
+            data: the bytes.
+            found: the bodies of the replies that a `ReplyGuard` has cut out of them, by stream; each
+                of these is told as a `Reply`.
+        """
         core = self._core
-        events: list[Event] = []
+        events: list[Any] = []  # of `Event`, and `Reply`
         parts: list[bytes] = []
+        known: Any = self.replies
         try:
             frame: Any  # its class decides, which the checker cannot see
             for frame in core.receive(data):
                 try:
                     kind = type(frame)
                     if kind is H2FrameHeaders:
-                        # Here and not in a method of its own: there are two of them in every reply.
-                        stream: Any = frame.stream_id
+                        stream = frame.stream_id
                         verdict = core.recv_headers(frame, stream)
-                        which = verdict.kind
-                        if which == H2_HEADERS_HEAD:
-                            status = frame.status
-                            # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
-                            if status is None or frame.method or frame.path or frame.scheme:
-                                events.append(self._malformed(stream))
+                        if found:
+                            body = found.pop(stream, None)
+                            if body is not None:
+                                if verdict.kind == H2_HEADERS_HEAD:
+                                    self._cut += len(body)
+                                    events.append((stream, known.head, body, known.end))
                                 continue
-                            fields = frame.headers.raw_items()
-                            oversize = fields != self._usual_head and self._oversize_head(fields)
-                            events.append(
-                                ResponseHead(stream, status, fields, verdict.eof, oversize)
-                            )
-                        elif which == H2_HEADERS_TRAILERS:
-                            fields = frame.headers.raw_items()
-                            oversize = fields != self._usual_end and self._oversize_end(fields)
-                            # Trailers with pseudo-fields are malformed (RFC 9113 §8.1).
-                            if (
-                                oversize
-                                or frame.method
-                                or frame.path
-                                or frame.scheme
-                                or frame.status
-                            ):
-                                events.append(self._malformed(stream))
-                            else:
-                                events.append(Trailers(stream, fields))
+                        self._headers_of(frame, stream, verdict, events)
                     elif kind is H2FrameData:
                         self._data(frame, events, parts)
                     elif kind is H2FrameWindowUpdate:
@@ -99,28 +99,48 @@ class HttpunkClient(HttpunkEngine):
             events.append(self._broken(error))
         if parts:
             join_last(events, parts)
+        if self._cut > self._settings.connection_window >> 2:
+            self._append(make_frame(_WINDOW_UPDATE, 0, 0, self._cut.to_bytes(4, "big")))
+            self._cut = 0
         return events
 
-    def _oversize_head(self, fields: list[tuple[bytes, bytes]]) -> bool:
-        if self._oversize(fields):
-            return True
-        if len(fields) <= _FEW:
-            self._usual_head = fields.copy()
-        return False
+    def _headers_of(self, frame: Any, stream: int, verdict: Any, events: list[Event]) -> None:
+        which = verdict.kind
+        if which == H2_HEADERS_HEAD:
+            status = frame.status
+            # Exactly one pseudo-field, and this one (RFC 9113 §8.3.2).
+            if status is None or frame.method or frame.path or frame.scheme:
+                events.append(self._malformed(stream))
+                return
+            fields = frame.headers.raw_items()
+            oversize = fields != self._usual[0] and self._oversize(0, fields)
+            if self.replies is not None:
+                self.replies.began(stream, status, fields)
+            events.append(ResponseHead(stream, status, fields, verdict.eof, oversize))
+        elif which == H2_HEADERS_TRAILERS:
+            fields = frame.headers.raw_items()
+            # Trailers with pseudo-fields are malformed (RFC 9113 §8.1).
+            if (
+                (fields != self._usual[1] and self._oversize(1, fields))
+                or frame.method
+                or frame.path
+                or frame.scheme
+                or frame.status
+            ):
+                events.append(self._malformed(stream))
+                return
+            if self.replies is not None:
+                self.replies.ended(stream, fields)
+            events.append(Trailers(stream, fields))
 
-    def _oversize_end(self, fields: list[tuple[bytes, bytes]]) -> bool:
-        if self._oversize(fields):
-            return True
-        if len(fields) <= _FEW:
-            self._usual_end = fields.copy()
-        return False
-
-    def _oversize(self, fields: list[tuple[bytes, bytes]]) -> bool:
+    def _oversize(self, which: int, fields: list[tuple[bytes, bytes]]) -> bool:
         """Whether these are more than allowed; then they are forgotten."""
         settings = self._settings
         if len(fields) > settings.header_count or decoded_size(fields) > settings.head_size:
             fields.clear()
             return True
+        if len(fields) <= _FEW:
+            self._usual[which] = fields.copy()
         return False
 
     def request_whole(
@@ -135,7 +155,12 @@ class HttpunkClient(HttpunkEngine):
     ) -> tuple[int, int] | None:
         """See `Http2Engine`."""
         core = self._core
-        headers = checked(fields)
+        if fields is self._mapped_fields:
+            headers = self._mapped
+        else:
+            headers = checked(fields)
+            if type(fields) is tuple:
+                self._mapped_fields, self._mapped = fields, headers
         if not core.try_claim_slot():
             return None
         stream = self._next

@@ -19,7 +19,6 @@ from mainstay.rpc.client.core import ChannelCore, Terms
 from mainstay.rpc.client.failures import again, failure
 from mainstay.rpc.client.outcome import (
     FINE_HEAD,
-    FINE_TRAILERS,
     is_grpc,
     lost,
     of_code,
@@ -334,6 +333,29 @@ class UnaryCall(WireCall):
         if ended and not self.over:
             self.finish()
 
+    def on_reply(
+        self, head: list[tuple[bytes, bytes]], data: bytes, end: list[tuple[bytes, bytes]]
+    ) -> None:
+        """See `ClientStream`."""
+        size = len(data) - PREFIX
+        fine = self._core.fine
+        if (
+            (head is fine[0] and end is fine[1])
+            and 0 <= size < _SHORT
+            and data.startswith(PLAIN[size])
+            and size <= self._core.limits.receive_size
+        ):
+            self.status = _FOUND
+            self.head = head
+            self.trailers = end
+            self._body = data
+            self._whole = True
+            self.finish()
+            return
+        super().on_reply(head, data, end)
+        if self.error is None and self.failed() is None:
+            self._core.fine = head, end
+
     def _gather(self, data: bytes) -> None:
         """Any part of a reply came: put it to what is there, and look at its prefix."""
         body = self._body
@@ -370,12 +392,7 @@ class UnaryCall(WireCall):
 
     def result(self) -> Any:
         """The reply. Raises: RpcFailed, or what ended the call."""
-        if (
-            self.error is not None
-            or self.status != _FOUND
-            or self.trailers != FINE_TRAILERS
-            or self.head != FINE_HEAD
-        ):
+        if self.error is not None or (self.head, self.trailers) != self._core.fine:
             error = self.failed()
             if error is not None:
                 raise again(error)

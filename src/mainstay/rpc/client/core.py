@@ -17,6 +17,7 @@ from mainstay.errors import Code, UsageError
 from mainstay.rpc.client.connecting import Connector
 from mainstay.rpc.client.failures import failure
 from mainstay.rpc.client.limits import ChannelLimits
+from mainstay.rpc.client.outcome import FINE_HEAD, FINE_TRAILERS
 from mainstay.rpc.client.pairs import MetadataSource, to_fields
 from mainstay.rpc.compression import ACCEPTED, COMPRESSORS, compress
 from mainstay.rpc.method import Kind
@@ -26,6 +27,7 @@ from mainstay.wire.grpc import encode_timeout
 
 __all__ = ["ChannelCore", "Terms", "WireMethod", "grpc_timeout", "packed"]
 
+Fields = list[tuple[bytes, bytes]]
 WireFields = tuple[tuple[bytes, bytes], ...]
 
 _BASE: Final[WireFields] = (
@@ -58,9 +60,10 @@ class ChannelCore:
         connector: of the channel.
         limits: of the channel.
         scheme, authority: what every request says.
+        fine: head and trailers of a reply of gRPC that succeeded, such as the last one.
     """
 
-    __slots__ = ("authority", "connector", "limits", "loop", "scheme", "wheel")
+    __slots__ = ("authority", "connector", "fine", "limits", "loop", "scheme", "wheel")
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class ChannelCore:
         self.limits = limits
         self.scheme = scheme
         self.authority = authority
+        self.fine: tuple[Fields, Fields] = FINE_HEAD, FINE_TRAILERS
 
 
 class WireMethod:
