@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mainstay import Running, Service, Settings
+from mainstay.http import HttpSettings
 from mainstay.process.channel import Channel, channel_pair
 from mainstay.process.messages import (
     Commit,
@@ -107,6 +108,35 @@ async def test_it_does_what_the_parent_says() -> None:
         await until(lambda: not running.paused)
         world.say(Reopen())
         await until(lambda: world.called == ["reopen"])
+    world.close()
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_the_last_word_counts_however_soon_it_comes(turns: int) -> None:
+    """A worker that was slow hears that it is to pause and that it is to go on in one moment, or in
+    two that follow: it accepts."""
+    world = World("worker")
+    service = Service("s")
+
+    @service.get("/")
+    async def who() -> str:
+        return "here"
+
+    settings = Settings(http=HttpSettings(listen=("tcp://127.0.0.1:0",)))
+    async with service.running(settings=settings) as running:
+        await world.serve(running)
+        world.say(Pause())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        world.say(Resume())
+        for _ in range(3):  # all of it has come to its end
+            await world.hear(Heartbeat)
+        host, _, port = running.addresses[0].removeprefix("tcp://").rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.1\r\nhost: s\r\nconnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        assert not running.paused
     world.close()
 
 

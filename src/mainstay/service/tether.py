@@ -71,7 +71,7 @@ class Tether:
         self._reopen = reopen
         self._freed = freed
         self._confirmed = confirmed
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pausing: asyncio.Task[None] | None = None
         self.lifeline = ParentLifeline(
             *parent,
             name=name,
@@ -116,12 +116,8 @@ class Tether:
             self._reopen()  # needs no service that serves
         elif running is None:
             self._early.append(functools.partial(self._told, message))
-        elif isinstance(message, Pause):
-            task = asyncio.get_running_loop().create_task(running.pause(), name="pause")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif isinstance(message, Resume):
-            running.resume()
+        elif isinstance(message, Pause | Resume):
+            self._accept(running, isinstance(message, Resume))
         elif isinstance(message, Confirmed):
             self._confirmed(message.outcomes)
         elif isinstance(message, Stop):
@@ -130,6 +126,17 @@ class Tether:
                 running.hand_over(message.reason, timeout)
             else:
                 running.stop(message.reason, force=message.force)
+
+    def _accept(self, running: Running, accepting: bool) -> None:
+        if self._pausing is not None:
+            # One that has not begun would come after what is asked for now.
+            self._pausing.cancel()
+            self._pausing = None
+        if accepting:
+            running.resume()
+        else:
+            running.paused = True
+            self._pausing = asyncio.get_running_loop().create_task(running.pause(), name="pause")
 
     def _orphaned(self, role: str) -> None:
         if role == "worker":
