@@ -93,7 +93,7 @@ async def test_watch_tells_of_a_name_that_becomes_known() -> None:
 
 async def test_a_drain_is_told_before_the_port_closes() -> None:
     """Watchers hear NOT_SERVING, new calls are still answered meanwhile, and the watch ends."""
-    shutdown = ShutdownSettings(pre_stop_delay=0.3)
+    shutdown = ShutdownSettings(pre_stop_delay=3.0)
     async with serving(zoo(), shutdown=shutdown) as (running, channel):
         stub: Any = health_pb2_grpc.HealthStub(channel)
         call = stub.Watch(asked("zoo.v1.Keeper"))

@@ -25,6 +25,7 @@ from mainstay.rpc.client.limits import ChannelLimits
 from mainstay.rpc.method import Kind
 from tests.net.certificates import Authority, Pair
 from tests.rpc.client.world import World, chat, collect, replies, unary
+from tests.rpc.grpcio.stock import started
 
 real_loop = pytest.mark.real_loop
 
@@ -33,6 +34,7 @@ class Stock(grpc.GenericRpcHandler):
     """Echoes, counts, upper-cases, fails: a servicer of grpcio."""
 
     def __init__(self) -> None:
+        self.waiting = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.sent = 0
 
@@ -53,6 +55,7 @@ class Stock(grpc.GenericRpcHandler):
         if request == b"raise":
             raise KeyError("x")
         if request == b"wait":
+            self.waiting.set()
             try:
                 await asyncio.sleep(3600)
             finally:
@@ -92,11 +95,8 @@ async def stock(address: str = "127.0.0.1:0", credentials: Any = None, **options
         port = server.add_insecure_port(address)
     else:
         port = server.add_secure_port(address, credentials)
-    await server.start()
-    try:
+    async with started(server):
         yield servicer, port
-    finally:
-        await server.stop(None)
 
 
 def demanding(authority: Authority, server: Pair) -> Any:
@@ -154,10 +154,13 @@ async def test_metadata_and_compression_with_a_stock_server() -> None:
 
 @real_loop
 async def test_deadline_and_cancellation_reach_a_stock_server() -> None:
-    """Its handler is cancelled."""
+    """Its handler is cancelled, once a call has got that far before its time was over."""
     async with stock() as (servicer, port), Channel(f"127.0.0.1:{port}") as channel:
-        with pytest.raises(DeadlineExceededFailure):
-            await unary(channel)(b"wait", timeout=0.1)
+        seconds = 0.1
+        while not servicer.waiting.is_set():
+            with pytest.raises(DeadlineExceededFailure):
+                await unary(channel)(b"wait", timeout=seconds)
+            seconds *= 4
         await servicer.cancelled.wait()
         servicer.cancelled.clear()
         async with replies(channel)(b"1000000000") as stream:
@@ -283,7 +286,7 @@ async def test_what_speaks_no_http2_is_told_as_that(said: bytes) -> None:
         port = server.sockets[0].getsockname()[1]
         async with Channel(f"127.0.0.1:{port}") as channel:
             with pytest.raises(UnavailableFailure) as caught:
-                await unary(channel)(b"x", timeout=5)
+                await unary(channel)(b"x", timeout=60)
     assert "perhaps this is no gRPC server, or wants TLS (tls=True)" in caught.value.message
 
 

@@ -18,7 +18,7 @@ from grpc_tools import protoc  # type: ignore[import-untyped]
 
 from mainstay import Service
 from mainstay.service.settings import Settings
-from tests.rpc.grpcio.stock import aio_channel
+from tests.rpc.grpcio.stock import aio_channel, started
 
 
 class Generated(NamedTuple):
@@ -92,11 +92,8 @@ async def on_grpc_aio(made: Any) -> AsyncIterator[str]:
     server = grpc.aio.server()
     behave().services.add_BehaveServicer_to_server(made, server)
     port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    async with started(server):
         yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(None)
 
 
 @asynccontextmanager

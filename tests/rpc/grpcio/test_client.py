@@ -45,6 +45,7 @@ class World:
     def __init__(self) -> None:
         self.stub: Any = None
         self.channel: Any = None
+        self.waiting = asyncio.Event()
         self.cancelled = asyncio.Event()
 
     def servicer(self) -> Any:
@@ -56,6 +57,7 @@ class World:
                 context.set_trailing_metadata((("y-bin", b"\0"),))
                 await context.abort(grpc.StatusCode.NOT_FOUND, "no such")
             if request.text == "wait":
+                self.waiting.set()
                 try:
                     await asyncio.sleep(3600)
                 finally:
@@ -91,13 +93,9 @@ class World:
 @asynccontextmanager
 async def world(make: Make) -> AsyncIterator[World]:
     made = World()
-    async with on_grpc_aio(made.servicer()) as address:
-        made.channel = make(address)
+    async with on_grpc_aio(made.servicer()) as address, make(address) as made.channel:
         made.stub = behave().services.BehaveStub(made.channel)
-        try:
-            yield made
-        finally:
-            await made.channel.close()
+        yield made
 
 
 def pairs(metadata: Any) -> set[tuple[str, Any]]:
@@ -144,11 +142,14 @@ async def test_a_unary_call_that_fails(make: Make) -> None:
 
 @both
 async def test_a_timeout(make: Make) -> None:
-    """DEADLINE_EXCEEDED, and the server's handler is cancelled."""
+    """DEADLINE_EXCEEDED, and the server's handler is cancelled, once a call has reached it."""
     async with world(make) as w:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await w.stub.One(ask("wait"), timeout=0.2)
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        seconds = 0.2
+        while not w.waiting.is_set():
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await w.stub.One(ask("wait"), timeout=seconds)
+            assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            seconds *= 4
         await w.cancelled.wait()
 
 
@@ -161,8 +162,7 @@ async def test_cancelling_a_call(make: Make) -> None:
         seen = asyncio.Event()
         call.add_done_callback(lambda done: seen.set() if done is call else None)
         waiting = asyncio.ensure_future(_await(call))
-        for _ in range(20):
-            await w.stub.One(ask("x"))
+        await w.waiting.wait()
         assert call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -171,9 +171,9 @@ async def test_cancelling_a_call(make: Make) -> None:
         assert call.cancelled()
         assert await call.code() is grpc.StatusCode.CANCELLED
         w.cancelled.clear()
+        w.waiting.clear()
         waiting = asyncio.ensure_future(_await(w.stub.One(ask("wait"))))
-        for _ in range(20):
-            await w.stub.One(ask("x"))
+        await w.waiting.wait()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -292,16 +292,13 @@ async def test_a_conversation_that_fails(make: Make) -> None:
 @both
 async def test_nobody_answers(make: Make) -> None:
     """UNAVAILABLE, at once."""
-    channel = make("unix:/nonexistent/rpc.sock")
-    try:
+    async with make("unix:/nonexistent/rpc.sock") as channel:
         call = behave().services.BehaveStub(channel).One(ask("x"))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         with pytest.raises(grpc.aio.AioRpcError):
             await call.wait_for_connection()
-    finally:
-        await channel.close()
 
 
 @both
