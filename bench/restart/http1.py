@@ -19,8 +19,9 @@ __all__ = ["Http1", "KeptConnections", "exchange", "request_head"]
 TIMEOUT: Final = 15.0
 """Seconds for one exchange; what takes longer hangs."""
 
-JUST_SENT: Final = 0.1
-"""Seconds after the request within which a close was on its way already; a later one is a loss."""
+JUST_SENT: Final = 0.5
+"""Seconds after the request within which a close was on its way already; a later one is a loss.
+More than a server needs, as it may be kept from running between its last look and the close."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,26 @@ class Http1:
                 streams[1].close()
 
 
+class _Late:
+    """Whether a connection was still open `JUST_SENT` seconds from now.
+
+    Not by a look at the clock when the end is heard of: this process may have stood still meanwhile.
+    asyncio hands over what has arrived before it calls timers, however late both are.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self.known = False
+        self._reader = reader
+        self._timer = asyncio.get_running_loop().call_later(JUST_SENT, self._look)
+
+    def _look(self) -> None:
+        self.known = not (self._reader.at_eof() or self._reader.exception())
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+
 class KeptConnections:
     """Requests on connections that are kept, as browsers and proxies do.
 
@@ -193,16 +214,16 @@ class KeptConnections:
         if streams is None:
             streams = await self._endpoint.connect(self._tls)
         kept = False
-        loop = asyncio.get_running_loop()
-        sent = loop.time()
+        late = _Late(streams[0])
         try:
             answer = await exchange(streams, request_head("/quick"))
             kept = not answer.closes
         except _Unanswered as error:
-            if used and loop.time() - sent < JUST_SENT:
+            if used and not late.known:
                 raise Failed(Outcome.IDLE_CLOSED, str(error)) from error
             raise Failed(outcome_of(error.__cause__ or error), str(error)) from error
         finally:
+            late.stop()
             if kept:
                 self._idle.append(streams)
             else:

@@ -23,7 +23,7 @@ def prove(log: Path, *arguments: str) -> tuple[int, str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
     )
     return done.returncode, done.stdout + done.stderr
 
