@@ -140,8 +140,6 @@ class Reader:
             "PYTHONPATH": str(ROOT / "src"),
             "XDG_RUNTIME_DIR": str(folder),
             "NO_COLOR": "1",
-            # A page shows what a machine says that is not busy.
-            "MAINSTAY__WATCHDOG__ENABLED": "false",
             # It would tell of a machine that is busy.
             "MAINSTAY__WATCHDOG__ENABLED": "false",
             "MAINSTAY__HTTP__LISTEN": f'["tcp://127.0.0.1:{self.ports["8000"]}"]',
