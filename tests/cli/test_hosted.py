@@ -169,6 +169,13 @@ def test_a_start_that_fails_is_the_launcher_s(tmp_path: Path, case: str) -> None
         assert done.err.startswith("Error: ")
         assert "Traceback" not in done.err
     assert not (tmp_path / "app.pid").exists()
+    lines = (tmp_path / "app.log").read_text().splitlines()
+    if "without a word" not in reason:
+        # In the log it is a record as all others, with a level.
+        assert any(
+            reason in each["message"] and each["level"] == "critical"
+            for each in map(json.loads, lines)
+        )
 
 
 def test_a_port_in_use_is_the_launcher_s(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -51,9 +53,8 @@ def test_output_that_nobody_reads_does_not_keep_it(tmp_path: Path, full: int) ->
     with running("run", "good", cwd=tmp_path, stdout=full) as process:
         process.wait_line("good runs on")
         assert process.end(signal.SIGTERM) == 0
-        assert process.lines[-1] == (
-            "mainstay: leaving without output or exit functions that do not end\n"
-        )
+        last = json.loads(process.lines[-1])
+        assert last["message"] == "leaving without output or exit functions that do not end"
 
 
 def test_output_of_exit_functions_does_not_keep_it(tmp_path: Path, full: int) -> None:
@@ -128,14 +129,24 @@ SLOW = """
     """
 
 
-def test_a_signal_during_the_import_ends_it(tmp_path: Path) -> None:
-    """At once, with one line and the code that a shell has for it."""
+@pytest.mark.parametrize("format", ["auto", "text"])
+def test_a_signal_during_the_import_ends_it(tmp_path: Path, format: str) -> None:
+    """At once, with one line, in the format of the log, and the code that a shell has for it."""
     write(tmp_path, slow=SLOW)
-    with running("run", "slow", cwd=tmp_path) as process:
+    option = f"mainstay.log.format={format}"
+    with running("run", "slow", "--set", option, cwd=tmp_path) as process:
         process.wait_line("importing")
         assert process.end(signal.SIGTERM) == 128 + signal.SIGTERM
-        said = "mainstay: ended by SIGTERM before the service has started\n"
-        assert process.lines == ["importing\n", said]
+        first, said = process.lines
+    assert first == "importing\n"
+    message = "ended by SIGTERM before the service has started"
+    if format == "text":
+        assert said == f"mainstay: {message}\n"
+    else:
+        record = json.loads(said)
+        time = datetime.fromisoformat(record.pop("time"))
+        assert time.utcoffset() == timedelta(0)
+        assert record == {"level": "warning", "logger": "mainstay", "message": message}
 
 
 def test_a_signal_during_the_import_ends_process_one(tmp_path: Path) -> None:

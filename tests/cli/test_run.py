@@ -73,7 +73,7 @@ def test_a_wrong_configuration_ends_it_with_78(tmp_path: Path) -> None:
         "run", "good", "--set", "bad", cwd=tmp_path, env={"GOOD__MAINSTAY__THREADS": "0"}
     )
     assert (done.code, done.out) == (78, "")
-    assert "4 problems in the configuration of good:" in done.err
+    assert done.err.startswith("Error: 4 problems in the configuration of good:\n")
     assert "flag --set no. 1: expected key=value" in done.err
     assert "colour" in done.err
     assert "hush" not in done.err
@@ -173,7 +173,7 @@ def test_a_thread_that_never_ends_does_not_keep_it(tmp_path: Path) -> None:
     with running("run", "good", cwd=tmp_path) as process:
         process.wait_line("good runs on")
         assert process.end(signal.SIGTERM) == 0
-        assert "mainstay: leaving without threads that do not end: sleepy\n" in process.lines
+        assert '"leaving without threads that do not end: sleepy"}' in process.lines[-1]
         assert "last words\n" in process.lines
 
 
@@ -193,7 +193,7 @@ def test_a_thread_of_a_module_that_fails_does_not_keep_it(
     done = mainstay("run", "good", "--set", "bad", cwd=tmp_path)
     assert (done.code, done.out) == (code, "")
     assert "Traceback" not in done.err
-    assert done.err.endswith("mainstay: leaving without threads that do not end: sleepy\n")
+    assert done.err.endswith('"leaving without threads that do not end: sleepy"}\n')
 
 
 def test_threads_that_end_are_left_alone(tmp_path: Path) -> None:

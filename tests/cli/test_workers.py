@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstay.cli.workers import Start, asked_format, worker_launch
+from mainstay.cli.workers import Start, worker_launch
 from mainstay.process.launch import Launch
 from tests.cli.world import mainstay, running, write
 
@@ -113,23 +113,6 @@ def test_workers_say_who_they_are(tmp_path: Path) -> None:
     assert not any("worker" in each for each in own)
 
 
-@pytest.mark.parametrize(
-    ("flags", "environ", "format"),
-    [
-        (["mainstay.log.format=text"], {}, "text"),
-        (["mainstay.log.level=debug"], {"HI__MAINSTAY__LOG__FORMAT": "json"}, "json"),
-        (["mainstay.log.format=text"], {"HI__MAINSTAY__LOG__FORMAT": "json"}, "text"),
-        (["mainstay.log.format=wrong"], {}, "auto"),
-        ([], {}, "auto"),
-    ],
-)
-def test_the_first_lines_have_the_format_that_is_asked_for(
-    flags: list[str], environ: dict[str, str], format: str
-) -> None:
-    """Before a worker says it: by the flag, or else by the variable of whatever service it is."""
-    assert asked_format(flags, environ) == format
-
-
 def test_the_supervisor_logs_as_its_workers_do(tmp_path: Path) -> None:
     """It reads no configuration; the format and the level are what they say theirs are."""
     write(tmp_path, served=SERVED)
@@ -142,7 +125,7 @@ def test_the_supervisor_logs_as_its_workers_do(tmp_path: Path) -> None:
     assert not last.startswith("{")
 
 
-@pytest.mark.parametrize("daemon", [(), ("--daemon",)])
+@pytest.mark.parametrize("daemon", [(), ("--daemon", "--log-file", "app.log")])
 def test_a_port_in_use_is_one_line_at_once(tmp_path: Path, daemon: tuple[str, ...]) -> None:
     """No other worker would find it free, so none is tried after it."""
     write(tmp_path, served=SERVED)
@@ -155,4 +138,11 @@ def test_a_port_in_use_is_one_line_at_once(tmp_path: Path, daemon: tuple[str, ..
     assert line.startswith(f"Error: cannot listen on tcp://127.0.0.1:{port}: somebody listens")
     assert "starting another" not in done.err
     assert '"critical"' not in done.err
-    assert not daemon or done.err.splitlines() == lines
+    log = tmp_path / "app.log" if daemon else None
+    if log is not None:
+        assert done.err.splitlines() == lines
+    said = done.err if log is None else log.read_text()
+    own = [json.loads(text) for text in said.splitlines() if text.startswith("{")]
+    (last,) = [each for each in own if each["message"].startswith("stopping: cannot listen on ")]
+    assert last["level"] == "error"
+    assert log is None or "Error:" not in said

@@ -72,6 +72,7 @@ class Hosted:
 
     Attributes:
         daemon, pid_file, log_file, folder, init: the options.
+        in_log: whether standard error is the log file by now.
     """
 
     daemon: bool = False
@@ -79,6 +80,7 @@ class Hosted:
     log_file: str | None = None
     folder: str | None = None
     init: bool | None = None
+    in_log: bool = field(default=False, init=False)
     _folder: str = field(default="", init=False)
 
     @property
@@ -121,6 +123,7 @@ class Hosted:
             elif log_file is not None:
                 report = None if child else _Terminal()
                 log_file.redirect()
+            self.in_log = log_file is not None
             if not child and (first if self.init is None else self.init):
                 keep_house(os.environ)
             if pid_file is not None:

@@ -19,11 +19,14 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from types import FrameType
 from typing import Final, NoReturn, TextIO
 
 from mainstay.cli.exits import Exit
+from mainstay.cli.log_format import line
 from mainstay.core.effects import Effects
+from mainstay.observe.handler import Format
 from mainstay.process.early_signals import keep
 
 __all__ = ["PATIENCE", "cut", "discard", "flush", "leave", "prepare", "watch"]
@@ -34,9 +37,15 @@ PATIENCE: Final = 2.0
 # POSIX lets a pipe that is ready take this much at once, whatever PIPE_BUF is.
 _LINE: Final = 512
 
+_LISTED: Final = 300
+"""Characters of the names of threads that are left."""
 
-def prepare() -> None:
+
+def prepare(format: Format = "auto") -> None:
     """Make this process ready for its end; call it before any code of the program runs.
+
+    Args:
+        format: of the log, in which what is said on the way out is said; see `line`.
 
     Until the service handles signals, SIGTERM ends the process at once with 128 + its number, and
     so does SIGHUP when its terminal is gone. The default would too, but not in a container: the
@@ -45,30 +54,32 @@ def prepare() -> None:
     # Exit functions run in reverse, so this is after those of the program.
     atexit.register(flush)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _end)
+        end = partial(_end, format)
+        signal.signal(signal.SIGTERM, end)
         later = [signal.SIGUSR1, signal.SIGUSR2]
         if not Effects().process.has_terminal():
             later.append(signal.SIGHUP)
         elif signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-            signal.signal(signal.SIGHUP, _end)
+            signal.signal(signal.SIGHUP, end)
         keep(later)
 
 
-def leave(code: Exit | int) -> NoReturn:
+def leave(code: Exit | int, format: Format = "auto") -> NoReturn:
     """Exit with `code`, within `PATIENCE` seconds."""
-    watch(code)
+    watch(code, format)
     flush()
     sys.exit(int(code))
 
 
-def watch(code: Exit | int) -> None:
+def watch(code: Exit | int, format: Format = "auto") -> None:
     """End the process with `code` if it has not ended by itself within `PATIENCE` seconds."""
-    threading.Thread(target=_cut, args=(int(code),), name="mainstay-exit", daemon=True).start()
+    arguments = (int(code), format)
+    threading.Thread(target=_cut, args=arguments, name="mainstay-exit", daemon=True).start()
 
 
-def cut(reason: str) -> NoReturn:
+def cut(reason: str, format: Format = "auto") -> NoReturn:
     """End the process at once, by any thread, and say why if stderr takes it at once."""
-    _say(f"{reason}; ending")
+    _say(f"{reason}; ending", format)
     os._exit(int(Exit.CUT))
 
 
@@ -100,26 +111,26 @@ def discard(stream: TextIO | None) -> None:
     os.close(null)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    _say(f"ended by {signal.Signals(number).name} before the service has started")
+def _end(format: Format, number: int, frame: FrameType | None) -> NoReturn:
+    _say(f"ended by {signal.Signals(number).name} before the service has started", format)
     os._exit(128 + number)
 
 
-def _cut(code: int) -> None:
+def _cut(code: int, format: Format) -> None:
     time.sleep(PATIENCE)
     # Only these keep the interpreter from exiting.
     main = threading.main_thread()
     names = [each.name for each in threading.enumerate() if not each.daemon and each is not main]
     if names:
-        _say(f"leaving without threads that do not end: {', '.join(names)}")
+        _say(f"leaving without threads that do not end: {', '.join(names)[:_LISTED]}", format)
     else:
-        _say("leaving without output or exit functions that do not end")
+        _say("leaving without output or exit functions that do not end", format)
     os._exit(code)
 
 
-def _say(text: str) -> None:
+def _say(text: str, format: Format) -> None:
     """Write a line to stderr if it takes one at once."""
-    octets = f"mainstay: {text}\n".encode(errors="replace")
+    octets = line(text, format)
     if len(octets) > _LINE:
         octets = octets[: _LINE - 4] + b"...\n"
     poll = select.poll()

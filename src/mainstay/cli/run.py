@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +17,12 @@ import click
 from mainstay.cli.exits import Command, Exit, Failure, exit_of
 from mainstay.cli.hosted import Hosted, hosted_options
 from mainstay.cli.leaving import cut, leave, prepare, watch
+from mainstay.cli.log_format import asked_format
 from mainstay.cli.target import find_service, target_options
-from mainstay.errors import Error, ResourceError, UsageError
+from mainstay.errors import BugError, Error, ResourceError, UsageError
 from mainstay.net.address import Address
+from mainstay.observe.handler import Format
+from mainstay.observe.log import Logs, LogSettings
 from mainstay.process.descriptors import check_descriptors
 from mainstay.process.host_notifier import HostNotifier
 from mainstay.process.launch import launched, start_folder
@@ -158,28 +165,46 @@ def command(
         sys.exit(develop(target, files, flags))
     start_folder()  # before a daemon forgets by which name it was found
     hosted = Hosted(**options)
-    notifier = _begun(hosted, addresses)
-    prepare()
-    watch_supervisor(os.environ, cut)
-    # Before the program can change its folder or its environment.
-    launched()
-    if parent is not None:
-        from mainstay.cli.dev import end_with  # noqa: PLC0415 - the child of --dev only
+    form = asked_format(flags, os.environ)
+    with _recorded(hosted, form):
+        notifier = _begun(hosted, addresses)
+        prepare(form)
+        watch_supervisor(os.environ, partial(cut, format=form))
+        # Before the program can change its folder or its environment.
+        launched()
+        if parent is not None:
+            from mainstay.cli.dev import end_with  # noqa: PLC0415 - the child of --dev only
 
-        end_with(parent)
+            end_with(parent)
+        try:
+            if workers is None:
+                code = _host(target, files, flags, addresses, hosted, notifier)
+            else:
+                from mainstay.cli.workers import Start, supervise  # noqa: PLC0415 - few need it
+
+                start = Start(target, files, given, addresses, hosted.worker_options())
+                hosted.leave_folder()
+                code = supervise(start, workers, control, notifier, in_log=hosted.in_log)
+        except BaseException as error:
+            _fail(error, notifier, form)
+            raise
+    leave(code, form)
+
+
+@contextmanager
+def _recorded(hosted: Hosted, format: Format) -> Iterator[None]:
+    """Let why it does not run be a record where standard error is a log file, and a line elsewhere."""
     try:
-        if workers is not None:
-            from mainstay.cli.workers import Start, supervise  # noqa: PLC0415 - few runs need it
-
-            start = Start(target, files, given, addresses, hosted.worker_options())
-            hosted.leave_folder()
-            code = supervise(start, workers, control, notifier)
-        else:
-            code = _host(target, files, flags, addresses, hosted, notifier)
-    except BaseException as error:
-        _fail(error, notifier)
+        yield
+    except BugError:
         raise
-    leave(code)
+    except (Failure, Error) as error:
+        if not hosted.in_log:
+            raise
+        logs = Logs.install(LogSettings(format=format))
+        logging.getLogger(__name__).critical("%s", error)
+        logs.uninstall()
+        sys.exit(int(_code_of(error)))
 
 
 def _host(
@@ -200,7 +225,7 @@ def _host(
     return host(service.declaration, files=paths, flags=flags, target=target, notifier=notifier)
 
 
-def _fail(error: BaseException, notifier: HostNotifier) -> None:
+def _fail(error: BaseException, notifier: HostNotifier, format: Format) -> None:
     """Tell who waits for it why it does not run; ends the process if a parent says the rest."""
     code = int(_code_of(error))
     reason = str(error) or type(error).__name__
@@ -208,7 +233,7 @@ def _fail(error: BaseException, notifier: HostNotifier) -> None:
     notifier.ended(failed=True)
     told = tell_parent(os.environ, reason, code)
     # The module may have started threads before it failed.
-    watch(code)
+    watch(code, format)
     if told and isinstance(error, Failure | Error):
         # The parent says it, and once, however many children it has.
         sys.exit(code)

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import click
 
 from mainstay.cli.exits import Exit, Failure
+from mainstay.cli.log_format import asked_format
 from mainstay.core.effects import Effects
 from mainstay.errors import StartError, UsageError
 from mainstay.observe.handler import Format
@@ -26,7 +27,7 @@ from mainstay.process.supervisor import Supervisor
 from mainstay.process.supervisor_signals import install
 from mainstay.version import VERSION
 
-__all__ = ["Start", "asked_format", "supervise", "worker_launch"]
+__all__ = ["Start", "supervise", "worker_launch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def worker_launch(own: Launch, arguments: Sequence[str], start: Start) -> Launch
     return replace(own, command=(*command, "--", start.target))
 
 
-def supervise(start: Start, size: int, control: str | None, notifier: HostNotifier) -> int:
+def supervise(
+    start: Start, size: int, control: str | None, notifier: HostNotifier, *, in_log: bool = False
+) -> int:
     """Have `size` workers serve until a signal ends it; the exit code.
 
     Args:
@@ -75,6 +78,7 @@ def supervise(start: Start, size: int, control: str | None, notifier: HostNotifi
         size: how many.
         control: where the control socket is; None for the default, empty for none.
         notifier: tells whoever hosts this process how things are.
+        in_log: whether standard error is a log file, which is for records only.
 
     Raises: UsageError where there can be no workers; Failure when the control socket that was named
     cannot be had.
@@ -88,11 +92,18 @@ def supervise(start: Start, size: int, control: str | None, notifier: HostNotifi
     logs = _Logs(Effects(), asked_format(start.flags, os.environ))
     try:
         with asyncio.Runner() as runner:
-            return runner.run(_supervise(own, worker, size, start.target, logs, control, notifier))
+            code, reason = runner.run(
+                _supervise(own, worker, size, start.target, logs, control, notifier)
+            )
     except StartError as error:
         notifier.failed(error.message, Exit.NOT_STARTED)
         notifier.ended(failed=True)
         raise Failure(error.message, Exit.NOT_STARTED) from None
+    else:
+        if reason and not in_log:
+            # As a service in one process says it, and as plainly.
+            click.echo(f"Error: {reason}", err=True)
+        return code
     finally:
         logs.close()
 
@@ -105,7 +116,8 @@ async def _supervise(
     logs: _Logs,
     control: str | None,
     notifier: HostNotifier,
-) -> int:
+) -> tuple[int, str]:
+    """The exit code, and why the start has failed, if it has and nobody else says it."""
     parent = find_parent(os.environ)
     scaled = os.environ.pop(SIZE, "")
     if parent is not None and scaled.isdecimal():
@@ -146,30 +158,10 @@ async def _supervise(
     code: int | None = None
     try:
         code = await supervisor.run()
-        if supervisor.failure and parent is None:
-            # As a service in one process says it, and as plainly.
-            click.echo(f"Error: {supervisor.failure}", err=True)
-        return code
+        return code, supervisor.failure if parent is None else ""
     finally:
         undo()
         door.close(code)
-
-
-def asked_format(flags: Sequence[str], environ: Mapping[str, str]) -> Format:
-    """The format of the log, as far as it is seen without knowing the service; "auto" otherwise.
-
-    A worker says the right one, but after the first lines. A wrong value is for a worker to refuse.
-    """
-    found = [value for key, value in environ.items() if key.endswith("__MAINSTAY__LOG__FORMAT")]
-    for flag in flags:
-        key, _, value = flag.partition("=")
-        if key.strip() == "mainstay.log.format":
-            found.append(value.strip())
-    for value in reversed(found):
-        for known in get_args(Format):
-            if value == known:
-                return cast("Format", known)
-    return "auto"
 
 
 class _Logs:

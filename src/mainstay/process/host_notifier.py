@@ -84,6 +84,11 @@ class HostNotifier:
         """Whether the manager keeps descriptors between two starts (``FileDescriptorStoreMax=``)."""
         return self._keeps
 
+    @property
+    def has_log_file(self) -> bool:
+        """Whether standard output and error are a log file."""
+        return self._log_file is not None
+
     # --- the start ------------------------------------------------------------------------------
 
     def ready(self, status: str, role: str = "") -> None:

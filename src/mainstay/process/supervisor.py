@@ -230,7 +230,8 @@ class Supervisor:
 
     async def _end(self) -> int:
         code = self._asked.result()
-        _log.info("stopping: %s", self._reason)
+        level = logging.INFO if code in (0, REFUSED) else logging.ERROR
+        _log.log(level, "stopping: %s", self._reason)
         if not self._sockets.handed_over:
             pool = self._generations.current
             timeout = SHUTDOWN if pool is None else pool.shutdown_timeout

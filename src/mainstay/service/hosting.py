@@ -76,7 +76,13 @@ def host(
         loaded = configuration(declaration, files=paths, flags=flags, environ=effects.environ)
     except ConfigError as error:
         if not tell_parent(os.environ, str(error), NOT_CONFIGURED):
-            sys.stderr.write(f"{error}\n")
+            if notifier.has_log_file:
+                # It is for records; who waits for the start is told below.
+                logs = Logs.install(effects=effects)
+                _log.critical("%s", error)
+                logs.uninstall()
+            else:
+                sys.stderr.write(f"Error: {error}\n")
         notifier.failed(str(error), NOT_CONFIGURED)
         notifier.ended(failed=True)
         return NOT_CONFIGURED
