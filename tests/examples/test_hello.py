@@ -131,7 +131,10 @@ def test_the_feed_tells_of_guests_as_they_sign() -> None:
 
 def test_the_conversation_comes_back() -> None:
     """The service speaks first, over a WebSocket."""
-    with hello() as running, connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
+    with (
+        hello() as running,
+        connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None, open_timeout=PATIENCE) as client,
+    ):
         assert client.recv(PATIENCE) == "Hello! Say something."
         client.send("hi")
         assert client.recv(PATIENCE) == "you said: hi"
@@ -150,7 +153,9 @@ def test_ctrl_c_finishes_the_call_under_way() -> None:
     """The slow call is answered, the conversation is ended; the exit code is 0."""
     with hello() as running:
         answers: list[tuple[int, Any]] = []
-        with connect(f"ws://127.0.0.1:{running.port}/echo", proxy=None) as client:
+        with connect(
+            f"ws://127.0.0.1:{running.port}/echo", proxy=None, open_timeout=PATIENCE
+        ) as client:
             client.recv(PATIENCE)
             busy = running.busy()
             asking = threading.Thread(

@@ -197,8 +197,8 @@ def test_two_people_talk_and_ctrl_c_ends_it_well(tmp_path: Path, arguments: tupl
         address = f"ws://127.0.0.1:{port}/ws"
         ada, grace = sign_up(port, "ada"), sign_up(port, "grace")
         with (
-            connect(address, additional_headers=ada, proxy=None) as hers,
-            connect(address, additional_headers=grace, proxy=None) as other,
+            connect(address, additional_headers=ada, proxy=None, open_timeout=60) as hers,
+            connect(address, additional_headers=grace, proxy=None, open_timeout=60) as other,
         ):
             for client in (hers, other):
                 client.send('{"type": "hello"}')
