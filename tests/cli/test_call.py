@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -312,3 +313,23 @@ def _complete(words: str, cwd: Path) -> Done:
     patient = f"from mainstay.cli import call; call._GLANCE = {PATIENCE}; {MAINSTAY[-1]}"
     env = {"_MAINSTAY_COMPLETE": "bash_complete", "COMP_CWORD": "3", "COMP_WORDS": words}
     return mainstay(cwd=cwd, env=env, program=(*MAINSTAY[:-1], patient))
+
+
+@pytest.mark.parametrize(
+    ("absent", "package"),
+    [("google", "protobuf"), ("google.rpc", "googleapis-common-protos")],
+)
+def test_what_is_not_installed_is_named(absent: str, package: str, tmp_path: Path) -> None:
+    """Protobuf alone, as it comes with grpcio-tools, is not enough."""
+    code = f"import sys; sys.modules[{absent!r}] = None; from mainstay.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "call", "127.0.0.1:1", "--list"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    said = f"Error: {package} is not installed; pip install 'mainstay[grpc]'\n"
+    assert (done.returncode, done.stderr) == (1, said)

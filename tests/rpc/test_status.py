@@ -1,5 +1,6 @@
 """What the peer is told of an error."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -196,6 +197,16 @@ def test_details_that_do_not_fit_are_left_out(caplog: pytest.LogCaptureFixture) 
     whole = status.to_message()  # as Connect sends it, in a body
     assert whole is not None
     assert len(whole.details) == 1
+
+
+def test_without_the_classes_of_details_a_status_has_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Protobuf alone, as it comes with grpcio-tools, answers as well; the log says what is missing."""
+    monkeypatch.setitem(sys.modules, "google.rpc", None)
+    monkeypatch.delitem(sys.modules, "google.rpc.error_details_pb2")
+    assert status_of(NotFound("x")).binary_details() == []
+    assert "details of errors are not sent: RPC needs googleapis-common-protos" in caplog.text
 
 
 def test_an_error_of_ones_own_needs_a_code_and_a_message() -> None:

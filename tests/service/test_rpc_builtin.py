@@ -1,6 +1,8 @@
 """Facts about the services that every service with RPC has."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,22 @@ async def ready() -> bool:
 def names(own: dict[str, RpcService], **settings: Any) -> set[str]:
     made = builtin_endpoints(own, Health(ready), RpcSettings(**settings))
     return {each.method.service for each in made}
+
+
+def test_without_protobuf_a_service_says_what_to_install() -> None:
+    """In one sentence, before it starts."""
+    code = (
+        "import sys; sys.modules['google'] = None\n"
+        "from mainstay import Service\n"
+        "from mainstay.rpc import Rpc\n"
+        "from mainstay.service.checking import check\n"
+        "service = Service('a')\n"
+        "service.add_rpc(Rpc('a.v1.A'))\n"
+        "try: check(service, environ={})\n"
+        "except Exception as error: print(repr(error))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "WIRING 'RPC needs protobuf: pip install" in ran.stdout
 
 
 def test_settings_switch_them_off() -> None:

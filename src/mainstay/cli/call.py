@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from mainstay.cli.call_input import one_value, stream_of_values
 from mainstay.cli.exits import Command, Exit, Failure
 from mainstay.errors import Code, Error, InvalidRequest, NotFound
+from mainstay.rpc.extra import package_of
 
 if TYPE_CHECKING:
     from mainstay.net.tls_client import ClientTlsSettings
@@ -194,9 +195,10 @@ class _Caller:
             from mainstay.rpc.client.failures import RpcFailed  # noqa: PLC0415 - same
             from mainstay.rpc.reflection_client import Reflected  # noqa: PLC0415 - same
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "google":
+            package = package_of(error)
+            if package is None:
                 raise
-            message = "protobuf is not installed; pip install 'mainstay[grpc]'"
+            message = f"{package} is not installed; pip install 'mainstay[grpc]'"
             raise Failure(message, Exit.FAILED) from None
         async with Channel(self._target, tls=self._tls) as channel:
             try:

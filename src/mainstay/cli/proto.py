@@ -11,6 +11,7 @@ import click
 from mainstay.cli.exits import Command, Exit, Failure, write_exits
 from mainstay.cli.target import find_service
 from mainstay.errors import UsageError
+from mainstay.rpc.extra import package_of
 
 __all__ = ["command"]
 
@@ -104,9 +105,10 @@ def _export(target: str, out: Path | None, check: bool) -> None:
 
 
 def _not_installed(error: ModuleNotFoundError, extra: str) -> Exception:
-    if (error.name or "").partition(".")[0] != "google":
+    package = package_of(error)
+    if package is None:
         return error
-    return UsageError(f"protobuf is not installed; pip install 'mainstay[{extra}]'")
+    return UsageError(f"{package} is not installed; pip install 'mainstay[{extra}]'")
 
 
 def _write(texts: Mapping[str, str], out: Path, command: str, *, check: bool) -> None:

@@ -138,9 +138,12 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "google":
+        from mainstay.rpc.extra import package_of  # noqa: PLC0415 - errors are the exception
+
+        package = package_of(error)
+        if package is None:
             raise
-        message = f'mainstay.rpc.{name} needs protobuf: pip install "mainstay[grpc]"'
+        message = f'mainstay.rpc.{name} needs {package}: pip install "mainstay[grpc]"'
         raise ImportError(message, name=error.name) from error
     globals()[name] = value
     return value

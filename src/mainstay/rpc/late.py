@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mainstay.errors import WiringError
+from mainstay.rpc.extra import explained
 from mainstay.rpc.method import RpcMethod, RpcService
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
-__all__ = ["EXTRA", "LateService"]
-
-EXTRA = 'RPC needs protobuf: pip install "mainstay[grpc]"'
-"""What to do when it is not installed."""
+__all__ = ["LateService"]
 
 
 class LateService(RpcService):
@@ -37,9 +34,7 @@ class LateService(RpcService):
             try:
                 self._made = self._make()
             except ModuleNotFoundError as error:
-                if not (error.name or "").startswith("google"):
-                    raise
-                raise WiringError(EXTRA) from None
+                raise explained(error) from None
         return self._made
 
     def renew(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mainstay.errors import (
@@ -27,6 +28,7 @@ from mainstay.errors import (
     UsageError,
     ValidationFailed,
 )
+from mainstay.rpc.extra import explained
 from mainstay.wire.grpc import encode_binary, of_http_status
 
 if TYPE_CHECKING:
@@ -114,16 +116,27 @@ class RpcStatus:
         return [] if encoded is None else [(b"grpc-status-details-bin", encode_binary(encoded))]
 
     def to_message(self) -> StatusMessage | None:
-        """The same as a message; None without details."""
-        details = [*self.details, *details_of(self.error, self.service)]
-        if not details:
+        """The same as a message; None without details, and where their classes are not installed."""
+        try:
+            details = [*self.details, *details_of(self.error, self.service)]
+            if not details:
+                return None
+            from google.rpc.status_pb2 import Status  # noqa: PLC0415 - errors are the exception
+        except ModuleNotFoundError as error:
+            # As where grpcio-tools has brought protobuf: the code and the message do without.
+            _warn_of_no_details(str(explained(error)))
             return None
-        from google.rpc.status_pb2 import Status  # noqa: PLC0415 - errors are the exception
 
         message = Status(code=self.code.value, message=self.message)
         for each in details:
             _pack(each, message.details.add())
         return message
+
+
+@cache
+def _warn_of_no_details(why: str) -> None:
+    """Once, and not with each error."""
+    _log.warning("details of errors are not sent: %s", why)
 
 
 def _pack(detail: Any, into: Any) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mainstay.rpc.endpoint import RpcEndpoint
+from mainstay.rpc.extra import explained
 from mainstay.rpc.health import Health
-from mainstay.rpc.health_service import health_service
 from mainstay.rpc.method import RpcService
-from mainstay.rpc.reflection import VERSIONS, Index, reflection_service
 from mainstay.rpc.settings import RpcSettings
 
 __all__ = ["builtin_endpoints"]
@@ -27,7 +26,18 @@ def builtin_endpoints(
         own: the services of the service, by name.
         health: answers for them.
         settings: `RpcSettings.health` and `RpcSettings.reflection`.
+
+    Raises: WiringError where what they need is not installed.
     """
+    try:
+        from mainstay.rpc.health_service import health_service  # noqa: PLC0415 - needs protobuf
+        from mainstay.rpc.reflection import (  # noqa: PLC0415 - same
+            VERSIONS,
+            Index,
+            reflection_service,
+        )
+    except ModuleNotFoundError as error:
+        raise explained(error) from None
     services: list[RpcService] = []
     if settings.health:
         services.append(health_service(health))
