@@ -41,10 +41,10 @@ def test_without_protobuf_a_service_says_what_to_install() -> None:
         "import sys; sys.modules['google'] = None\n"
         "from mainstay import Service\n"
         "from mainstay.rpc import Rpc\n"
-        "from mainstay.service.checking import check\n"
+        "from mainstay.service.checking import wired\n"
         "service = Service('a')\n"
         "service.add_rpc(Rpc('a.v1.A'))\n"
-        "try: check(service, environ={})\n"
+        "try: wired(service.declaration, environ={})\n"
         "except Exception as error: print(repr(error))\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
