@@ -342,6 +342,7 @@ class StreamConnection(EngineConnection):
         """Frames."""
         self._corked = True
         self._heard = now = self._loop.time()
+        cut = False
         if not self._writable:
             self._write()
         try:
@@ -396,9 +397,12 @@ class StreamConnection(EngineConnection):
             self._give_up(error)
         finally:
             self._corked = False
-        lone = self._lone  # what has just ended says nothing about what begins
-        self._flush()
-        self._lone = lone
+        if cut and not self._over:
+            self._soon()  # after those who waited for the replies, who may call again
+        else:
+            lone = self._lone  # what has just ended says nothing about what begins
+            self._flush()
+            self._lone = lone
         if self._over and not self._streams:
             self._close()
 

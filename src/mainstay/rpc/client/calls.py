@@ -55,6 +55,7 @@ class WireCall(ClientStream):
         ended: whether that is all.
 
     Attributes:
+        end: loop time at which it gives up by itself, or None.
         over: whether nothing more happens.
         error: why it is over; None while it is not, and after success.
         status, head, trailers: as they came; `trailers` is `head` when the reply was only a head.
@@ -65,6 +66,7 @@ class WireCall(ClientStream):
         "_refusals",
         "_timer",
         "data",
+        "end",
         "ended",
         "error",
         "head",
@@ -84,6 +86,7 @@ class WireCall(ClientStream):
         self._core = core
         self.terms = terms
         self.data = data
+        self.end: float | None = None  # by its terms, when it begins
         self.ended = ended
         self.wait_for_ready = terms.wait_for_ready
         self.over = False
@@ -96,7 +99,7 @@ class WireCall(ClientStream):
 
     def begin(self) -> None:
         """Start, now or when there is a connection. Raises: UsageError for what cannot be sent."""
-        end = self.terms.end
+        end = self.end
         core = self._core
         if end is not None:
             self._timer = core.wheel.at(end, self.expire)
@@ -197,7 +200,7 @@ class WireCall(ClientStream):
             self._refusals += 1
             self._again()
             return
-        end = self.terms.end
+        end = self.end
         if code == ErrorCode.CANCEL and end is not None and self._core.loop.time() > end - _EARLY:
             # The server counts as well, and may be first; our own timer is a coarse one.
             self.error = self._late()
@@ -282,7 +285,7 @@ class UnaryCall(WireCall):
 
     __slots__ = ("_body", "_whole", "future")
 
-    def __init__(self, core: ChannelCore, terms: Terms, data: bytes) -> None:
+    def __init__(self, core: ChannelCore, terms: Terms, data: bytes, end: float | None) -> None:
         # As `WireCall` does it, but in one call.
         self.connection = None
         self.number = 0
@@ -291,6 +294,7 @@ class UnaryCall(WireCall):
         self._core = core
         self.terms = terms
         self.data = data
+        self.end = end
         self.ended = True
         self.wait_for_ready = terms.wait_for_ready
         self.over = False

@@ -9,7 +9,7 @@ import asyncio
 from asyncio import get_running_loop
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from mainstay.core.call import Call, Handler, Middleware, chain
 from mainstay.core.effects import Effects
@@ -34,6 +34,10 @@ __all__ = [
     "UnaryMethod",
     "UnaryReply",
 ]
+
+
+_MOST_USUAL: Final = 64
+"""Timeouts whose terms are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,11 @@ class Method:
 class UnaryMethod(Method):
     """One request, one reply: ``reply = await method(request)``."""
 
-    __slots__ = ()
+    __slots__ = ("_usual",)
+
+    def __init__(self, home: MethodHome, wire: WireMethod) -> None:
+        super().__init__(home, wire)
+        self._usual: dict[float | None, Terms] = {}
 
     async def __call__(
         self,
@@ -190,10 +198,26 @@ class UnaryMethod(Method):
         if timeout is None:
             timeout = self._home.timeout
         scope = Scope.nearest()
-        core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
-        call = UnaryCall(core, terms, packed(terms, core.limits, request))
+        if scope is None and metadata is None and wait_for_ready is None and compression is None:
+            core = self._home.core
+            if core is None or core.loop is not get_running_loop():
+                core = self._home.open()
+            terms = self._usual.get(timeout) or self._usually(timeout)
+            end = None if timeout is None else core.loop.time() + timeout
+        else:
+            core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
+            end = terms.end
+        call = UnaryCall(core, terms, packed(terms, core.limits, request), end)
         call.begin()
         return call
+
+    def _usually(self, timeout: float | None) -> Terms:
+        """The terms of calls that say nothing but their timeout, which have them in common."""
+        _, terms = self._terms(None, timeout, None, None, None)
+        if len(self._usual) >= _MOST_USUAL:
+            self._usual.clear()
+        self._usual[timeout] = terms
+        return terms
 
     @property
     def has_middleware(self) -> bool:

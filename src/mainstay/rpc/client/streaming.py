@@ -71,6 +71,11 @@ class StreamingCall(WireCall):
 
     # --- what comes -----------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """See `WireCall`."""
+        self.end = self.terms.end
+        super().begin()
+
     def start(self, connection: StreamConnection) -> bool:
         """See `Starter`."""
         if self._kept:

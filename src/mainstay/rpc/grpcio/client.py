@@ -135,9 +135,9 @@ class StubCall:
     def time_remaining(self) -> float | None:
         """Seconds to its deadline, or None."""
         wire = self._known()
-        if wire is None or wire.terms.end is None:
+        if wire is None or wire.end is None:
             return None
-        return max(wire.terms.end - asyncio.get_running_loop().time(), 0.0)
+        return max(wire.end - asyncio.get_running_loop().time(), 0.0)
 
     async def initial_metadata(self) -> Metadata:
         """What came with the head."""
