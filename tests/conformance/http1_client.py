@@ -11,7 +11,7 @@ from typing import Final, Self
 
 __all__ = ["Client", "Reply", "parse_replies"]
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 60.0
 """Seconds that a server has for anything."""
 
 STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) [^\r\n\x00]*")
@@ -60,13 +60,14 @@ class Client:
         self.socket.close()
 
     def send(self, *parts: bytes) -> None:
-        """Send each part in a packet of its own; a server that has had enough may close."""
+        """Send each part in a packet of its own; a server that has had enough may close, and what it
+        has said before can still be read."""
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             for part in parts:
                 self.socket.sendall(part)
         except (BrokenPipeError, ConnectionResetError):
-            self.ended = True
+            return
 
     def replies(self, heads: Sequence[bool], *, interim: bool = False) -> list[Reply]:
         """Read as many replies as `heads` has entries, each telling whether HEAD was asked for."""

@@ -22,7 +22,7 @@ DESCRIPTORS: Final = BUILT / "interop-descriptors"
 def pool() -> DescriptorPool:
     """All files of the service."""
     found = DescriptorPool()
-    printed = subprocess.run([DESCRIPTORS], check=True, capture_output=True, timeout=30).stdout
+    printed = subprocess.run([DESCRIPTORS], check=True, capture_output=True, timeout=120).stdout
     for file in FileDescriptorSet.FromString(printed).file:
         found.AddSerializedFile(file.SerializeToString())
     return found

@@ -58,7 +58,7 @@ def serving_interop(*listen: str, **environment: str) -> Iterator[tuple[str, int
         finally:
             assert child.stdin is not None
             child.stdin.close()  # tells it to end
-            child.wait(20)
+            child.wait(60)
 
 
 def echo(call: RpcCall) -> None:

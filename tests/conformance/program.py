@@ -40,7 +40,7 @@ def serving(**limits: float) -> Iterator[tuple[str, int]]:
         finally:
             assert child.stdin is not None
             child.stdin.close()  # tells it to end
-            child.wait(10)
+            child.wait(60)
 
 
 service = Service("conformance")

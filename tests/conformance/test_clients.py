@@ -25,14 +25,14 @@ def run(program: str, *arguments: str) -> str:
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     done = subprocess.run(
-        [program, *arguments], check=False, capture_output=True, text=True, timeout=20
+        [program, *arguments], check=False, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def curl(*arguments: str) -> str:
-    return run("curl", "--silent", "--show-error", "--max-time", "10", *arguments)
+    return run("curl", "--silent", "--show-error", "--max-time", "60", *arguments)
 
 
 VERSIONS = [

@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(
         not DESCRIPTORS.exists(), reason="scripts/conformance-grpc builds the server, with Go"
     ),
-    pytest.mark.real_loop,
+    pytest.mark.real_loop(timeout=240),
 ]
 
 SERVER: Final = BUILT / "interop-server"

@@ -99,7 +99,7 @@ def site(report: asyncio.Future[dict[str, Any]]) -> Service:
     return service
 
 
-@pytest.mark.real_loop(timeout=60)
+@pytest.mark.real_loop(timeout=240)
 @pytest.mark.parametrize("version", ["1.1", "2"])
 async def test_chromium_talks(version: str, tmp_path: Path) -> None:
     """Every kind of message, subprotocols, compression, goodbyes both ways, and refusals."""
@@ -128,7 +128,7 @@ async def test_chromium_talks(version: str, tmp_path: Path) -> None:
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            said = await asyncio.wait_for(report, 40)
+            said = await asyncio.wait_for(report, 180)
         finally:
             browser.terminate()
             await browser.wait()
