@@ -17,7 +17,7 @@ import heapq
 from collections.abc import Callable
 from contextvars import Context
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["TICK", "Timer", "Wheel"]
 
@@ -69,7 +69,7 @@ class Wheel:
     def __init__(self, loop: asyncio.AbstractEventLoop, monotonic: Callable[[], float]) -> None:
         self._loop = loop
         self._monotonic = monotonic
-        self._slots: dict[int, dict[Timer, None]] = {}
+        self._slots: dict[int, dict[Any, None]] = {}
         self._order: list[int] = []
         self._crowded = _FEW
         # Empty: timers belong to many, and should not run as, nor keep alive, who set the first.
@@ -79,6 +79,14 @@ class Wheel:
 
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once `monotonic()` has reached `when`; never early, up to `TICK` late."""
+        slot = self.slot(when)
+        timer = Timer(slot, callback)
+        slot[timer] = None
+        return timer
+
+    def slot(self, when: float) -> dict[Any, None]:
+        """The same for who is its own timer: put yourself in there, to have your `fire` called, and
+        take yourself out to withdraw."""
         tick = ceil(when / TICK)
         if tick * TICK < when:  # the division was rounded
             tick += 1
@@ -90,9 +98,7 @@ class Wheel:
             heapq.heappush(self._order, tick)
             if self._handle is None or tick < self._armed:
                 self._arm()
-        timer = Timer(slot, callback)
-        slot[timer] = None
-        return timer
+        return slot
 
     def __len__(self) -> int:
         return sum(map(len, self._slots.values()))
@@ -134,11 +140,11 @@ class Wheel:
                 self._loop.call_soon(self._fire, slot)
             raise
 
-    def _fire(self, slot: dict[Timer, None]) -> None:
+    def _fire(self, slot: dict[Any, None]) -> None:
         for timer in tuple(slot):
             if timer not in slot:
                 continue  # withdrawn by one before it
-            timer.cancel()
+            del slot[timer]
             try:
                 timer.fire()
             except Exception as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from mainstay.core.wheel import Timer
 from mainstay.errors import Code, Error, RpcError, TooLarge, UsageError
 from mainstay.net.client_streams import ClientStream, StreamConnection
 from mainstay.rpc.client.core import ChannelCore, Terms
@@ -64,7 +63,7 @@ class WireCall(ClientStream):
     __slots__ = (
         "_core",
         "_refusals",
-        "_timer",
+        "_slot",
         "data",
         "end",
         "ended",
@@ -95,14 +94,15 @@ class WireCall(ClientStream):
         self.head: list[tuple[bytes, bytes]] = []
         self.trailers: list[tuple[bytes, bytes]] | None = None
         self._refusals = 0
-        self._timer: Timer | None = None
+        self._slot: dict[Any, None] | None = None  # of the wheel
 
     def begin(self) -> None:
         """Start, now or when there is a connection. Raises: UsageError for what cannot be sent."""
         end = self.end
         core = self._core
         if end is not None:
-            self._timer = core.wheel.at(end, self.expire)
+            self._slot = slot = core.wheel.slot(end)
+            slot[self] = None
         try:
             core.connector.begin(self)
         except ValueError as error:
@@ -137,8 +137,8 @@ class WireCall(ClientStream):
         if not loop.is_closed():
             loop.call_soon_threadsafe(self.cancel)
 
-    def expire(self) -> None:
-        """Its time is over."""
+    def fire(self) -> None:
+        """Its time is over; for the wheel."""
         if not self.over:
             self.break_off(self._late())
 
@@ -157,9 +157,9 @@ class WireCall(ClientStream):
     def finish(self) -> None:
         """It is over; `error` and `trailers` say how."""
         self.over = True
-        timer, self._timer = self._timer, None  # it knows us: a cycle that the collector would find
-        if timer is not None:
-            timer.cancel()
+        slot, self._slot = self._slot, None  # it knows us: a cycle that the collector would find
+        if slot is not None:
+            slot.pop(self, None)
 
     # --- what comes -----------------------------------------------------------------------------
 
@@ -303,7 +303,7 @@ class UnaryCall(WireCall):
         self.head = []
         self.trailers = None
         self._refusals = 0
-        self._timer = None
+        self._slot = None
         self.future: asyncio.Future[None] = core.loop.create_future()
         self._body: bytes | bytearray = b""
         self._whole = False  # whether that is one message, and not compressed
@@ -311,9 +311,9 @@ class UnaryCall(WireCall):
     def finish(self) -> None:
         """See `WireCall`."""
         self.over = True
-        timer, self._timer = self._timer, None  # it knows us: a cycle that the collector would find
-        if timer is not None:
-            timer.cancel()
+        slot, self._slot = self._slot, None  # it knows us: a cycle that the collector would find
+        if slot is not None:
+            slot.pop(self, None)
         if not self.future.done():
             self.future.set_result(None)
 
@@ -354,7 +354,13 @@ class UnaryCall(WireCall):
             self.trailers = end
             self._body = data
             self._whole = True
-            self.finish()
+            # As `finish`.
+            self.over = True
+            slot, self._slot = self._slot, None
+            if slot is not None:
+                slot.pop(self, None)
+            if not self.future.done():
+                self.future.set_result(None)
             return
         super().on_reply(head, data, end)
         if self.error is None and self.failed() is None:
