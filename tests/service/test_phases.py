@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from mainstay.process.settings import ProcessSettings
 from mainstay.service.phases import Phase, PhaseReport, Plan, StopReport
 
 TIMEOUTS = (0.01, 0.5, 1.0, 5.0, 10.0, 25.0, 30.0, 300.0, 86_400.0)
@@ -41,13 +40,6 @@ def test_ends_never_decrease_and_the_last_is_the_timeout(timeout: float, delay: 
     assert ends[Phase.CLOSE] - ends[Phase.CANCEL] == pytest.approx(min(5, 0.2 * timeout))
     assert ends[Phase.FLUSH] - ends[Phase.CLOSE] == pytest.approx(min(2, 0.08 * timeout))
     assert ends[Phase.CANCEL] - ends[Phase.DRAIN] == pytest.approx(min(2, 0.08 * timeout))
-
-
-@pytest.mark.parametrize("drain", TIMEOUTS)
-def test_a_generation_that_is_succeeded_drains_as_long_as_its_setting_says(drain: float) -> None:
-    """Cancelling, closing and flushing come on top of `drain_timeout`."""
-    whole = ProcessSettings(drain_timeout=drain).handover_timeout
-    assert Plan.graceful(whole, 0).ends[Phase.DRAIN] == pytest.approx(drain)
 
 
 @pytest.mark.parametrize("timeout", TIMEOUTS)
