@@ -36,7 +36,7 @@ def test_declaring_a_service_loads_no_protobuf() -> None:
         "Service('a').add_rpc(rpc)\n"
         "assert 'google' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=240)
 
 
 def test_without_protobuf_it_says_what_to_install() -> None:
@@ -55,7 +55,7 @@ def test_without_protobuf_it_says_what_to_install() -> None:
         "except WiringError as error: assert 'mainstay[grpc]' in str(error), error\n"
         "else: raise SystemExit('no error')\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=240)
 
 
 def test_it_answers_as_any_module_does() -> None:

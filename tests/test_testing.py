@@ -22,7 +22,7 @@ def test_who_tests_without_http_does_not_load_it() -> None:
         "import sys, mainstay.testing\n"
         "assert not [each for each in sys.modules if each.startswith('mainstay.http')]\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=240)
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -33,7 +33,7 @@ def loaded(statement: str) -> list[str]:
     """The modules that a fresh interpreter loads for the statement."""
     script = SCRIPT.format(path=str(ROOT / "src"), statement=statement)
     command = [sys.executable, "-W", "error", "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     return list(json.loads(done.stdout))
 
 

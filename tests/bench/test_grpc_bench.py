@@ -81,7 +81,7 @@ def test_it_runs() -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert "left out" not in done.stdout

@@ -39,6 +39,6 @@ def test_a_new_generation_speaks_http2_before_it_is_asked(has_parent: bool) -> N
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.stdout.strip() == str(has_parent), done.stderr

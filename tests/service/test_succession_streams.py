@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Frame)
 
 def test_a_websocket_is_told_to_come_back(tmp_path: Path) -> None:
     """It goes on until the probation is over, then ends with 1001, and finds the new generation."""
-    with World(tmp_path, probation=0.5) as world:
+    with World(tmp_path, probation=3) as world:
         url = world.address.replace("tcp://", "ws://") + "/echo"
         with connect_websocket(url) as session:
             session.send("before")

@@ -23,11 +23,9 @@ def now() -> float:
 
 
 async def test_hours_pass_in_milliseconds() -> None:
-    """Sleeping for a day takes no real time and exactly a day of virtual time."""
-    started = time.monotonic()
+    """Sleeping for a day takes exactly a day of virtual time; in real time the test would hang."""
     await asyncio.sleep(86_400)
     assert now() == 86_400
-    assert time.monotonic() - started < 1
 
 
 async def test_timers_fire_in_order_of_their_time() -> None:
@@ -79,7 +77,7 @@ async def test_a_thread_may_speak_and_end_before_a_deadlock_is_seen(
     looked = threading.Event()
 
     def speak() -> None:
-        looked.wait(5)
+        looked.wait(60)
         loop.call_soon_threadsafe(said.set_result, "hello")
 
     thread = threading.Thread(target=speak)
@@ -98,7 +96,7 @@ async def test_the_clock_stands_still_while_a_thread_works() -> None:
     """A timeout does not fire while a thread of an executor computes."""
     release = threading.Event()
     loop = asyncio.get_running_loop()
-    working = loop.run_in_executor(None, release.wait, 5)
+    working = loop.run_in_executor(None, release.wait, 60)
     threading.Timer(0.05, release.set).start()
     async with asyncio.timeout(0.001):
         assert await working
@@ -112,7 +110,7 @@ async def test_a_cancelled_wait_for_a_thread_does_not_free_the_clock() -> None:
     loop = asyncio.get_running_loop()
 
     def work() -> None:
-        release.wait(5)
+        release.wait(60)
         ended.append(time.monotonic())
 
     working = loop.run_in_executor(None, work)
@@ -128,8 +126,8 @@ async def test_work_that_never_started_frees_the_clock() -> None:
     release = threading.Event()
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as pool:
-        first = loop.run_in_executor(pool, release.wait, 5)
-        queued = loop.run_in_executor(pool, release.wait, 5)
+        first = loop.run_in_executor(pool, release.wait, 60)
+        queued = loop.run_in_executor(pool, release.wait, 60)
         queued.cancel()
         release.set()
         assert await first
@@ -138,7 +136,8 @@ async def test_work_that_never_started_frees_the_clock() -> None:
 
 
 async def test_a_thread_sleeps_in_virtual_time() -> None:
-    """`Scope.sleep` in a thread takes virtual time only, and the loop's timers keep their order."""
+    """`Scope.sleep` in a thread takes virtual time only, in real time the test would hang; and the
+    loop's timers keep their order."""
     scope = Scope.current()
     loop = asyncio.get_running_loop()
     seen: list[tuple[str, float]] = []
@@ -149,10 +148,8 @@ async def test_a_thread_sleeps_in_virtual_time() -> None:
             seen.append(("thread", loop.time()))
 
     loop.call_later(150, lambda: seen.append(("timer", loop.time())))
-    started = time.monotonic()
     await loop.run_in_executor(None, work)
     assert seen == [("thread", 100), ("timer", 150), ("thread", 200), ("thread", 300)]
-    assert time.monotonic() - started < 2
 
 
 async def test_an_event_wakes_a_thread_before_its_timeout() -> None:
@@ -213,11 +210,12 @@ async def test_a_stranger_that_waits_hides_no_thread_at_work() -> None:
     woken, release = threading.Event(), threading.Event()
     stranger = threading.Thread(target=clock.wait, args=(woken, 50))
     stranger.start()
-    working = loop.run_in_executor(None, release.wait, 5)
+    working = loop.run_in_executor(None, release.wait, 60)
     threading.Timer(0.05, release.set).start()
     async with asyncio.timeout(0.001):
         assert await working
-    await asyncio.sleep(100)
+    while stranger.is_alive():  # noqa: ASYNC110 - it may have begun to wait late
+        await asyncio.sleep(100)
     stranger.join()
 
 

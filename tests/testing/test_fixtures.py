@@ -201,7 +201,7 @@ def test_what_cannot_be_is_refused_and_other_plugins_keep_theirs(tmp_path: Path)
         env={**os.environ, "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     said = done.stdout

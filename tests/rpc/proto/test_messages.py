@@ -95,7 +95,7 @@ def test_it_lives_beside_what_protoc_has_generated(package: Path, tmp_path: Path
             [sys.executable, "-c", order],
             check=True,
             env={"PYTHONPATH": f"{tmp_path}:{package}"},
-            timeout=60,
+            timeout=240,
         )
 
 

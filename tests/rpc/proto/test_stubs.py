@@ -42,7 +42,7 @@ def said(package: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=280,
         env={"MYPYPATH": f"{package}:{ROOT / 'src'}", "HOME": str(package)},
     )
     assert done.stderr == ""
