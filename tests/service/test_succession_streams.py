@@ -60,7 +60,9 @@ def test_events_hear_of_the_drain(tmp_path: Path) -> None:
 
 def test_an_idle_connection_is_answered_once_more(tmp_path: Path) -> None:
     """A request on its way when the drain begins gets its answer, with ``connection: close``."""
-    with World(tmp_path) as world, connect(world.address, PATIENCE) as sock:
+    world = World(tmp_path)
+    world.configure(("tcp://127.0.0.1:0",), "[mainstay.http.limits]\nlame_duck = 60.0")
+    with world, connect(world.address, PATIENCE) as sock:
         request = b"GET / HTTP/1.1\r\nhost: world\r\n\r\n"
         sock.sendall(request)
         assert b"connection: close" not in sock.recv(65536)
