@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mainstay.http.problems import Problem
 from mainstay.rpc.connect import ConnectCall
 from mainstay.rpc.grpc import GrpcCall
 from mainstay.rpc.settings import RpcSettings
@@ -41,6 +42,10 @@ async def test_another_content_type_is_refused_with_those_that_are_taken(
     """Connect's differ between unary methods and streams."""
     reply = await WebWorld(echo).call(name, content_type, b"x")
     assert reply.status == 415
+    problem = Problem.decode(reply.body)
+    assert (problem.status, problem.reason) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert problem.detail.startswith("this method takes application/grpc, ")
+    assert reply.content_type == b"application/problem+json"
     accepted = dict(reply.fields)[b"accept-post"].split(b", ")
     assert b"application/grpc" in accepted
     assert (b"application/proto" in accepted) is (name == "Unary")
@@ -64,6 +69,8 @@ async def test_another_method_of_http_is_refused_with_those_that_are_allowed(
     """GET is for methods that change nothing."""
     reply = await WebWorld(echo).call(name, "application/proto", method=method)
     assert (reply.status, dict(reply.fields)[b"allow"]) == (405, allowed)
+    problem = Problem.decode(reply.body)
+    assert (problem.title, problem.reason) == ("Method Not Allowed", "METHOD_NOT_ALLOWED")
 
 
 @pytest.mark.parametrize("query", ["", "?message=x", "?encoding=xml&message=x", "?" + "a&" * 99])

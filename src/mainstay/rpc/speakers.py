@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mainstay.net.exchange import Exchange
+import msgspec
+
+from mainstay.errors import HttpError
+from mainstay.net.exchange import Exchange, Fields
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.connect import ConnectCall, ConnectGetCall, ConnectJsonCall, ConnectJsonGetCall
 from mainstay.rpc.connect_stream import ConnectJsonStreamCall, ConnectStreamCall
@@ -20,6 +23,7 @@ from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.web import WebCall, WebJsonCall
 from mainstay.rpc.web_text import WebTextCall, WebTextJsonCall
 from mainstay.wire.connect import parameters
+from mainstay.wire.statuses import phrase_of
 
 __all__ = ["Speaker", "choose", "content_type_of", "get_speakers", "refuse", "speakers"]
 
@@ -110,15 +114,26 @@ def refuse(exchange: Exchange, endpoint: RpcEndpoint, settings: RpcSettings) -> 
         return
     if exchange.method != "POST" and not (exchange.method == "GET" and idempotent):
         fields = ((b"allow", methods),)
-        exchange.respond(405, b"text/plain", fields, b"a method is called by POST\n")
+        _respond(exchange, 405, "METHOD_NOT_ALLOWED", "a method is called by POST", fields)
     elif _is_stuck(exchange, endpoint):
         # A client that expects both directions may wait for ever on this connection.
         exchange.close_after()
-        exchange.respond(505, b"text/plain", (), b"streams in both directions need HTTP/2\n")
+        _respond(exchange, 505, HttpError.reason, "streams in both directions need HTTP/2")
     else:
         accepted = b", ".join(_accepted(endpoint, settings))
         fields = ((b"accept-post", accepted),)
-        exchange.respond(415, b"text/plain", fields, b"this method takes " + accepted + b"\n")
+        said = f"this method takes {accepted.decode()}"
+        _respond(exchange, 415, "UNSUPPORTED_MEDIA_TYPE", said, fields)
+
+
+def _respond(
+    exchange: Exchange, status: int, reason: str, detail: str, fields: Fields = ()
+) -> None:
+    """Answer with a problem (RFC 9457), as everywhere by HTTP."""
+    title = phrase_of(status)
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = msgspec.json.encode({**problem, "reason": reason})
+    exchange.respond(status, b"application/problem+json", fields, body)
 
 
 def _accepted(endpoint: RpcEndpoint, settings: RpcSettings) -> list[bytes]:
