@@ -301,7 +301,7 @@ class Http2Connection(asyncio.Protocol):
             ):
                 kind = type(event)
                 if kind is tuple:
-                    stream, head, body, _, _ = event
+                    stream, head, body, _, _, _, _ = event
                     made = _new(Http2Exchange)
                     made.begin_known(self, stream, head, body, self._body_limit)
                     self._exchanges[stream] = made

@@ -150,10 +150,18 @@ class HttpunkEngine:
         parts: list[bytes] = []
         at = 0
         untold = self._untold
-        for _, _, body, start, end in found.values():
-            parts += (data[at:start], _HEADER, data[start + 5 : start + 9], _BLOCK)
-            at = end
+        cuts: list[tuple[int, int, int]] = []
+        for stream, _, body, first, second, third, fourth in found.values():
+            cuts.append((first, second, stream))
+            cuts.append((third, fourth, 0))
             untold += len(body)
+        cuts.sort()
+        for start, stop, stream in cuts:
+            if start > at:
+                parts.append(data[at:start])
+            if stream:
+                parts += (_HEADER, data[start + 5 : start + 9], _BLOCK)
+            at = stop
         parts.append(data[at:])
         if untold > self._settings.connection_window >> 2:
             self._append(window_frame(0, untold))

@@ -77,8 +77,8 @@ class KnownHead:
         self.use: Any = None
 
 
-Found: TypeAlias = tuple[int, KnownHead, bytes, int, int]
-"""A request: its stream, its head, its body, and where its frames begin and end in the bytes."""
+Found: TypeAlias = tuple[int, KnownHead, bytes, int, int, int, int]
+"""A request: its stream, its head, its body, and where its two frames begin and end in the bytes."""
 
 
 class KnownHeads:
@@ -93,6 +93,7 @@ class KnownHeads:
         "_body",
         "_carried",
         "_found",
+        "_highest",
         "_hits",
         "_looking",
         "_misses",
@@ -106,6 +107,7 @@ class KnownHeads:
         self._body = LONGEST_BODY
         self._hits = 0
         self._misses = 0
+        self._highest = 0  # stream on which fields came: a request is on a higher one
         self._found: dict[int, Found] | None = None
         self._carried = 0
         self._looking = True
@@ -127,46 +129,48 @@ class KnownHeads:
         return False
 
     def find(self, data: bytes, at: int) -> int:
-        """Look at the HEADERS frame at `at`, and as long as they are known at those that follow: where
-        the last request ends that is known and whole, or `at` if that is none."""
+        """Look at the HEADERS frame at `at`, and as long as they are known at those that follow, with
+        their DATA in whatever order: where what need not be looked at again ends, or `at`."""
+        if not self.heads or not self._looking or at < self._carried:
+            self._miss(data, at)
+            return at
         begun = at
         end = len(data)
         last = end - _HEADER
-        heads = self.heads
+        known = self.heads.get
+        longest = self._body
+        highest = self._highest
         found = self._found
-        if heads and self._looking and at >= self._carried:
-            known = heads.get
-            longest = self._body
-            if found is None:
-                found = {}
-            while at <= last:
-                high, size, what, stream = _frame(data, at)
-                stop = at + _HEADER + size
-                if what != _WHOLE_HEAD or high or stop > last:
+        if found is None:
+            found = {}
+        waiting: dict[int, tuple[KnownHead, int, int]] = {}
+        while at <= last:
+            high, size, what, stream = _frame(data, at)
+            start = at + _HEADER
+            stop = start + size
+            if high or stop > end:
+                break
+            if what == _WHOLE_HEAD:
+                head = known(data[start:stop])
+                if head is None or not highest < stream <= _STREAM:
                     break
-                head = known(data[at + _HEADER : stop])
-                if head is None:
+                highest = stream
+                waiting[stream] = (head, at, stop)
+            elif what == _LAST_DATA and 0 < size <= longest and stream in waiting:
+                head, first, second = waiting.pop(stream)
+                if head.length is not None and head.length != size:
                     break
-                high, size, what, other = _frame(data, stop)
-                start = stop + _HEADER
-                over = start + size
-                if (
-                    what != _LAST_DATA
-                    or other != stream
-                    or high
-                    or not 0 < size <= longest
-                    or over > end
-                    or stream > _STREAM
-                    or stream in found
-                    or (head.length is not None and head.length != size)
-                ):
-                    break
-                found[stream] = (stream, head, data[start:over], at, over)
-                at = over
-            if at != begun:
+                found[stream] = (stream, head, data[start:stop], first, second, at, stop)
+            else:
+                break
+            at = stop
+        if at == begun:
+            self._miss(data, at)
+        else:
+            self._misses += len(waiting)
+            self._highest = highest
+            if found:
                 self._found = found
-                return at
-        self._miss(data, at)
         return at
 
     def _miss(self, data: bytes, at: int) -> None:
@@ -182,6 +186,7 @@ class KnownHeads:
         elif block not in self.heads:
             self.candidates[stream] = block
         self._misses += 1
+        self._highest = max(self._highest, stream)
 
     def taken(self) -> dict[int, Found] | None:
         """The requests that were found since `begin`, by stream, if there are any."""
@@ -191,8 +196,9 @@ class KnownHeads:
             self._hits += len(found)
             back = self._carried
             if back:  # the engine has had those bytes
-                for stream, (_, head, body, start, end) in found.items():
-                    found[stream] = (stream, head, body, start - back, end - back)
+                for stream, (_, head, body, *places) in found.items():
+                    first, second, third, fourth = (place - back for place in places)
+                    found[stream] = (stream, head, body, first, second, third, fourth)
         return found
 
     def learn(self, stream: int, head: KnownHead) -> None:
