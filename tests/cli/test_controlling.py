@@ -47,6 +47,9 @@ def test_a_service_is_found_by_its_name_from_its_folder(tmp_path: Path) -> None:
         other = mainstay("status", "good:service", cwd=tmp_path / "other", env=env)
         assert other.code == 6
         assert "these can be reached by --control: " in other.err
+        short = mainstay("status", "good", cwd=tmp_path, env=env)
+        assert short.code == 6
+        assert "good does not run by this name; from this folder there is good:service" in short.err
         assert mainstay("stop", "good:service", cwd=tmp_path, env=env).code == 0
         assert process.end() == 0
     assert mainstay("status", "good:service", cwd=tmp_path, env=env).code == 6

@@ -33,4 +33,4 @@ def test_workers_come_and_go(tmp_path: Path) -> None:
         assert own.ask("scale", "2").out == "2 workers, 1 before\n"
         assert [each["state"] for each in own.status()["workers"]] == ["serving", "serving"]
         assert own.ask("scale", "2").out == "2 workers\n"
-        assert own.ask("scale", "1").out == "1 workers, 2 before\n"
+        assert own.ask("scale", "1").out == "1 worker, 2 before\n"

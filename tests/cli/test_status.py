@@ -96,6 +96,22 @@ def test_a_duration_has_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_all_faults_of_a_restart_that_failed_are_shown() -> None:
+    """Where the first line only counts them; places in the code are for the log."""
+    for reason, shown in (
+        (
+            "2 problems in the configuration of shop:\n  a: unknown\n  b: unknown",
+            "shop: a: unknown; b: unknown",
+        ),
+        ("4 problems:\n  a\n  b\n  c\n  d", "4 problems: a; b; c; …"),
+        ("cannot import 'shop'\n  /srv/shop.py:9: import x", "cannot import 'shop'"),
+        ("", "failed: "),
+    ):
+        outcome = Outcome(100.0, "restart", False, 0.4, reason, 2, 7)
+        snapshot = Snapshot("single", "", "1", "", 7, 0, 50.0, "running", restarts=[outcome])
+        assert page(snapshot, 100.0).endswith(shown)
+
+
 def test_memory_that_is_not_known_is_not_zero() -> None:
     """An empty cell says that nobody knows."""
     assert (memory(0), memory(64 * MIB)) == ("", "64 MiB")

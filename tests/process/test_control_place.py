@@ -19,6 +19,7 @@ from mainstay.process.control_place import (
     default_path,
     name_of,
     of_others,
+    other_names,
     peer_of,
 )
 from tests.process.controls import place
@@ -143,3 +144,23 @@ def test_a_path_that_the_kernel_would_not_take_is_refused() -> None:
     check_path(Path("/" + "x" * (PATH_MOST - 11)))
     with pytest.raises(UsageError, match="has 98 bytes, and may have 97"):
         check_path(Path("/" + "x" * (PATH_MOST - 10)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "started", "offered"),
+    [
+        ("shop.app:service", "shop.app", ["shop.app"]),
+        ("shop.app", "shop.app:service", ["shop.app:service"]),
+        ("shop.app", "shop.app:make()", ["shop.app:make()"]),
+        ("shop.app:service", "shop.app:other", []),
+        ("shop", "shop.app:service", []),
+        ("shop", "shop", []),
+    ],
+)
+def test_other_names_of_a_service_are_found(
+    place: Path, asked: str, started: str, offered: list[str]
+) -> None:
+    """The module alone and with the name in it are two targets, and mean one service mostly."""
+    found = {name_of(started, place), "x", "shop.app-0.sock"}
+    assert other_names(asked, place, found) == offered
+    assert other_names(asked, place.parent, found) == []

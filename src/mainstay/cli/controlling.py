@@ -21,7 +21,7 @@ from mainstay.errors import (
     ResourceError,
 )
 from mainstay.process.control_client import ControlClient, NotRunning, find_target, reachable
-from mainstay.process.control_place import of_others
+from mainstay.process.control_place import of_others, other_names
 from mainstay.process.identity import is_running
 
 __all__ = [
@@ -142,6 +142,11 @@ def connected(place: Place) -> Iterator[ControlClient]:
 def _not_running(place: Place, error: NotRunning) -> str:
     if place.named:
         return error.message
+    running = reachable(os.environ)
+    others = other_names(place.said, working_directory(), {path.name for path in running})
+    if others:
+        names = " and ".join(others)
+        return f"{place.said} does not run by this name; from this folder there is {names}"
     message = (
         f"{place.said} does not run, or was started by another name, in another folder, or without "
         f"a control socket, as a second one of the same name is: {error.message}"
@@ -150,8 +155,8 @@ def _not_running(place: Place, error: NotRunning) -> str:
     if found:
         shown = " or ".join(f"--control {path} (user {uid})" for path, uid in found)
         return f"{message}; another user has one of that name: say {shown}"
-    others = [str(path) for path in reachable(os.environ) if path != place.path]
-    if others:
-        shown = ", ".join(others[:_OFFERED]) + (", …" if len(others) > _OFFERED else "")
+    paths = [str(path) for path in running if path != place.path]
+    if paths:
+        shown = ", ".join(paths[:_OFFERED]) + (", …" if len(paths) > _OFFERED else "")
         message += f"; these can be reached by --control: {shown}"
     return message

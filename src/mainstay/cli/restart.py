@@ -88,13 +88,12 @@ def _replace(place: Place, kind: RestartKind, no_wait: bool, timeout: float, in_
             outcome = client.restart(kind, steps.add, timeout)
         finally:
             steps.end()
+        # A supervisor that stays does not serve.
+        where = "" if outcome.pid == client.peer.pid else f" as process {outcome.pid}"
     if in_json:
         click.echo(as_json(outcome))
     elif outcome.ok:
-        click.echo(
-            f"generation {outcome.generation} serves as process {outcome.pid}, "
-            f"after {outcome.seconds:.1f} s"
-        )
+        click.echo(f"generation {outcome.generation} serves{where}, after {outcome.seconds:.1f} s")
     if not outcome.ok:
         raise Failure(_refused(kind, outcome), Exit.DECLINED)
 

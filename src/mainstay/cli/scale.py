@@ -37,4 +37,5 @@ def command(
     with connected(find_place(names[0] if names else None, control, pidfile)) as client:
         result = client.ask("scale", {"workers": workers}, timeout=timeout)
     before = result["before"]
-    click.echo(f"{workers} workers" if before == workers else f"{workers} workers, {before} before")
+    said = "1 worker" if workers == 1 else f"{workers} workers"
+    click.echo(said if before == workers else f"{said}, {before} before")

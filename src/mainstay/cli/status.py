@@ -19,6 +19,9 @@ __all__ = ["command", "duration", "memory", "page"]
 _SHOWN: Final = 5
 """Restarts on the page."""
 
+_FAULTS: Final = 3
+"""Lines of a reason that are shown of those that its first line announces."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIB: Final = 1024
 
@@ -104,9 +107,18 @@ def _columns(rows: Sequence[Sequence[str]], left: set[int]) -> list[str]:
 
 def _restart(outcome: Outcome, now: float) -> str:
     ago = duration(max(now - outcome.time, 0))
-    reason = (outcome.reason.splitlines() or [""])[0]
-    end = f"generation {outcome.generation} serves" if outcome.ok else f"failed: {reason}"
+    failed = f"failed: {_short(outcome.reason)}"
+    end = f"generation {outcome.generation} serves" if outcome.ok else failed
     return f"  {ago} ago  {outcome.kind}, {outcome.seconds:.1f} s  {end}"
+
+
+def _short(reason: str) -> str:
+    """The first line of a reason; where that announces those after it, the first of them too."""
+    first, *rest = reason.splitlines() or [""]
+    if not first.endswith(":"):
+        return first
+    shown = [each.strip() for each in rest[:_FAULTS]] + ["…"] * (len(rest) > _FAULTS)
+    return f"{first} {'; '.join(shown)}"
 
 
 def duration(seconds: float) -> str:

@@ -370,7 +370,7 @@ class ControlServer:
             return _built(await controlled.restart(cast("RestartKind", command), progress))
         if isinstance(arguments, StopArguments):
             # Said before it is done: what is done may take the loop.
-            stop = partial(controlled.stop, f"process {client.pid} asked to", arguments.force)
+            stop = partial(controlled.stop, f"process {client.pid} asked for it", arguments.force)
             self._loop.call_soon(stop)
             client.stopped = request.id
             return {"pid": os.getpid()}

@@ -14,7 +14,7 @@ import re
 import socket
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "default_path",
     "name_of",
     "of_others",
+    "other_names",
     "peer_of",
 ]
 
@@ -75,6 +76,24 @@ def name_of(target: str, folder: Path) -> str:
     slug = re.sub(r"[^A-Za-z0-9_.]+", "-", target).strip("-.")[:_SLUG_MOST] or "service"
     seed = f"{folder.resolve()}\0{target}".encode(errors="surrogateescape")
     return f"{slug}-{hashlib.sha256(seed).hexdigest()[:8]}.sock"
+
+
+def other_names(target: str, folder: Path, found: Collection[str]) -> list[str]:
+    """Other targets from `folder` that may mean the same service: with the name in the module for
+    one without it, and the reverse.
+
+    Args:
+        target: as it was named.
+        folder: that it was named in.
+        found: names of sockets that there are.
+    """
+    module, _, name = target.partition(":")
+    others = [module]
+    if not name:
+        stems = [each[: -len("-12345678.sock")] for each in found]
+        names = [each.removeprefix(f"{module}-") for each in stems if each.startswith(f"{module}-")]
+        others = [f"{module}:{each}{call}" for each in names for call in ("", "()")]
+    return [each for each in others if name_of(each, folder) in found]
 
 
 def candidates(environ: Mapping[str, str], uid: int) -> list[Path]:

@@ -161,7 +161,7 @@ class Supervisor:
             generations.number = upstream.generation
             generations.started = upstream.started or generations.started
         pool = generations.begin(self._size)
-        _log.info("starting %d workers", self._size)
+        _log.info("starting %s", _workers(self._size))
         if upstream is None:
             pool.supervise()
             try:
@@ -304,7 +304,7 @@ class Supervisor:
                 raise UsageError(f"the number of workers cannot change while it is {self._state()}")
             before = await self._generations.scale(workers)
             if workers != before:
-                _log.info("%d workers, %d before", workers, before)
+                _log.info("%s, %d before", _workers(workers), before)
             return before
 
     def drain(self, draining: bool) -> None:
@@ -393,7 +393,7 @@ class Supervisor:
         pool = self._generations.current
         assert pool is not None
         where = ", ".join(self._sockets.addresses) or "no address"
-        return f"{pool.name} serves on {where} with {pool.size} workers"
+        return f"{pool.name} serves on {where} with {_workers(pool.size)}"
 
     def _state(self) -> str:
         if self.stopping:
@@ -407,6 +407,10 @@ class Supervisor:
     def __repr__(self) -> str:
         number = self._generations.number
         return f"<Supervisor of {self._target!r} {self._state()} generation={number}>"
+
+
+def _workers(number: int) -> str:
+    return "1 worker" if number == 1 else f"{number} workers"
 
 
 def _code_of(codes: list[int]) -> int:
