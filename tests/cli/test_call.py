@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from mainstay.core.call import Call, Handler
+from mainstay.errors import Code, RpcError
 from mainstay.http.settings import HttpSettings
 from mainstay.net.tls import TlsSettings
 from mainstay.rpc.settings import RpcSettings
@@ -224,6 +225,22 @@ async def test_metadata_of_the_reply_is_shown_when_asked_for(tmp_path: Path, met
     assert said == ["x-first: 1", "x-last-bin: AAE="]
     assert "x-first" not in quiet.err
     assert done.out == quiet.out
+
+
+async def test_metadata_of_a_stream_that_fails_is_shown_once(tmp_path: Path) -> None:
+    """What came first before the replies, what came last after them."""
+
+    async def fail(call: Any, next: Handler) -> Any:
+        call.initial_metadata.append(("x-first", "1"))
+        await next(call)
+        raise RpcError(Code.ABORTED, "no more", trailers=[("x-last", "2")])
+
+    service = zoo()
+    service.declaration.middleware.append(fail)
+    async with serving(service) as address:
+        done = await call(address, "zoo.v1.Keeper/Watch", "{}", "-v", cwd=tmp_path)
+    assert done.out.count("\n") == 3
+    assert done.err.splitlines() == ["x-first: 1", "x-last: 2", "Error: ABORTED: no more"]
 
 
 async def test_ctrl_c_cancels_the_call(tmp_path: Path) -> None:

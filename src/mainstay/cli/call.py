@@ -186,6 +186,7 @@ class _Caller:
         self._verbose = verbose
         self._server: Reflected | None = None
         self._schema: Schema | None = None
+        self._begun = False  # whether what came before the replies has been shown
 
     async def run(
         self, method: str | None, data: str | None, listed: str | None, describe: str | None
@@ -312,6 +313,7 @@ class _Caller:
     async def _converse(self, method: SchemaMethod, stream: Any) -> None:
         if self._verbose:
             self._tell(await stream.initial_metadata())
+            self._begun = True
         if method.kind.replies_stream:
             async for reply in stream:
                 await self._show(method, reply)
@@ -334,7 +336,8 @@ class _Caller:
 
     async def _failed(self, channel: Channel, error: RpcFailed) -> Failure:
         """What is said of a call that failed, and how the program ends."""
-        self._tell((*error.initial_metadata, *error.trailing_metadata))
+        first = () if self._begun else error.initial_metadata
+        self._tell((*first, *error.trailing_metadata))
         numbers = channel.statistics()
         if error.code is Code.UNAVAILABLE and numbers.failures and not numbers.connections:
             return Failure(_readable(error.message), Exit.UNREACHABLE)
