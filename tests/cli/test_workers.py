@@ -146,3 +146,52 @@ def test_a_port_in_use_is_one_line_at_once(tmp_path: Path, daemon: tuple[str, ..
     (last,) = [each for each in own if each["message"].startswith("stopping: cannot listen on ")]
     assert last["level"] == "error"
     assert log is None or "Error:" not in said
+
+
+FAILING = """
+    import asyncio
+    from collections.abc import AsyncIterator
+    from mainstay import Service
+
+    class Slow: ...
+
+    service = Service("failing")
+
+    @service.resource
+    async def slow() -> AsyncIterator[Slow]:
+        yield Slow()
+        await asyncio.sleep(0.5)  # the reason must not wait for it
+
+    @service.on_start
+    async def look(slow: Slow) -> None:
+        raise ValueError("the disk is gone")
+    """
+DYING = """
+    import os, signal
+    from mainstay import Service
+
+    service = Service("dying")
+
+    @service.on_start
+    async def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+ONCE = ("--set", "mainstay.process.give_up_after=1")
+
+
+def test_the_reason_of_a_start_hook_is_as_without_workers(tmp_path: Path) -> None:
+    """Word for word, whatever of it the supervisor hears first."""
+    write(tmp_path, failing=FAILING)
+    done = mainstay("run", "failing", "--workers", "1", *ONCE, cwd=tmp_path)
+    assert done.code == 3
+    reason = "start hook 'look' could not be started: the disk is gone"
+    assert f"Error: {reason}" in done.err.splitlines()
+
+
+def test_a_worker_that_dies_in_its_start_gives_its_code(tmp_path: Path) -> None:
+    """As a shell has it; what it wrote is in the log file, which is named."""
+    write(tmp_path, dying=DYING)
+    options = ("--daemon", "--log-file", "app.log", "--workers", "1", *ONCE)
+    done = mainstay("run", "dying", *options, cwd=tmp_path)
+    assert (done.code, done.out) == (137, "")
+    assert done.err.endswith(f" was killed by SIGKILL; see {tmp_path}/app.log\n")

@@ -177,7 +177,10 @@ def _daemonised(log_file: LogFile | None, addresses: Sequence[str]) -> StartRepo
     outcome = daemonise(os.environ, log_file=log_file, keep=keep)
     if isinstance(outcome, Started):
         if outcome.reason:
-            click.echo(f"Error: {outcome.reason}", err=True)
+            # What a process has written that was killed says more, be it the daemon or a worker.
+            where = "" if log_file is None else f"; see {log_file.path}"
+            named = outcome.code <= Exit.INTERRUPTED or outcome.reason.endswith(where)
+            click.echo(f"Error: {outcome.reason}{'' if named else where}", err=True)
         for each in outcome.warnings:
             click.echo(f"Warning: {each}", err=True)
         sys.exit(outcome.code)

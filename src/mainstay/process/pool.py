@@ -383,8 +383,8 @@ class Pool:
         except ChildFailed as error:
             await worker.discard(str(error), self.settings.kill_grace)
             if self._vacate(worker):
-                code = worker.offspring.exit_code
-                self._failed(worker, str(error), code if code and code > 0 else 1)
+                code = worker.offspring.exit_code or 1
+                self._failed(worker, str(error), code if code > 0 else 128 - code)
             self._tell_news()
             return
         if self._places.get(worker.index) is worker:

@@ -291,6 +291,9 @@ class Host:
         assert running is not None
         self._guard.arm(running.shutdown_timeout + GRACE)
         self._notifier.stopping(f"stopping: {running.reason}", running.shutdown_timeout + GRACE)
+        if (error := running.start_error) is not None:
+            # Before the word that it stops, so that a parent knows why, and the same each time.
+            self._lineage.failed(str(error) or type(error).__name__, _code_of(error))
         self._lineage.stopping()
 
     async def _report(self, running: Running) -> int:

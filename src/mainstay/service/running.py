@@ -98,6 +98,7 @@ class Running:
         addresses: what its servers are bound to, once it runs.
         listeners: the listening sockets.
         paused: whether it accepts no connections for now.
+        start_error: why it did not start, if nobody had asked it to stop before.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Running:
     ) -> None:
         self.state = State.NEW
         self.paused = False
+        self.start_error: Exception | None = None
         self.listeners = ListenerRegistry(upstream)
         keep_from_forks(self.listeners)
         self._lifeline = lifeline
@@ -184,6 +186,8 @@ class Running:
             # In the service's own scope, so that what starts here finds its threads and values.
             await self._life.start(self._start(), "start")
         except BaseException as error:
+            if isinstance(error, Exception) and not self._asked.done():
+                self.start_error = error
             self._ask(f"the start failed: {error}" if str(error) else "the start was cancelled")
             await self.finish()
             raise
