@@ -10,6 +10,7 @@ import pytest
 
 from mainstay import errors
 from mainstay.cli.exits import MEANINGS, Command, Exit, Failure, exit_of
+from mainstay.cli.main import cli
 from mainstay.service import guard, hosting
 from mainstay.service.phases import StopReport
 
@@ -25,6 +26,22 @@ def test_the_page_lists_the_same_codes() -> None:
     """docs/howto/command-line.md has a row for each code, in the words of the help."""
     rows = re.findall(r"^\| `(\d+)` \| (.+?) \|", PAGE.read_text("utf-8"), re.MULTILINE)
     assert rows == [(str(int(code)), text) for code, text in MEANINGS.items()]
+
+
+def test_the_page_says_which_command_gives_which_code() -> None:
+    """Neither a command nor one of its codes is left out."""
+    text = PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `(\d+)` \| .+? \| (.+) \|$", text, re.MULTILINE)
+    given = {Exit(int(code)): set(re.findall(r"`(.+?)`", names)) for code, names in rows}
+    listed = " ".join(re.findall(r"^\| (`mainstay .+?`) \|", text, re.MULTILINE))
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        assert re.search(rf"`(?:mainstay )?{name}[ `]", listed), name
+        command = cli.get_command(context, name)
+        parts = command.commands.values() if isinstance(command, click.Group) else [command]
+        exits = {each for part in parts if isinstance(part, Command) for each in part.exits}
+        own = {code for code, names in given.items() if name in names}
+        assert own == exits - {code for code, names in given.items() if not names}, name
 
 
 def test_a_running_service_gives_the_same_codes() -> None:

@@ -103,8 +103,8 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
     multiple=True,
     callback=_addresses,
     help="Where to serve HTTP: 8000 (this machine only), :8000 (every interface), HOST:PORT, "
-    "unix:PATH or fd:NUMBER; repeatable. The same as --set mainstay.http.listen=…, and wins over "
-    "it. [default: 8000]",
+    "unix:PATH, fd:NUMBER or fd://NAME; repeatable. The same as --set mainstay.http.listen=…, and "
+    "wins over it. [default: 8000]",
 )
 @click.option(
     "--dev",
