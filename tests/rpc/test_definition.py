@@ -126,6 +126,10 @@ async def no_reply(request: Flat):  # type: ignore[no-untyped-def]  # noqa: ANN2
     pass
 
 
+async def untyped(q) -> Flat:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the point
+    return Flat()
+
+
 async def scalar(request: int) -> Flat:
     return Flat()
 
@@ -160,6 +164,7 @@ async def bad_field(request: Bad) -> Flat:
     ("function", "said"),
     [
         (no_reply, "its reply is not annotated"),
+        (untyped, "parameter 'q' has no type; annotate the request with its message"),
         (scalar, "its request is int; a message is a class with named fields"),
         (yields, "annotate it as AsyncIterator"),
         (one_by_one, "messages one after another are an AsyncIterator, which `async def` yields"),

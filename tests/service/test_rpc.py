@@ -219,6 +219,20 @@ async def test_a_function_that_would_get_another_request_is_refused() -> None:
     assert "these are left over" in said
 
 
+@pytest.mark.parametrize("annotation", [dict, list[Flat], int])
+async def test_what_is_no_message_is_not_taken_for_the_request(annotation: Any) -> None:
+    """It would get `google.protobuf.Empty`; the fault is its type, whatever its name."""
+
+    async def ask(q: Any) -> Flat:
+        return Flat()
+
+    rpc = Rpc("a.B")
+    ask.__annotations__["q"] = annotation
+    rpc.method(ask)
+    assert "its parameter 'q' is " in (said := await refused(rpc))
+    assert "which is no message, a class with named fields, and no resource has this type" in said
+
+
 async def test_a_definition_that_cannot_be_described_is_refused_at_the_start() -> None:
     """Beside the faults of others."""
     rpc = Rpc("a.B")

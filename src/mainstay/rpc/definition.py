@@ -279,7 +279,9 @@ def _types_of(function: Callable[..., Any]) -> _Types:
     parameters = parameters_of(function)
     parameter = _request_of(parameters)
     requests_stream, request = False, None
-    if parameter is not None:
+    if parameter is None:
+        _refuse_untyped(function, parameters)
+    else:
         requests_stream, request = streamed(parameter.annotation)
     replies_stream, response = streamed(returns_of(function))
     yields = inspect.isasyncgenfunction(function)
@@ -305,6 +307,16 @@ def _request_of(parameters: tuple[Parameter, ...]) -> Parameter | None:
         if parameter.default is MISSING and (is_model(annotation) or _is_protobuf(annotation)):
             return parameter
     return None
+
+
+def _refuse_untyped(function: Callable[..., Any], parameters: tuple[Parameter, ...]) -> None:
+    """Raises: WiringError for a parameter that may have been meant as the request."""
+    for each in parameters:
+        if each.annotation is MISSING and each.default is MISSING:
+            raise WiringError(
+                f"{where(function)}: parameter {each.name!r} has no type; annotate the request with "
+                "its message, a class with named fields, or leave it out"
+            )
 
 
 def _is_protobuf(annotation: Any) -> bool:

@@ -144,6 +144,12 @@ def _check_type(method: RpcMethod, binding: Binding, said: str) -> None:
                 f"{said}, gets {name}, and {parameter.name!r} is None: leave it out, and the request "
                 "is not looked at"
             )
+        untyped = given in (MISSING, Any) or hasattr(given, "DESCRIPTOR")
+        if method.request.name == "google.protobuf.Empty" and not untyped:
+            raise WiringError(
+                f"{said}: its parameter {parameter.name!r} is {say_type(given)}, which is no message, "
+                "a class with named fields, and no resource has this type"
+            )
         if not isinstance(given, type) or given in (MISSING, Any) or is_typeddict(given):
             continue
         if not issubclass(given, wanted) and not issubclass(wanted, given):

@@ -219,6 +219,7 @@ def test_rules_of_the_whole_class_hold() -> None:
         ("counts", {"a": "b"}, TypeError, "map<string, int64>"),
         ("squares", {1: 5}, TypeError, "Everything.squares cannot be sent"),
         ("status", 5, TypeError, "Status"),
+        ("letter", "c", TypeError, "Everything.letter cannot be sent: 'c' is none of 'a', 'b'"),
     ],
 )
 def test_an_object_that_cannot_be_sent_is_an_error_that_names_the_field(

@@ -357,6 +357,9 @@ class Codecs:
             except AttributeError as fault:
                 return TypeError(f"{shape.full_name}.{field.name} cannot be sent: {fault}")
             except (KeyError, TypeError, ValueError) as fault:
+                if isinstance(fault, KeyError) and _is_literal(field):
+                    said = f"{fault} {_detail(field, fault)}"
+                    return TypeError(f"{shape.full_name}.{field.name} cannot be sent: {said}")
                 kind = ValueError if isinstance(fault, ValueError) else TypeError
                 held = _held(value, field)
                 return kind(
@@ -472,7 +475,7 @@ def _below(field: FieldShape, message: Any, pointer: str) -> Iterator[tuple[tupl
 
 def _detail(field: FieldShape, error: Exception) -> str:
     item = field.item
-    if item is not None and item.form == "literal":
+    if item is not None and _is_literal(field):
         return f"is none of {', '.join(map(repr, item.python))}"
     if item is not None and item.form == "enum":
         return f"is no {item.python.__name__}"
@@ -501,6 +504,10 @@ def _of_class(path: str, error: Exception) -> Iterator[Violation]:
             yield Violation(path + where, each["msg"], each["type"])
     elif isinstance(error, ValueError):
         yield Violation(path, _said(error))
+
+
+def _is_literal(field: FieldShape) -> bool:
+    return field.item is not None and field.item.form == "literal"
 
 
 def _held(value: Any, field: FieldShape) -> Any:

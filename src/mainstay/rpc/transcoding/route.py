@@ -186,7 +186,7 @@ class Route:
         value = _decoded(data)
         # protobuf takes an empty list for a message without fields; some types of its own are lists.
         if not isinstance(value, dict) and not self._own:
-            raise _wrong("/body", f"a {message.DESCRIPTOR.name} is an object in JSON")
+            raise _wrong("/body", f"{message.DESCRIPTOR.name} is an object in JSON")
         self._parse(value, message)
 
     def _parse(self, value: Any, message: Any) -> None:
