@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -248,7 +249,11 @@ def _load(declaration: Declaration) -> None:
         import mainstay.http.server  # noqa: PLC0415 - same
     if declaration.rpc:
         import mainstay.rpc.app  # noqa: PLC0415 - not without RPC
-        import mainstay.service.rpc_builtin  # noqa: F401, PLC0415 - same
+        import mainstay.service.rpc_builtin  # noqa: PLC0415 - same
+
+        with suppress(ModuleNotFoundError):  # which is told where they are made
+            import mainstay.rpc.health_service  # noqa: PLC0415 - same
+            import mainstay.rpc.reflection  # noqa: F401, PLC0415 - same
 
 
 def _without_arguments(function: Callable[[], Awaitable[Any]]) -> Handler:
