@@ -92,7 +92,9 @@ async def test_a_token_that_does_not_hold(given: str) -> None:
 
 async def test_two_fields_are_none() -> None:
     """A proxy may have looked at the other one."""
-    assert (await ask([bearer(TOKENS)], "Bearer t-1", "Bearer t-2")).status == 401
+    reply = await ask([bearer(TOKENS)], "Bearer t-1", "Bearer t-2")
+    assert reply.status == 401
+    assert b"there are several fields of authorization" in reply.body
 
 
 async def test_several_ways_to_prove_it() -> None:

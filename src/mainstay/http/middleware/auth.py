@@ -74,8 +74,9 @@ class Authenticate:
         """The middleware."""
         if call.transport == "local":
             return await next(call)
-        given = _authorization(call)
-        scheme, _, credentials = given.partition(" ")
+        given = _authorizations(call)
+        # Two of them: proxies and we might each believe another one.
+        scheme, _, credentials = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != self._scheme:
             # Without credentials, or with those of another scheme, which has its own middleware.
             known = call.scope.get(PRINCIPAL) is not None
@@ -84,7 +85,10 @@ class Authenticate:
                 call.scope.set(CHALLENGES, (*asked, self._challenge))
             if self._optional or known:
                 return await next(call)
-            raise self._refused(call, "say who you are", "")
+            said = "say who you are"
+            if len(given) > 1:
+                said += " once: there are several fields of authorization"
+            raise self._refused(call, said, "")
         credentials = credentials.strip(" ")
         if not 0 < len(credentials) <= _LONGEST:
             raise self._refused(call, _NOT_HELD, "invalid_token")
@@ -106,13 +110,10 @@ class Authenticate:
         return f"<Authenticate {self._scheme}{' optional' if self._optional else ''}>"
 
 
-def _authorization(call: Call) -> str:
+def _authorizations(call: Call) -> Sequence[str]:
     if isinstance(call, HttpCall):
-        found = call.request.headers.get_all("authorization")
-    else:
-        found = call.scope.metadata.get_all("authorization")
-    # Two of them: proxies and we might each believe another one.
-    return found[0] if len(found) == 1 else ""
+        return call.request.headers.get_all("authorization")
+    return call.scope.metadata.get_all("authorization")
 
 
 def basic(
