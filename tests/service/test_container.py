@@ -103,7 +103,7 @@ def test_a_need_without_a_type_is_named() -> None:
     def ask(thing) -> Cache:  # type: ignore[no-untyped-def]  # noqa: ANN001
         return Cache()
 
-    with pytest.raises(WiringError, match="parameter 'thing' has no type"):
+    with pytest.raises(WiringError, match=r"'thing' has no type, .*; annotate it as one of"):
         container(ask)
 
 

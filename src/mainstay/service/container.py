@@ -110,12 +110,11 @@ class Container:
 
     def missing(self, function: Callable[..., Any], parameter: Parameter) -> WiringError:
         """The error for a parameter that nothing fills."""
-        said = (
-            f"parameter {parameter.name!r} has no type, so nothing can fill it"
-            if parameter.annotation is MISSING
-            else f"nothing provides {say_type(parameter.annotation)} for parameter "
-            f"{parameter.name!r}"
-        )
+        name = f"parameter {parameter.name!r}"
+        if parameter.annotation is MISSING:
+            said = f"{name} has no type, so nothing can fill it; annotate it"
+            return WiringError(f"{where(function)}: {said} as one of {self._offer()}")
+        said = f"nothing provides {say_type(parameter.annotation)} for {name}"
         return WiringError(f"{where(function)}: {said}; {self.hint()}")
 
     def hint(self) -> str:
