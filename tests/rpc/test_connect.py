@@ -162,10 +162,11 @@ async def test_a_reply_that_is_too_long_is_said_to_be() -> None:
 async def test_what_is_no_such_message_is_the_callers_fault() -> None:
     """It is told what type was wanted."""
     reply = await WebWorld(echo).call("Unary", PROTO, b"broken")
-    assert json.loads(reply.body) == {
-        "code": "invalid_argument",
-        "message": "the message is no test.Text: cannot be decoded",
-    }
+    said = json.loads(reply.body)
+    assert said["code"] == "invalid_argument"
+    assert said["message"] == "the message is no test.Text: cannot be decoded"
+    (detail,) = said["details"]
+    assert detail["debug"] == {"reason": "INVALID_REQUEST", "domain": "mainstay"}
 
 
 async def test_a_method_without_json_says_so() -> None:

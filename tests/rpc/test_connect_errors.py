@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2 as kinds
 
-from mainstay.errors import Code, DeadlineExceeded, NotFound, Overloaded, TooLarge
+from mainstay.errors import Code, DeadlineExceeded, NotFound, Overloaded, TooLarge, Unimplemented
 from mainstay.rpc.connect_errors import error_object
 from mainstay.rpc.status import RpcStatus, status_of
 
@@ -42,7 +42,7 @@ def test_a_detail_in_an_any_is_not_wrapped_twice() -> None:
     assert said["details"][0]["debug"] == {"reason": "X"}
 
 
-@pytest.mark.parametrize("error", [NotFound("no"), DeadlineExceeded("late"), TooLarge("long")])
+@pytest.mark.parametrize("error", [Unimplemented("no"), DeadlineExceeded("late"), TooLarge("long")])
 def test_an_error_that_says_nothing_beyond_its_code_has_no_details(error: Exception) -> None:
     """Peers compare, and a detail that repeats the code is noise."""
     assert "details" not in error_object(status_of(error))
@@ -50,10 +50,11 @@ def test_an_error_that_says_nothing_beyond_its_code_has_no_details(error: Except
 
 def test_an_error_with_a_reason_or_facts_of_its_own_has_them() -> None:
     """For machines."""
-    error = NotFound("no", reason="NO_SUCH_USER", metadata={"user": "7"})
-    (detail,) = error_object(status_of(error))["details"]
+    status = status_of(NotFound("no", reason="NO_SUCH_USER", metadata={"user": "7"}))
+    status.service = "shop.v1.Users"
+    (detail,) = error_object(status)["details"]
     assert detail["debug"] == {
         "reason": "NO_SUCH_USER",
-        "domain": "mainstay",
+        "domain": "shop.v1.Users",
         "metadata": {"user": "7"},
     }
