@@ -1,6 +1,7 @@
 """gRPC-Web as text: base64 around each envelope."""
 
 from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -44,6 +45,24 @@ async def test_each_message_of_a_stream_can_be_read_when_it_arrives() -> None:
     first, second = b64encode(seal(b'"a"')), b64encode(seal(b'"bc"'))
     assert reply.body.startswith(first + second)
     assert envelopes(decode_padded(reply.body))[2] == (TRAILERS, b"grpc-status: 0\r\n")
+
+
+async def test_all_messages_of_a_generator_are_base64() -> None:
+    """However long they are."""
+    messages = [b"one", b"two", b"three" * 2000, b"four"]
+
+    async def generate() -> AsyncIterator[bytes]:
+        for each in messages:
+            yield each
+
+    async def answer(call: Any) -> None:
+        await call.stream.receive()
+        await call.stream.send_all(generate())
+
+    reply = await WebWorld(answer).call("Server", TEXT, b64encode(seal(b"")))
+    expected = b"".join(b64encode(seal(each)) for each in messages)
+    assert reply.body.startswith(expected)
+    assert envelopes(decode_padded(reply.body))[4] == (TRAILERS, b"grpc-status: 0\r\n")
 
 
 @pytest.mark.parametrize("text", [b"!!!!", b64encode(seal(b"hello"))[:-3]])

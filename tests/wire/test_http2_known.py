@@ -417,14 +417,41 @@ def requests(events: list[Event]) -> dict[int, tuple[Any, ...]]:
 def test_known_heads_are_few() -> None:
     """A peer that has a new one for each request does not fill the memory."""
     known = KnownHeads()
-    for number in range(65):
-        block = b"\x00\x01x\x02%02d" % number
+    for number in range(1, 131, 2):
+        block = b"\x00\x01x\x03%03d" % number
         assert known.begin(0, block_is_open=False)
         assert known.find(frame(HEADERS, END_HEADERS, number, block), 0) == 0
         known.learn(number, KnownHead("POST", b"/", "http", "a", [], None))
         assert 0 < len(known.heads) <= 32
     assert not known.begin(0, block_is_open=False)
     assert (known.heads, known.candidates) == ({}, {})
+
+
+def test_requests_that_are_not_learned_leave_nothing() -> None:
+    """Those with another method, as many as may come between others that are known."""
+    server = Server().learned()
+    other = ((b":method", b"GET"), *PLAIN[1:])
+    for number in range(11, 211, 4):
+        server.say(server.peer.head(number, other))
+        server.answer(number)
+        server.say(server.ask(number + 2))
+        server.answer(number + 2)
+        assert server.engine.known is not None
+        assert len(server.engine.known.candidates) <= 1
+
+
+def test_a_block_is_not_learned_as_another_on_its_stream() -> None:
+    """Of two heads on one stream in one read the engine tells the first alone."""
+    server = Server()
+    paths = [(PLAIN[0], PLAIN[1], (b":path", path), *PLAIN[3:]) for path in (b"/first", b"/second")]
+    for stream, fields in zip((1, 3), paths, strict=True):  # all is in the table from then on
+        server.say(server.ask(stream, fields=fields))
+        server.answer(stream)
+    server.say(*(server.peer.head(5, fields, ended=False) for fields in paths))
+    told = server.say(server.ask(7, fields=paths[1]))
+    assert [plain(each)[2] for each in told if isinstance(each, tuple | RequestHead)] == [
+        b"/second"
+    ]
 
 
 def test_the_preface_has_no_heads() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from mainstay.wire.http2 import Data, Event, Fields, Http2Settings, Reset, ResponseHead, Trailers
 from mainstay.wire.http2_frames import frame
+from mainstay.wire.http2_httpunk import _kept
 from mainstay.wire.http2_httpunk_client import HttpunkClient
 from mainstay.wire.http2_replies import LONGEST_BODY, ReplyGuard
 from tests.wire.http2_world import DATA, PADDED, SETTINGS, WINDOW, FramePeer
@@ -129,6 +130,77 @@ def test_windows_are_given_back_for_what_was_cut_out() -> None:
         server.take(server.reply(server.ask(), bytes(1000)))
         given += updates(server)
     assert 100 * 1000 - WINDOWS.connection_window // 4 - 2000 <= given <= 100 * 1000 + 20
+
+
+def test_windows_are_given_back_for_replies_that_nobody_waits_for_any_more() -> None:
+    """A reply may be on its way when its call is cancelled."""
+    server = Server()
+    server.usual()
+    given = 0
+    for _ in range(100):
+        stream = server.ask()
+        server.client.reset(stream, 8)
+        told = server.take(server.reply(stream, bytes(1000)))
+        assert not [each for each in told if isinstance(each, tuple)]
+        given += updates(server)
+    assert server.cut > 100
+    assert 100 * 1000 - WINDOWS.connection_window // 4 - 2000 <= given <= 100 * 1000 + 20
+
+
+def test_a_whole_reply_after_a_head_ends_the_call() -> None:
+    """It is malformed, and whoever waits is told."""
+    server = Server()
+    server.usual()
+    stream = server.ask()
+    cut = server.cut
+    server.take(server.head(stream, (*HEAD, (b"x-first", b"1")), ended=False))
+    server.usual()
+    events = server.take(server.reply(stream))
+    assert server.cut > cut
+    assert [(each.stream, each.ours) for each in events if isinstance(each, Reset)] == [
+        (stream, True)
+    ]
+
+
+def test_a_busy_start_is_no_obstacle() -> None:
+    """Many heads before the first end, which changes the table: replies are known soon all the same."""
+    server = Server()
+    streams = [server.ask() for _ in range(14)]
+    for stream in streams:
+        server.take(server.head(stream, HEAD, ended=False) + frame(DATA, 0, stream, b"!"))
+    for stream in streams:
+        server.take(server.head(stream, OK))
+    server.usual(20)
+    assert server.cut > 5
+    stream = server.ask()
+    told = server.take(server.reply(stream))
+    assert said(told) == {stream: [[*HEAD[1:]], b"!", [*OK]]}
+
+
+def test_of_two_heads_in_the_same_bytes_neither_is_learned() -> None:
+    """The engine tells of one, and it is not known of which."""
+    server = Server()
+    other = ((b":status", b"404"), *HEAD[1:])
+    for head in (HEAD, other):
+        server.take(server.reply(server.ask(), head=head))
+    streams = [server.ask() for _ in range(12)]
+    for stream in streams:
+        server.take(server.head(stream, HEAD, ended=False))
+    stream = server.ask()
+    server.take(b"".join(server.head(stream, head, ended=False) for head in (HEAD, other)))
+    for stream in streams:
+        server.take(frame(DATA, 0, stream, b"!") + server.head(stream, OK))
+    events = server.take(server.reply(server.ask(), head=other))
+    assert [each.status for each in events if isinstance(each, ResponseHead)] == [404]
+
+
+def test_fields_of_a_request_are_kept_no_longer_than_its_connection() -> None:
+    """They may be somebody's credentials."""
+    server = Server()
+    secret = ((b"authorization", b"a-secret"),)
+    assert server.client.request_whole("POST", "http", "a", "/", secret, b"?", True) is not None
+    assert server.client.request("POST", "http", "a", "/", (*secret,), True) is not None
+    assert secret not in _kept
 
 
 def updates(server: Server) -> int:

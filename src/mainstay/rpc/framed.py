@@ -359,7 +359,7 @@ class FramedStream:
                     size = self._size  # nothing waits, unless it is the peer who makes us wait
                     self._scheduled = True
                     asyncio.get_running_loop().call_soon(self._flush_scheduled)
-                self._steady = call.compression is None
+                self._steady = call.compression is None and type(call).packed is FramedCall.packed
                 parts += (data, b"")
                 size += len(data)
             if size >= together:

@@ -64,7 +64,7 @@ from mainstay.wire.http2_frames import interim_head, opening, ping_frame, window
 from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
 from mainstay.wire.http2_known import Found, KnownHead, KnownHeads
 
-__all__ = ["HttpunkEngine", "checked", "join_last"]
+__all__ = ["HttpunkEngine", "check_fields", "checked", "join_last"]
 
 _MAX_FRAME: Final = 16_384
 _MOST_KEPT: Final = 256
@@ -381,7 +381,7 @@ class HttpunkEngine:
     ) -> int | None:
         """See `Http2Engine`."""
         core = self._core
-        headers = checked(fields)
+        headers = check_fields(fields)
         if not core.try_claim_slot():
             return None
         stream = self._next
@@ -571,7 +571,8 @@ def join_last(events: list[Event], parts: list[bytes]) -> None:
 
 
 _kept: dict[Fields, HeaderMap] = {}
-"""Fields that programs send again and again, checked: those that come as tuples."""
+"""Fields that programs answer with again and again, checked: those that come as tuples. Those of
+requests are not among them: they may have somebody's credentials, and this outlives connections."""
 
 
 def _mapped(fields: Fields) -> HeaderMap:
@@ -584,14 +585,16 @@ def checked(fields: Fields) -> HeaderMap:
     if type(fields) is tuple:
         headers = _kept.get(fields)
         if headers is None:
-            headers = _check(fields)
-            if len(_kept) < _MOST_KEPT:
-                _kept[fields] = headers
+            headers = check_fields(fields)
+            if len(_kept) >= _MOST_KEPT:
+                _kept.clear()
+            _kept[fields] = headers
         return headers
-    return _check(fields)
+    return check_fields(fields)
 
 
-def _check(fields: Fields) -> HeaderMap:
+def check_fields(fields: Fields) -> HeaderMap:
+    """The same for the package. Raises: ValueError for fields that cannot be sent."""
     headers = HeaderMap(fields)
     try:
         H2Codec.check_send_headers(headers)

@@ -25,7 +25,7 @@ from httpunk._httpunk import (
 from mainstay.wire.http2 import Event, Fields, Http2Settings, ResponseHead, Trailers, Writable
 from mainstay.wire.http2_frames import frame as make_frame
 from mainstay.wire.http2_heads import decoded_size
-from mainstay.wire.http2_httpunk import HttpunkEngine, checked, join_last
+from mainstay.wire.http2_httpunk import HttpunkEngine, check_fields, join_last
 from mainstay.wire.http2_replies import KnownReplies
 
 __all__ = ["HttpunkClient"]
@@ -33,6 +33,8 @@ __all__ = ["HttpunkClient"]
 _WINDOW_UPDATE: Final = 8
 _FEW: Final = 16
 """Fields of a list that is remembered."""
+_MOST_ASKED: Final = 64
+"""Lists of fields of requests that are remembered."""
 
 
 class HttpunkClient(HttpunkEngine):
@@ -45,7 +47,7 @@ class HttpunkClient(HttpunkEngine):
         replies: those that need not be decoded, if `Http2Settings.together` is set.
     """
 
-    __slots__ = ("_cut", "_mapped", "_mapped_fields", "_usual", "replies")
+    __slots__ = ("_asked", "_cut", "_mapped", "_mapped_fields", "_usual", "replies")
 
     def __init__(self, *, settings: Http2Settings) -> None:
         super().__init__(client=True, settings=settings)
@@ -54,6 +56,7 @@ class HttpunkClient(HttpunkEngine):
         self._usual: list[list[tuple[bytes, bytes]]] = [[], []]
         self._mapped_fields: Fields | None = None
         self._mapped: HeaderMap | None = None
+        self._asked: dict[Fields, HeaderMap] = {}
         self._cut = 0  # bytes that the package was not told of, nor the server that they were read
         self.replies = KnownReplies() if settings.together else None
 
@@ -76,14 +79,16 @@ class HttpunkClient(HttpunkEngine):
                     kind = type(frame)
                     if kind is H2FrameHeaders:
                         stream = frame.stream_id
+                        body = found.pop(stream, None) if found else None
+                        if body is not None:
+                            self._cut += len(body)  # also of a stream that is over
+                            verdict = core.recv_headers(frame, stream)
+                            if verdict.kind == H2_HEADERS_HEAD:
+                                events.append((stream, known.head, body, known.end))
+                            elif verdict.kind == H2_HEADERS_TRAILERS:  # it had a head before
+                                events.append(self._malformed(stream))
+                            continue
                         verdict = core.recv_headers(frame, stream)
-                        if found:
-                            body = found.pop(stream, None)
-                            if body is not None:
-                                if verdict.kind == H2_HEADERS_HEAD:
-                                    self._cut += len(body)
-                                    events.append((stream, known.head, body, known.end))
-                                continue
                         self._headers_of(frame, stream, verdict, events)
                     elif kind is H2FrameData:
                         self._data(frame, events, parts)
@@ -155,12 +160,7 @@ class HttpunkClient(HttpunkEngine):
     ) -> tuple[int, int] | None:
         """See `Http2Engine`."""
         core = self._core
-        if fields is self._mapped_fields:
-            headers = self._mapped
-        else:
-            headers = checked(fields)
-            if type(fields) is tuple:
-                self._mapped_fields, self._mapped = fields, headers
+        headers = self._mapped if fields is self._mapped_fields else self._map(fields)
         if not core.try_claim_slot():
             return None
         stream = self._next
@@ -188,6 +188,20 @@ class HttpunkClient(HttpunkEngine):
             return stream, len(data)
         sent = verdict.sent
         return stream, sent + self.send(stream, data, sent, ended) if sent else 0
+
+    def _map(self, fields: Fields) -> HeaderMap:
+        """The fields of a request for the package; those that come as tuples are checked once, and
+        kept no longer than the connection. Raises: ValueError for fields that cannot be sent."""
+        if type(fields) is not tuple:
+            return check_fields(fields)
+        headers = self._asked.get(fields)
+        if headers is None:
+            headers = check_fields(fields)
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked.clear()
+            self._asked[fields] = headers
+        self._mapped_fields, self._mapped = fields, headers
+        return headers
 
     def take(self) -> bytes:
         """See `Http2Engine`."""

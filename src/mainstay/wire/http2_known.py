@@ -122,6 +122,8 @@ class KnownHeads:
         blocks in them. Those in the middle of which they begin cannot be looked at."""
         self._carried = carried
         self._looking = not block_is_open
+        if self.candidates:  # the engine has seen them, and did not say what they are
+            self.candidates.clear()
         if self._misses <= _MISSES + self._hits:
             return True
         self.heads.clear()
@@ -183,6 +185,8 @@ class KnownHeads:
         if not block or len(block) > _LONGEST or not changes_nothing(block):
             self.heads.clear()
             self.candidates.clear()
+        elif stream <= self._highest:  # trailers, or nothing that is allowed
+            self.candidates.pop(stream, None)
         elif block not in self.heads:
             self.candidates[stream] = block
         self._misses += 1

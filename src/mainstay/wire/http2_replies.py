@@ -115,9 +115,9 @@ class KnownReplies:
         ):
             self.forget()
         elif flags & _END_STREAM:
-            self._ended[stream] = block
-        else:
-            self._begun[stream] = block
+            self._ended[stream] = b"" if stream in self._ended else block
+        else:  # which of several the engine tells of is not known
+            self._begun[stream] = b"" if stream in self._begun else block
 
     def passed(self, stream: int) -> bool:
         """Whether fields of this stream went to the engine, which did not say yet what they are."""
@@ -139,7 +139,7 @@ class KnownReplies:
         """The engine says what the head of a reply is."""
         block = self._begun.pop(stream, None)
         # A declared length has to be compared with the body's, which the engine does.
-        if block is None or status != _OK or any(name == b"content-length" for name, _ in fields):
+        if not block or status != _OK or any(name == b"content-length" for name, _ in fields):
             self._alike = 0
         elif block != self._head_block:
             self._alike = 0
@@ -148,14 +148,14 @@ class KnownReplies:
     def ended(self, stream: int, fields: _Fields) -> None:
         """The engine says what the end of a reply is."""
         block = self._ended.pop(stream, None)
-        if block is None:
+        if not block:
             self._alike = 0
         elif block != self._end_block:
             self._alike = 0
             self._end_block, self._end_fields = block, fields.copy()
         else:
             self._alike += 1
-            if self._alike >= _ALIKE and self.match is None:
+            if self._alike >= _ALIKE and self.match is None and self._head_block:
                 self._know()
 
     def _know(self) -> None:

@@ -1,12 +1,14 @@
 """Unary calls on the wire: what goes, what comes, what ends them."""
 
 import asyncio
+import math
 import zlib
+from contextvars import Context
 
 import pytest
 
 from mainstay.core.scope import Scope
-from mainstay.errors import DeadlineExceeded
+from mainstay.errors import Code, DeadlineExceeded
 from mainstay.rpc.client.failures import (
     CancelledFailure,
     DeadlineExceededFailure,
@@ -179,6 +181,37 @@ async def test_a_timeout_is_sent_and_kept() -> None:
         with pytest.raises(TimeoutError):
             await unary(channel)(b"q")
         assert world.heads[1][b"grpc-timeout"] == b"9000m"
+
+
+@pytest.mark.parametrize("timeout", [math.inf, math.nan])
+async def test_a_timeout_that_limits_nothing_is_none(timeout: float) -> None:
+    """Neither is it sent; no scope limits these calls either."""
+    world = World()
+    async with world.channel() as channel:
+        method = unary(channel)
+        for _ in range(2):
+            call = asyncio.create_task(method(b"q", timeout=timeout), context=Context())
+            assert await call
+    assert b"grpc-timeout" not in world.heads[0]
+
+
+async def test_a_page_in_the_place_of_a_reply_is_unknown_each_time() -> None:
+    """Also when its bytes are those of the pages before: its body is no message."""
+    world = World()
+    world.answers = False
+    page = [(b"content-type", b"text/html")]
+    async with world.channel() as channel:
+        for number in range(20):
+            call = asyncio.create_task(unary(channel)(b"q"))
+            await settle()
+            side, stream = world.side, 2 * number + 1
+            side.engine.respond(stream, 200, page, False)
+            side.say(stream, b"<html>")
+            side.engine.send_trailers(stream, OK)
+            side.flush()
+            with pytest.raises(RpcFailed) as caught:
+                await call
+            assert caught.value.code is Code.UNKNOWN
 
 
 async def test_the_deadline_of_the_scope_is_sent_and_ends_the_call() -> None:

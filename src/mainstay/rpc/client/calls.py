@@ -183,6 +183,16 @@ class WireCall(ClientStream):
             name = self.terms.method.name
             self.break_off(outcome(name, event.status, event.fields, None) or AssertionError())
 
+    def on_reply(
+        self, head: list[tuple[bytes, bytes]], data: bytes, end: list[tuple[bytes, bytes]]
+    ) -> None:
+        """See `ClientStream`. What ends the call by its head or its body is the last to be told."""
+        self.on_head(ResponseHead(self.number, _FOUND, head, False))
+        if not self.over:
+            self.on_data(data, False)
+        if not self.over:
+            self.on_trailers(end)
+
     def on_trailers(self, fields: list[tuple[bytes, bytes]]) -> None:
         """See `ClientStream`."""
         self.trailers = fields

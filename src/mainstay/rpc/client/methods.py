@@ -203,7 +203,8 @@ class UnaryMethod(Method):
             if core is None or core.loop is not get_running_loop():
                 core = self._home.open()
             terms = self._usual.get(timeout) or self._usually(timeout)
-            end = None if timeout is None else core.loop.time() + timeout
+            # Terms without an end have a timeout that limits nothing, such as an infinite one.
+            end = None if terms.end is None or timeout is None else core.loop.time() + timeout
         else:
             core, terms = self._terms(scope, timeout, metadata, wait_for_ready, compression)
             end = terms.end
