@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 __all__ = ["CONNECT_TIMEOUT", "Endpoint", "Streams"]
 
@@ -64,7 +63,3 @@ class Endpoint:
             return await asyncio.open_connection(
                 "127.0.0.1", self.port, ssl=context, server_hostname=name
             )
-
-    def authority_bytes(self) -> bytes:
-        """The certificate authority, for clients that want it in memory."""
-        return Path(self.authority).read_bytes()

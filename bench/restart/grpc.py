@@ -40,15 +40,14 @@ _OUTCOMES: Final = {
 }
 
 
-def outcome_of_call(code: grpc.StatusCode, details: str, *, tapped: bool) -> Outcome:
-    """What a status that is not OK means.
+def outcome_of_call(code: grpc.StatusCode, details: str) -> Outcome:
+    """What a status that is not OK means, where a `Tap` counts what the server has lost.
 
     Args:
         code: of the status.
         details: of the status.
-        tapped: whether a `Tap` counts what the server has lost.
     """
-    if details == OWN_FAULT or (tapped and details.startswith(GIVEN_UP)):
+    if details == OWN_FAULT or details.startswith(GIVEN_UP):
         return Outcome.GIVEN_UP
     if code is grpc.StatusCode.UNAVAILABLE and "onnection refused" in details:
         return Outcome.REFUSED
@@ -59,29 +58,17 @@ class Grpc:
     """Calls on a few channels.
 
     Args:
-        endpoint: of the service.
+        endpoint: of a `Tap`.
         recorder: learns when streams are told to leave.
-        tapped: whether the endpoint is a `Tap`.
         size: channels, a connection each.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, recorder: Recorder, *, tapped: bool = False, size: int = 3
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, recorder: Recorder, *, size: int = 3) -> None:
         self._recorder = recorder
-        self._tapped = tapped
-        target = f"unix:{endpoint.path}" if endpoint.path else f"127.0.0.1:{endpoint.port}"
-        options: list[tuple[str, Any]] = list(OPTIONS)
-        if endpoint.authority:
-            credentials = grpc.ssl_channel_credentials(endpoint.authority_bytes())
-            options.append(("grpc.ssl_target_name_override", "localhost"))
-            self._channels = [
-                grpc.aio.secure_channel(target, credentials, options=options) for _ in range(size)
-            ]
-        else:
-            self._channels = [
-                grpc.aio.insecure_channel(target, options=options) for _ in range(size)
-            ]
+        target = f"127.0.0.1:{endpoint.port}"
+        self._channels = [
+            grpc.aio.insecure_channel(target, options=list(OPTIONS)) for _ in range(size)
+        ]
         self._turn = 0
 
     def _method(self, shape: str, name: str) -> Any:
@@ -138,7 +125,7 @@ class Grpc:
 
     def _failed(self, error: grpc.aio.AioRpcError) -> Failed:
         code, details = error.code(), error.details() or ""
-        outcome = outcome_of_call(code, details, tapped=self._tapped)
+        outcome = outcome_of_call(code, details)
         return Failed(outcome, f"{code.name}: {details}")
 
     async def aclose(self) -> None:

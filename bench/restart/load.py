@@ -55,12 +55,9 @@ class Generator:
         endpoint: of the service.
         parts: some of `PARTS`.
         factor: of all rates.
-        tap: what the endpoint is, if it is one.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, parts: Sequence[str], factor: float, tap: Tap | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, parts: Sequence[str], factor: float) -> None:
         self.recorder = Recorder()
         self._lasting: list[Lasting] = []
         self._long: list[tuple[str, Request]] = []
@@ -72,7 +69,7 @@ class Generator:
         if "rest" in parts:
             self._plan_rest(endpoint)
         if "grpc" in parts:
-            self._plan_grpc(endpoint, tap)
+            self._plan_grpc(endpoint)
 
     def _at(self, kind: str, rate: float, request: Request) -> None:
         self._lasting.append(Pace(self.recorder, Load(kind, rate * self._factor, request)))
@@ -104,11 +101,11 @@ class Generator:
             Feed(endpoint, self.recorder),
         ]
 
-    def _plan_grpc(self, endpoint: Endpoint, tap: Tap | None) -> None:
+    def _plan_grpc(self, endpoint: Endpoint) -> None:
         from bench.restart.grpc import Grpc  # noqa: PLC0415 - grpcio takes long to import
         from bench.restart.held import Conversation, GrpcTalk  # noqa: PLC0415
 
-        calls = Grpc(endpoint, self.recorder, tapped=tap is not None)
+        calls = Grpc(endpoint, self.recorder)
         self._at("grpc", 40, calls.unary)
         self._long += [*[("grpc-slow", calls.slow)] * 2, *[("grpc-stream", calls.count)] * 2]
         self._lasting.append(Conversation(self.recorder, "grpc-talk", GrpcTalk(calls), 10))
@@ -148,11 +145,10 @@ async def _main(options: argparse.Namespace) -> None:
     commands = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     endpoint = Endpoint.from_text(options.endpoint, options.authority)
-    # TLS hides the frames, so what fails then is taken for lost, whoever gave it up.
-    tap = Tap(endpoint) if "grpc" in options.parts and not options.authority else None
+    tap = Tap(endpoint) if "grpc" in options.parts else None
     if tap is not None:
         endpoint = await tap.open()
-    generator = Generator(endpoint, options.parts, options.factor, tap)
+    generator = Generator(endpoint, options.parts, options.factor)
     await generator.run(commands)
     if tap is not None:
         await tap.aclose()

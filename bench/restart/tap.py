@@ -99,7 +99,7 @@ class Wire:
 
 
 class Tap:
-    """Passes connections on to the service. Args: where it is; without TLS, which hides frames.
+    """Passes connections on to the service, whose TLS it speaks for the client. Args: where it is.
 
     Attributes:
         opened: calls that were sent through it.
@@ -121,7 +121,7 @@ class Tap:
         wire = Wire()
         self.connections += 1
         with suppress(OSError):
-            theirs, out = await self._endpoint.connect()
+            theirs, out = await self._endpoint.connect(self._endpoint.tls("h2"))
             back = asyncio.ensure_future(_pump(theirs, writer, wire.received))
             await _pump(reader, out, wire.sent)
             await back

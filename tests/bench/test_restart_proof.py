@@ -248,20 +248,19 @@ async def test_the_tap_passes_on_what_is_said() -> None:
     assert (tap.connections, tap.opened, tap.lost) == (1, 1, 0)
 
 
-def test_grpcio_may_only_say_that_it_gave_up_where_the_tap_looks() -> None:
-    """It says the same when the server refuses a call."""
+def test_what_grpcio_says_of_a_call_is_understood() -> None:
+    """That it gave up says nothing of the server: it says the same when it was refused."""
     code = grpc.StatusCode.UNAVAILABLE
     said = "Stream removed (GOAWAY received; Error code: 0; Debug Text: )"
-    assert outcome_of_call(code, said, tapped=True) is Outcome.GIVEN_UP
-    assert outcome_of_call(code, said, tapped=False) is Outcome.RESET
+    assert outcome_of_call(code, said) is Outcome.GIVEN_UP
     refused = "failed to connect: Connection refused"
-    assert outcome_of_call(code, refused, tapped=True) is Outcome.REFUSED
+    assert outcome_of_call(code, refused) is Outcome.REFUSED
     late = grpc.StatusCode.DEADLINE_EXCEEDED
-    assert outcome_of_call(late, "", tapped=True) is Outcome.HANG
+    assert outcome_of_call(late, "") is Outcome.HANG
     internal = grpc.StatusCode.INTERNAL
     own = "Internal error from Core"  # which is no status that a server has sent
-    assert outcome_of_call(internal, own, tapped=False) is Outcome.GIVEN_UP
-    assert outcome_of_call(internal, "a bug", tapped=True) is Outcome.ERROR
+    assert outcome_of_call(internal, own) is Outcome.GIVEN_UP
+    assert outcome_of_call(internal, "a bug") is Outcome.ERROR
 
 
 class Script:
