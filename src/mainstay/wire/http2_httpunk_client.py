@@ -23,14 +23,13 @@ from httpunk._httpunk import (
 )
 
 from mainstay.wire.http2 import Event, Fields, Http2Settings, ResponseHead, Trailers, Writable
-from mainstay.wire.http2_frames import frame as make_frame
+from mainstay.wire.http2_frames import window_frame
 from mainstay.wire.http2_heads import decoded_size
 from mainstay.wire.http2_httpunk import HttpunkEngine, check_fields, join_last
 from mainstay.wire.http2_replies import KnownReplies
 
 __all__ = ["HttpunkClient"]
 
-_WINDOW_UPDATE: Final = 8
 _FEW: Final = 16
 """Fields of a list that is remembered."""
 _MOST_ASKED: Final = 64
@@ -105,7 +104,7 @@ class HttpunkClient(HttpunkEngine):
         if parts:
             join_last(events, parts)
         if self._cut > self._settings.connection_window >> 2:
-            self._append(make_frame(_WINDOW_UPDATE, 0, 0, self._cut.to_bytes(4, "big")))
+            self._append(window_frame(0, self._cut))
             self._cut = 0
         return events
 
