@@ -1,12 +1,14 @@
 """Facts about `mainstay.service.starting`."""
 
 import asyncio
+import gc
 import threading
+from typing import Any
 
 import pytest
 
 from mainstay import Scope
-from mainstay.errors import DeadlineExceeded, StartError
+from mainstay.errors import DeadlineExceeded, ShuttingDown, StartError
 from mainstay.service.starting import CLEANUP, step
 from tests.service.parts import FOR_EVER, Events, Stubborn, now, released
 
@@ -115,3 +117,35 @@ async def test_a_cancellation_from_within_is_a_failure() -> None:
     await asyncio.wait([waiting])
     assert waiting.cancelled()
     assert events == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"), [(ShuttingDown("the parent ends"), False), (ValueError("no"), True)]
+)
+async def test_what_fails_as_it_is_given_up_is_seen(
+    error: Exception, logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it waited for may end in the same moment; only a failure of its own is worth a line.
+
+    The loop would speak of an exception that nobody has asked for, with its traceback.
+    """
+    unseen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+
+    async def work() -> None:
+        try:
+            await hanging()
+        except asyncio.CancelledError as cancelled:
+            raise error from cancelled
+
+    waiting = asyncio.ensure_future(step(Scope.current(), "hook 'h'", 7, work))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    with pytest.raises(StartError, match="7 s"):
+        await step(Scope.current(), "hook 'h'", 7, work)
+    gc.collect()
+    assert unseen == []
+    said = [each.getMessage() for each in caplog.records]
+    assert said == ["hook 'h' failed after it was given up"] * (2 if logged else 0)

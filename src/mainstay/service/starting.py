@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from mainstay.core.scope import Scope
 from mainstay.core.stacks import task_stack
-from mainstay.errors import Cancelled, DeadlineExceeded, StartError
+from mainstay.errors import Cancelled, DeadlineExceeded, ShuttingDown, StartError
 
 __all__ = ["CLEANUP", "Lifeline", "abandon", "step"]
 
@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 CLEANUP: Final = 1.0
 """Seconds that a step has to end after it was given up or its start was cancelled."""
 
+_ENDINGS: Final = (Cancelled, ShuttingDown)
+"""What says only that something ends: a step may be told so by two at once, its scope and whatever
+it waited for."""
 
 _VIRTUAL: Final = (
     "the clock is virtual (mainstay.testing) and does not see what a driver's own threads and other "
@@ -60,8 +63,10 @@ async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitab
     task.add_done_callback(lambda _: own.close())
     try:
         await asyncio.wait([task], timeout=timeout)
-    finally:
-        await abandon(own, task, DeadlineExceeded(f"it was given {timeout:g} s, which are over"))
+    except asyncio.CancelledError:
+        await abandon(own, task, Cancelled("the start was given up"))
+        raise
+    await abandon(own, task, DeadlineExceeded(f"it was given {timeout:g} s, which are over"))
     error: BaseException | None = own.cause
     if error is None and task.cancelled():
         error = Cancelled("something that it waited for was cancelled")
@@ -74,13 +79,20 @@ async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitab
 
 
 async def abandon(scope: Scope, task: asyncio.Task[Any], cause: Exception) -> None:
-    """Cancel `task` by its `scope` and give it `CLEANUP` seconds to end; not if it has ended."""
+    """Cancel `task` by its `scope` and give it `CLEANUP` seconds to end; not if it has ended.
+
+    What goes wrong in its cleanup is logged: nobody else asks for it.
+    """
     if task.done():
         return
     scope.cancel(cause)
     await asyncio.wait([task], timeout=CLEANUP)
     if not task.done():
         _log.error("%s does not end and is left behind:\n%s", scope.name, task_stack(task))
+        return
+    error = None if task.cancelled() else task.exception()
+    if error is not None and error is not cause and not isinstance(error, _ENDINGS):
+        _log.warning("%s failed after it was given up", scope.name, exc_info=error)
 
 
 def _is_virtual() -> bool:
