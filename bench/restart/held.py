@@ -23,7 +23,7 @@ from bench.restart.processes import wait_until
 
 __all__ = ["Conversation", "Feed", "GrpcTalk", "Talk", "WebSocketTalk"]
 
-GOING_AWAY: Final = 1001
+GOODBYES: Final = (1001, 1012)
 HANG: Final = 15.0
 
 
@@ -44,7 +44,7 @@ class Talk(Protocol):
 
 
 class WebSocketTalk:
-    """Over a WebSocket; the goodbye is close code 1001."""
+    """Over a WebSocket; the goodbye is close code 1012, or 1001."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -80,7 +80,7 @@ class WebSocketTalk:
             return int(await self._socket.recv())
         except ConnectionClosed as error:
             code = None if error.rcvd is None else error.rcvd.code
-            if code == GOING_AWAY:
+            if code in GOODBYES:
                 return None
             raise Failed(Outcome.CUT, f"the WebSocket ended with {code}: {error}") from error
 

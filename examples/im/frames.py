@@ -19,7 +19,7 @@ what it missed is told first. A `Said` may come twice; a client shows each `seq`
 How a gateway closes the WebSocket (on gRPC, the code is in the message of the status):
 
 ====  ==============================================================================================
-1012  it stops, and has said `Reconnect`: come back after the seconds in it
+1012  it stops: come back, after the seconds in `Reconnect` if it has said that
 1013  it cannot answer now: come back after a while
 1008  the client says what it should not, again and again: it needs mending
 4001  nobody is signed in, or no longer: sign in
@@ -27,7 +27,7 @@ How a gateway closes the WebSocket (on gRPC, the code is in the message of the s
 4009  this user has too many clients already: close another one first
 ====  ==============================================================================================
 
-1001, 1006 and 1011 mean that something broke on the way: come back after a while.
+1001, 1006 and 1011 mean that it is gone, or something broke on the way: come back after a while.
 
 Clients of yesterday talk to the gateways of today. On gRPC a field is known by its number, and the
 number is its place in its class; that of a frame, its place in `ClientFrame` or `ServerFrame`. So

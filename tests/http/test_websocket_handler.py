@@ -35,6 +35,7 @@ from mainstay.http.websocket_handler import (
     websocket_handler,
 )
 from mainstay.http.websocket_options import WebSocketOptions
+from mainstay.net.registry import HANDED_OVER
 from mainstay.testing.exchange import MemoryExchange
 from tests.http.conversation import talking
 from tests.http.logged import ours
@@ -203,9 +204,9 @@ async def test_a_message_of_the_wrong_kind_is_answered_so() -> None:
         (ValueError("secret"), 1011, False),
     ],
 )
-def test_every_error_has_a_code(error: Exception, code: int, told: bool) -> None:
+async def test_every_error_has_a_code(error: Exception, code: int, told: bool) -> None:
     """Who is at fault decides on it, and on whether the peer reads why."""
-    found, reason = close_code_of(error)
+    found, reason = close_code_of(error, Scope("call"))
     assert found == code
     assert (reason == str(error)) is told
 
@@ -223,6 +224,20 @@ async def test_a_cancelled_call_says_why() -> None:
             response = await peer.done()
             assert response.status == 101
             assert (await peer.hears_goodbye())[0] == code
+
+
+async def test_a_call_that_a_restart_cuts_is_asked_to_come_back() -> None:
+    """1012 instead of 1001, also at the end of the time that a drain has."""
+
+    async def stubborn(socket: Text) -> None:
+        await socket.open()
+        await asyncio.sleep(3600)
+
+    async with talking(stubborn) as peer:
+        peer.scope.set(HANDED_OVER, True)
+        peer.scope.cancel(ShuttingDown("the time is up"))
+        await peer.done()
+        assert await peer.hears_goodbye() == (1012, "the service is restarting")
 
 
 async def test_a_cancellation_before_the_accept_is_passed_on() -> None:

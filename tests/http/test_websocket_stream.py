@@ -13,6 +13,7 @@ from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_options import WebSocketOptions
 from mainstay.http.websocket_stream import FAREWELL
 from mainstay.net.limits import Limits
+from mainstay.net.registry import HANDED_OVER
 from mainstay.wire.websocket import SLICE, Closed
 from mainstay.wire.websocket_handshake import offer
 from tests.http.conversation import SOON, talking
@@ -493,6 +494,15 @@ async def test_a_drain_tells_a_waiting_peer_to_go() -> None:
     assert cleaned == [True]
 
 
+async def test_a_peer_whose_place_another_process_takes_is_asked_to_come_back() -> None:
+    """1012 instead of 1001: whoever serves on answers at the same address."""
+    async with talking(listen) as peer:
+        peer.scope.set(HANDED_OVER, True)
+        peer.scope.drain()
+        assert await peer.hears_goodbye() == (1012, "the service is restarting")
+        await peer.done()
+
+
 async def test_a_drain_lets_the_handler_finish_what_it_has() -> None:
     """Messages that came before are answered; 1001 comes when it would wait."""
 
@@ -578,7 +588,7 @@ async def test_a_drain_ends_a_feed_after_its_item() -> None:
         peer.scope.drain()
         await asyncio.sleep(FAREWELL)
         assert await peer.hears() == "1"
-        assert (await peer.hears_goodbye())[0] == 1001
+        assert await peer.hears_goodbye() == (1001, "the service is stopping")
         await peer.done()
 
 

@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Frame)
 
 
 def test_a_websocket_is_told_to_come_back(tmp_path: Path) -> None:
-    """It goes on until the probation is over, then ends with 1001, and finds the new generation."""
+    """It goes on until the probation is over, then ends with 1012, and finds the new generation."""
     with World(tmp_path, probation=3) as world:
         url = world.address.replace("tcp://", "ws://") + "/echo"
         with connect_websocket(url) as session:
@@ -38,7 +38,8 @@ def test_a_websocket_is_told_to_come_back(tmp_path: Path) -> None:
             with pytest.raises(ConnectionClosed) as closed:
                 session.recv(PATIENCE)
             assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1001
+            assert closed.value.rcvd.code == 1012
+            assert closed.value.rcvd.reason == "the service is restarting"
         with connect_websocket(url) as session:
             session.send("after")
             assert session.recv(PATIENCE) == "after"

@@ -20,7 +20,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args, get_origin
 
 from mainstay.core.call import Handler
-from mainstay.core.scope import Key
+from mainstay.core.scope import Key, Scope
 from mainstay.core.signature import MISSING, parameters_of, returns_of, where
 from mainstay.errors import (
     BusyError,
@@ -41,7 +41,8 @@ from mainstay.http.call import HttpCall
 from mainstay.http.response import Response
 from mainstay.http.websocket import WebSocket
 from mainstay.http.websocket_codec import UNSUPPORTED, decoder_of, encoder_of
-from mainstay.http.websocket_options import GOING_AWAY, NORMAL, WebSocketOptions
+from mainstay.http.websocket_farewell import farewell_of
+from mainstay.http.websocket_options import NORMAL, WebSocketOptions
 from mainstay.net.limits import Limits
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class WebSocketPlan:
                 await stream.open()
         except asyncio.CancelledError as error:
             cause = call.scope.cause
-            stream.end(*close_code_of(cause or ShuttingDown("the call was ended")))
+            stream.end(*close_code_of(cause or ShuttingDown("the call was ended"), call.scope))
             if cause is None or not stream.opened:
                 raise
             _tell(call, cause, error)
@@ -149,10 +150,10 @@ class WebSocketPlan:
             if not stream.opened:
                 stream.end(NORMAL)
                 raise
-            stream.end(*close_code_of(error))
+            stream.end(*close_code_of(error, call.scope))
             _tell(call, error)
         else:
-            stream.end(GOING_AWAY if stream.draining else NORMAL)
+            stream.end(*(farewell_of(call.scope) if stream.draining else (NORMAL, "")))
         return _switched()
 
     def handler(self, fill: Fill) -> Handler:
@@ -222,15 +223,16 @@ def websocket_handler(
     return lambda call: plan.serve(call, inner)
 
 
-def close_code_of(error: BaseException) -> tuple[int, str]:
-    """The close code for an error, and a reason if the peer may hear it (RFC 6455 §7.4.1)."""
+def close_code_of(error: BaseException, scope: Scope) -> tuple[int, str]:
+    """The close code for an error that ended the call with this scope, and a reason if the peer may
+    hear it (RFC 6455 §7.4.1)."""
     match error:
         case InvalidRequest():
             return 1003 if error.reason == UNSUPPORTED else 1007, error.message
         case TooLarge():
             return 1009, error.message
         case ShuttingDown():
-            return GOING_AWAY, "the service is stopping"
+            return farewell_of(scope)
         case Overloaded() | DeadlineExceeded():
             return 1013, error.message
         case BusyError():

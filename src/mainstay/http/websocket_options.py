@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 
 from mainstay.errors import PermissionDenied
 
-__all__ = ["GOING_AWAY", "NORMAL", "NO_MESSAGES", "WebSocketOptions", "is_own_origin"]
+__all__ = ["NORMAL", "NO_MESSAGES", "WebSocketOptions", "is_own_origin"]
 
 NORMAL: Final = 1000
-GOING_AWAY: Final = 1001
 NO_MESSAGES: Final = 1003
 
 

@@ -15,7 +15,7 @@ Rules this file keeps:
   it, otherwise after `WebSocketOptions.close_timeout`.
 * **Silence is tested.** After `Limits.ping_interval` without a byte the peer is pinged, and given up
   after `Limits.ping_timeout`; not while we do not listen to it.
-* **A drain says 1001** when the handler has done what it had: as soon as it waits for a message and
+* **A drain says 1001, or 1012** (see `websocket_farewell`) when the handler has done what it had: as soon as it waits for a message and
   there is none, though not before `WebSocketOptions.farewell`. One that never receives is given
   `FAREWELL` seconds.
 * **Nobody waits for a goodbye.** After the handler the close frame is sent and the call is over;
@@ -32,7 +32,8 @@ from mainstay.core.wheel import Timer
 from mainstay.errors import EndOfStream, PeerGone, UsageError
 from mainstay.http.call import HttpCall
 from mainstay.http.websocket_codec import Decode, Encode
-from mainstay.http.websocket_options import GOING_AWAY, NO_MESSAGES, NORMAL, WebSocketOptions
+from mainstay.http.websocket_farewell import farewell_of
+from mainstay.http.websocket_options import NO_MESSAGES, NORMAL, WebSocketOptions
 from mainstay.net.exchange import Tunnel
 from mainstay.net.limits import Limits
 from mainstay.wire.websocket import Closed, Pong, WebSocketWire
@@ -212,7 +213,7 @@ class WebSocketStream:
             if self.closed is not None:
                 self._tell()
             if self._leaving:
-                self._goodbye(GOING_AWAY, "the service is stopping")
+                self._goodbye(*farewell_of(self._call.scope))
             if self._waiter is not None:
                 raise UsageError("two tasks receive from one WebSocket; let one do it")
             self._waiter = self._loop.create_future()
@@ -529,7 +530,7 @@ class WebSocketStream:
         self._leaving = True
         if self._finished or (self._asked and (self._waiter is None or self._inbox)):
             return  # it has ended, or is at work, and will ask
-        self._goodbye(GOING_AWAY, "the service is stopping")
+        self._goodbye(*farewell_of(self._call.scope))
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open" if self.opened else "waiting"

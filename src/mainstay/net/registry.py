@@ -15,7 +15,15 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 from mainstay.core.scope import Key
 from mainstay.net.address import Address
 
-__all__ = ["LISTENERS", "Granted", "HeldListener", "ListenRequest", "ListenerRegistry", "Upstream"]
+__all__ = [
+    "HANDED_OVER",
+    "LISTENERS",
+    "Granted",
+    "HeldListener",
+    "ListenRequest",
+    "ListenerRegistry",
+    "Upstream",
+]
 
 
 class HeldListener(Protocol):
@@ -114,3 +122,6 @@ class ListenerRegistry:
 
 LISTENERS: Final = Key[ListenerRegistry]("listeners")
 """Where a scope has the registry."""
+
+HANDED_OVER: Final = Key[bool]("handed over")
+"""Whether another process serves on at the listeners of this scope's service, which stops here."""

@@ -29,7 +29,7 @@ from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Scope
 from mainstay.core.threads import THREADS, ThreadPool
 from mainstay.errors import ShuttingDown, StartError, UsageError
-from mainstay.net.registry import LISTENERS, ListenerRegistry, Upstream
+from mainstay.net.registry import HANDED_OVER, LISTENERS, ListenerRegistry, Upstream
 from mainstay.process.forks import keep_from_forks
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
@@ -412,14 +412,15 @@ class Running:
     # --- stopping -------------------------------------------------------------------------------
 
     def hand_over(self, reason: str, timeout: float) -> None:
-        """Stop because another process serves on: nobody has to learn that this one leaves, and
-        the paths of listeners in ``listeners.shared`` stay.
+        """Stop because another process serves on: nobody has to look for another place, and the
+        paths of listeners in ``listeners.shared`` stay.
 
         Args:
             reason: for the log.
             timeout: seconds for all of it, in the place of ``shutdown.timeout``.
         """
         self._handover = timeout
+        self.scope.set(HANDED_OVER, True)
         self.stop(reason)
 
     def stop(

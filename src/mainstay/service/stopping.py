@@ -21,6 +21,7 @@ from mainstay.core.stacks import task_stack
 from mainstay.core.threads import ThreadPool
 from mainstay.errors import ShuttingDown
 from mainstay.interfaces.server import Server
+from mainstay.net.registry import HANDED_OVER
 from mainstay.service.dispatch import Dispatcher
 from mainstay.service.living import Living
 from mainstay.service.phases import Phase, PhaseReport, Plan, StopReport
@@ -202,7 +203,8 @@ class Shutdown:
     async def _cancel(self) -> None:
         work = self._parts.work
         # Also when nothing is left: what a stop hook would begin now, nobody would wait for.
-        work.cancel(ShuttingDown("the service has stopped and could not wait any longer"))
+        what = "restarts" if work.get(HANDED_OVER) else "has stopped"
+        work.cancel(ShuttingDown(f"the service {what} and could not wait any longer"))
         await self._wait_out(work.tasks, partial(self._end, Phase.CANCEL))
         for task in work.tasks():
             self._left_behind(task.get_name(), task)

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.e2e.conftest import PATIENCE
@@ -54,10 +55,10 @@ class Line:
         socket.on_message(to_server)
         server.on_message(to_page)
 
-    def cut(self) -> None:
+    def cut(self, code: int = 1012) -> None:
         """Close the connection under the page."""
         assert self._socket is not None
-        self._socket.close(code=1012)
+        self._socket.close(code=code)
 
     def wait_withheld(self, page: Page) -> None:
         """Return when an acknowledgement was withheld: the message is stored."""
@@ -91,6 +92,18 @@ def test_a_message_whose_acknowledgement_was_lost_is_shown_once(page: Page, name
     assert says[0] == says[1]
     page.reload()
     expect(said(page, "Once, please")).to_have_count(1)
+
+
+@pytest.mark.parametrize("code", [1001, 1012])
+def test_the_page_comes_back_from_every_farewell(page: Page, name: str, code: int) -> None:
+    """Whether the service stops or restarts: it connects again, and goes on."""
+    line = Line(page)
+    open_lobby(sign_up(page, name))
+    connected(page)
+    line.cut(code)
+    say(page, f"After {code}")
+    expect(said(page, f"After {code}")).to_have_attribute("data-state", "stored")
+    assert line.opened == 2
 
 
 def test_the_page_says_when_it_comes_back_and_can_be_hurried(page: Page, name: str) -> None:

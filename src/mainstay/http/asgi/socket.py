@@ -49,7 +49,8 @@ async def serve_socket(app: AsgiApp, scope: AsgiScope, call: HttpCall, limits: L
     try:
         await app(scope, talk.receive, talk.send)
     except asyncio.CancelledError:
-        stream.end(*close_code_of(call.scope.cause or ShuttingDown("the call was ended")))
+        cause = call.scope.cause or ShuttingDown("the call was ended")
+        stream.end(*close_code_of(cause, call.scope))
         raise
     except Exception as error:
         stream.end(_FAILED)
