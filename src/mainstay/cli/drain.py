@@ -20,23 +20,26 @@ def command(target: str | None, control: Path | None, pidfile: Path | None) -> N
     Those there are go on, and new ones wait in the kernel until `mainstay resume`, or for another
     process that has the same listeners.
     """
-    _say(find_place(target, control, pidfile), "drain")
+    done = "accepts no connections for now; those there are go on"
+    _say(find_place(target, control, pidfile), "drain", done)
 
 
 @click.command("resume", cls=Command, exits=EXITS)
 @place_options
 def resume_command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
     """Let a running service accept again, after `mainstay drain`."""
-    _say(find_place(target, control, pidfile), "resume")
+    _say(find_place(target, control, pidfile), "resume", "accepts connections again")
 
 
 @click.command("logs-reopen", cls=Command, exits=EXITS)
 @place_options
 def logs_reopen_command(target: str | None, control: Path | None, pidfile: Path | None) -> None:
     """Let a running service open its log files anew, after they were moved away."""
-    _say(find_place(target, control, pidfile), "reopen_logs")
+    _say(find_place(target, control, pidfile), "reopen_logs", "opens its log files anew")
 
 
-def _say(place: Place, command: str) -> None:
+def _say(place: Place, command: str, done: str) -> None:
     with connected(place) as client:
         client.ask(command)
+        pid = client.peer.pid
+    click.echo(f"process {pid} {done}")
