@@ -116,6 +116,7 @@ def test_a_process_that_hears_nothing_is_killed(
 ) -> None:
     """Only with `--force`, and the exit code says that work was lost."""
     monkeypatch.setattr(stop, "_HEARD", 0.1)
+    monkeypatch.setattr(stop, "_HEARD_FORCED", 0.1)
     monkeypatch.setattr(stop, "_FORCED", 0.1)
     with service(tmp_path) as own:
         pid = own.process.process.pid

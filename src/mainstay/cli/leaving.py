@@ -34,6 +34,10 @@ __all__ = ["PATIENCE", "cut", "discard", "flush", "leave", "prepare", "watch"]
 PATIENCE: Final = 2.0
 """Seconds for threads, exit functions and streams of the program to end after the service has."""
 
+_STEPS: Final = 20
+"""In which `PATIENCE` is waited for: a machine that stands still as a whole, however long, takes one
+of them from a program that had no chance to end meanwhile."""
+
 # POSIX lets a pipe that is ready take this much at once, whatever PIPE_BUF is.
 _LINE: Final = 512
 
@@ -117,7 +121,8 @@ def _end(format: Format, number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _cut(code: int, format: Format) -> None:
-    time.sleep(PATIENCE)
+    for _ in range(_STEPS):
+        time.sleep(PATIENCE / _STEPS)
     # Only these keep the interpreter from exiting.
     main = threading.main_thread()
     names = [each.name for each in threading.enumerate() if not each.daemon and each is not main]

@@ -11,15 +11,18 @@ import click
 from mainstay.cli.controlling import connected, find_place, place_options
 from mainstay.cli.exits import Command, Exit, Failure
 from mainstay.errors import DeadlineExceeded
-from mainstay.process.control_client import ControlClient
+from mainstay.process.control_client import ANSWER, ControlClient
 
 __all__ = ["command"]
 
 _FORCED: Final = 8.0
 """Seconds that a forced stop may take: the service bounds it by 4, and its guard by 2 more."""
 
-_HEARD: Final = 5.0
+_HEARD: Final = ANSWER
 """Seconds for the service to say that it was asked; if its loop is blocked, it does not."""
+
+_HEARD_FORCED: Final = 5.0
+"""The same where it is forced afterwards whatever it says."""
 
 _KILLED: Final = 5.0
 """Seconds for the kernel to end a process."""
@@ -51,7 +54,8 @@ def command(
         pid = client.peer.pid
         began = time.monotonic()
         try:
-            client.ask("stop", {"force": force and timeout == 0}, timeout=_HEARD)
+            heard = _HEARD_FORCED if force else _HEARD
+            client.ask("stop", {"force": force and timeout == 0}, timeout=heard)
         except DeadlineExceeded:
             # A blocked loop has the wish in its queue; only its end counts.
             if not force:

@@ -24,6 +24,7 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -75,8 +76,9 @@ _LOOK: Final = 0.1
 _TURN: Final = ".mainstay-control.lock"
 """The file in the folder of the socket that is held while a socket is made there."""
 
-_TURN_PATIENCE: Final = 0.25
-"""Seconds that a start waits for its turn, which blocks the loop: others need milliseconds."""
+_TURN_PATIENCE: Final = 5.0
+"""Seconds that a start waits for its turn, which blocks the loop: others need milliseconds, and on
+a machine that is busy some more. Counted in looks, as no time is lost in which nobody runs."""
 
 _TURN_LOOK: Final = 0.005
 """Seconds between two tries to have it."""
@@ -134,7 +136,7 @@ class ControlServer:
     def start(self) -> None:
         """Be reachable from now on, unless somebody else is there.
 
-        It may block for a quarter of a second, while others make theirs in the same folder.
+        It may block for seconds, while others make theirs in the same folder.
 
         Raises: Conflict when a process answers at the path; UsageError when the path or its folder
             is not fit for it; ResourceError when the system refuses.
@@ -530,12 +532,11 @@ def _turn(folder: Path, patience: float) -> Iterator[None]:
     Raises: Conflict when it is another's turn for more than `patience` seconds; ResourceError.
     """
     lock = FileLock(folder / _TURN)
-    until = time.monotonic() + patience
-    while True:
+    for look in count():
         try:
             lock.take()
         except BusyError:
-            if time.monotonic() >= until:
+            if look >= patience / _TURN_LOOK:
                 raise Conflict(f"another process makes a control socket in {folder}") from None
             time.sleep(_TURN_LOOK)
         else:

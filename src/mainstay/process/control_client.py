@@ -32,11 +32,12 @@ from mainstay.process.control_place import PeerProcess, candidates, name_of, pee
 
 __all__ = ["ANSWER", "ControlClient", "NotRunning", "as_json", "find_target", "reachable"]
 
-ANSWER: Final = 5.0
-"""Seconds for an answer that needs no work."""
+ANSWER: Final = 15.0
+"""Seconds for an answer that needs no work: an operator asks most when the machine is in trouble."""
 
 _CHANGING: Final = 1.0
-"""Seconds for which a socket may be without a listener: a new generation takes it over."""
+"""Seconds for which a socket may be without a listener: a new generation takes it over. Counted in
+looks, as no time is lost in which neither runs."""
 
 _AGAIN: Final = 0.05
 _CHUNK: Final = 65536
@@ -293,7 +294,7 @@ def _exists(path: Path) -> bool:
 
 
 def _connected(path: Path, patience: float) -> socket.socket:
-    until = time.monotonic() + patience
+    left = patience
     while True:
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(ANSWER)
@@ -301,8 +302,9 @@ def _connected(path: Path, patience: float) -> socket.socket:
             sock.connect(str(path))
         except OSError as error:
             sock.close()
-            if isinstance(error, ConnectionRefusedError) and time.monotonic() < until:
+            if isinstance(error, ConnectionRefusedError) and left > 0:
                 time.sleep(_AGAIN)
+                left -= _AGAIN
                 continue
             raise _unreachable(path, error) from None
         return sock
