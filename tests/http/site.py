@@ -12,7 +12,7 @@ from mainstay.core.scope import Scope
 from mainstay.http.app import HttpApplication
 from mainstay.http.endpoint import Endpoint
 from mainstay.http.route import Route
-from mainstay.http.router import Router
+from mainstay.http.router import Router, Slashes
 from mainstay.http.server import HttpServer
 from mainstay.net.limits import Limits
 from tests.net.serving import PATIENCE, Client
@@ -68,10 +68,11 @@ async def running(
     middleware: Sequence[Middleware] = (),
     options: dict[str, Any] | None = None,
     call_timeout: float | None = 30.0,
+    slashes: Slashes = "redirect",
     **limits: Any,
 ) -> AsyncIterator[Site]:
     """A server of `handlers`, by ``GET /path``; at its end every connection is closed."""
-    router: Router[Endpoint] = Router("redirect")
+    router: Router[Endpoint] = Router(slashes)
     endpoints = []
     for name, handler in handlers.items():
         method, path = name.split(" ")

@@ -18,6 +18,7 @@ from mainstay.core.threads import to_thread
 from mainstay.errors import HttpError, NotFound
 from mainstay.http.app import HttpApplication
 from mainstay.http.response import Response
+from mainstay.http.router import Slashes
 from tests.http.logged import ours
 from tests.http.site import running
 from tests.net.serving import PATIENCE
@@ -554,3 +555,29 @@ async def test_what_somebody_else_answers_on_the_port_is_told_of() -> None:
         assert (status, fields[b"allow"]) == (204, b"GET, HEAD, OPTIONS, PUT")
         assert (await site.get("/a"))[0] == 200
         assert (await site.get("/b"))[0] == 404
+
+
+@pytest.mark.parametrize("slashes", ["redirect", "ignore"])
+async def test_a_slash_leads_to_what_somebody_else_answers(slashes: Slashes) -> None:
+    """To a path that has the method; never to another host, and not away from a route."""
+
+    def others(path: str) -> set[str]:
+        return {"PUT"} if path in ("/a", "/b", "/c/", "//evil.example") else set()
+
+    async with running({"GET /b/": ok}, slashes=slashes) as site:
+        assert isinstance(site.app, HttpApplication)
+        site.app.know(others)
+        for path, location in (("/a/?q=1", b"/a?q=1"), ("/c", b"/c/")):
+            status, fields, _ = await site.get(path, "PUT")
+            assert (status, fields[b"location"]) == (308, location)
+        for method, path in (("GET", "/a/"), ("PUT", "//evil.example/"), ("PUT", "/")):
+            assert (await site.get(path, method))[0] == 404
+        assert (await site.get("/b/", "PUT"))[0] == 405
+
+
+async def test_where_slashes_are_strict_so_are_the_paths_of_others() -> None:
+    """404."""
+    async with running({"GET /b": ok}, slashes="strict") as site:
+        assert isinstance(site.app, HttpApplication)
+        site.app.know(lambda path: {"PUT"} if path == "/a" else ())
+        assert (await site.get("/a/", "PUT"))[0] == 404

@@ -3,6 +3,7 @@
 import pytest
 
 from mainstay.errors import HttpError, WiringError
+from mainstay.http.settings import HttpSettings
 from mainstay.rpc.settings import RpcSettings
 from mainstay.service.settings import Settings
 from mainstay.service.transcoding import problem, transcoded
@@ -60,6 +61,17 @@ async def test_a_route_without_parameters_goes_before_a_variable() -> None:
         assert (await client.get("/v1/books/you")).json() == {"name": "you", "author": {}}
         assert (await client.get("/v2")).text == "anything"
         assert (await client.get("/livez")).status == 200
+
+
+async def test_a_slash_too_much_is_redirected_as_for_routes() -> None:
+    """With 308, which keeps the method; not where slashes are strict."""
+    async with http_client(library()) as client:
+        reply = await client.get("/v1/books/x/?view=FULL")
+        assert reply.status == 308
+        assert reply.headers["location"] == "/v1/books/x?view=FULL"
+    settings = Settings(http=HttpSettings(slashes="strict"))
+    async with http_client(library(), settings=settings) as client:
+        assert (await client.get("/v1/books/x/")).status == 404
 
 
 async def test_without_transcoding_there_are_no_such_paths() -> None:

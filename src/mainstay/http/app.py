@@ -24,7 +24,7 @@ from mainstay.http.headers import FRAMING
 from mainstay.http.problems import problem_response
 from mainstay.http.response import Response
 from mainstay.http.route import METHODS
-from mainstay.http.router import WEBSOCKET, Miss, Router
+from mainstay.http.router import WEBSOCKET, Miss, Router, redirect_of
 from mainstay.net.calls import CallRunner, failure_of
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.net.port import Port
@@ -124,17 +124,22 @@ class HttpApplication:
         self._fallback = lambda handler: chain([layer], fallback(handler))
 
     def know(self, others: Callable[[str], Iterable[str]]) -> None:
-        """Let 405 and OPTIONS tell of what somebody else answers on the same port.
+        """Let 405, OPTIONS and the redirects for slashes tell of what somebody else answers on the
+        same port. Where slashes are ignored they are redirected there.
 
         Args:
             others: the methods that are answered there, by path.
         """
-        match = self._match
+        match, redirects = self._match, self.router.slashes != "strict"
 
         def matching(method: str, path: str, host: str) -> Any:
             found = match(method, path, host)
-            if isinstance(found, Miss) and (more := others(path)):
+            if not isinstance(found, Miss):
+                return found
+            if more := others(path):
                 return Miss(tuple(sorted({*found.allowed, *more})), websocket=found.websocket)
+            if redirects and found == Miss():
+                return redirect_of(path, lambda other: method in others(other)) or found
             return found
 
         self._match = matching

@@ -33,7 +33,7 @@ from mainstay.errors import WiringError
 from mainstay.http.converters import PATH, PLAIN
 from mainstay.http.pattern import Hole, Part, host_of, parse_host, parse_path
 
-__all__ = ["ANY_METHOD", "WEBSOCKET", "Match", "Miss", "Router", "Slashes"]
+__all__ = ["ANY_METHOD", "WEBSOCKET", "Match", "Miss", "Router", "Slashes", "redirect_of"]
 
 T = TypeVar("T")
 
@@ -271,10 +271,13 @@ class Router(Generic[T]):
 
     Args:
         slashes: see `Slashes`.
+
+    Attributes:
+        slashes: as given.
     """
 
     def __init__(self, slashes: Slashes = "strict") -> None:
-        self._slashes = slashes
+        self.slashes = slashes
         self._any: _Table[T] = _Table()
         self._hosts: _Node[T] | None = None
         self._known: dict[str, _Tables[T]] = {}
@@ -352,15 +355,14 @@ class Router(Generic[T]):
         tables = self._tables(host)
         found = _look(tables, method, path)
         if isinstance(found, Miss) and not found.allowed and not found.websocket:
-            other = path[:-1] if path.endswith("/") else f"{path}/"
-            if self._slashes == "strict" or len(path) < len("/a"):
+            other = _with_other_end(path)
+            if self.slashes == "strict" or len(path) < len("/a"):
                 return found
             instead = _look(tables, method, other)
-            if self._slashes == "ignore":
+            if self.slashes == "ignore":
                 return instead
-            if not isinstance(instead, Miss) and not other.startswith("//"):
-                # With two slashes in front it would lead to another host.
-                return Miss(redirect=quote(other, safe=_SAFE))
+            if not isinstance(instead, Miss):
+                return Miss(redirect=_location(other))
         return found
 
     def _tables(self, host: str) -> _Tables[T]:
@@ -380,6 +382,24 @@ class Router(Generic[T]):
             self._known.clear()
         self._known[host] = tables
         return tables
+
+
+def redirect_of(path: str, answers: Callable[[str], bool]) -> Miss | None:
+    """The redirect from a path with a slash too much or too little at its end to one that `answers`
+    says is answered; None for no such path."""
+    other = _with_other_end(path)
+    if len(path) < len("/a") or not answers(other):
+        return None
+    return Miss(redirect=_location(other))
+
+
+def _with_other_end(path: str) -> str:
+    return path[:-1] if path.endswith("/") else f"{path}/"
+
+
+def _location(path: str) -> str | None:
+    # With two slashes in front it would lead to another host.
+    return None if path.startswith("//") else quote(path, safe=_SAFE)
 
 
 def _look(tables: _Tables[T], method: str, path: str) -> Match[T] | Miss:
