@@ -18,9 +18,11 @@ from mainstay.errors import (
     ResourceError,
     RpcError,
 )
+from mainstay.http.problems import Problem
 from mainstay.rpc.method import Kind
 from mainstay.wire.envelopes import seal
 from tests.rpc.grpc_world import World, echo
+from tests.rpc.web_world import WebWorld
 from tests.wire.http2_world import reset
 
 
@@ -269,6 +271,35 @@ async def test_an_idle_stream_is_no_call_at_work() -> None:
     await world.settled()
     assert (world.wire.port.in_flight, world.wire.port.long) == (0, 0)
     assert world.endpoint.counts.statuses == {14: 1, 1: 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("Unary", "application/json"),
+        ("Unary", "application/proto"),
+        ("Server", "application/connect+json"),
+    ],
+)
+async def test_who_reads_http_is_refused_with_a_problem(name: str, content_type: str) -> None:
+    """The same that a route answers with as many calls at work as there may be."""
+    world = WebWorld(echo, in_flight=1)
+    world.port.in_flight = 2
+    reply = await world.call(name, content_type, b"{}")
+    assert (reply.status, dict(reply.fields)[b"retry-after"]) == (503, b"1")
+    assert reply.content_type == b"application/problem+json"
+    problem = Problem.decode(reply.body)
+    assert (problem.status, problem.title) == (503, "Service Unavailable")
+    assert problem.reason == "OVERLOADED"
+
+
+@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc-web-text"])
+async def test_clients_of_grpc_read_the_status_alone(content_type: str) -> None:
+    """A problem would be nothing to them."""
+    world = WebWorld(echo, in_flight=1)
+    world.port.in_flight = 2
+    reply = await world.call("Unary", content_type)
+    assert (reply.status, reply.body) == (503, b"overloaded\n")
 
 
 async def test_unary_calls_have_the_bound_of_calls_at_work() -> None:

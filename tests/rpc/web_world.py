@@ -47,6 +47,7 @@ class WebWorld:
         settings: of RPC.
         message: the type of every message.
         timeout: seconds, of a unary call without a limit.
+        limits: of the port.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class WebWorld:
         *,
         message: MessageType = TEXT,
         timeout: float | None = None,
+        **limits: Any,
     ) -> None:
         self.nobody = Nobody()
         self.endpoints = {
@@ -80,8 +82,8 @@ class WebWorld:
         scope = Scope("calls", parent=None, effects=virtual_effects(loop)).open()
         clock = scope.effects.clock
         wheel = Wheel(loop, clock.monotonic)
-        port = Port(made, Limits(), wheel, clock.monotonic, clock.time)
-        made.open(port, scope, _no_handler)
+        self.port = Port(made, Limits(**limits), wheel, clock.monotonic, clock.time)
+        made.open(self.port, scope, _no_handler)
 
     def begin(
         self,

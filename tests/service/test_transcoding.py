@@ -1,9 +1,12 @@
 """Paths of RPC beside the routes of HTTP."""
 
+import asyncio
+
 import pytest
 
 from mainstay.errors import HttpError, WiringError
 from mainstay.http.settings import HttpSettings
+from mainstay.net.limits import Limits
 from mainstay.rpc.settings import RpcSettings
 from mainstay.service.settings import Settings
 from mainstay.service.transcoding import problem, transcoded
@@ -72,6 +75,28 @@ async def test_a_slash_too_much_is_redirected_as_for_routes() -> None:
     settings = Settings(http=HttpSettings(slashes="strict"))
     async with http_client(library(), settings=settings) as client:
         assert (await client.get("/v1/books/x/")).status == 404
+
+
+async def test_with_too_many_calls_at_work_a_path_is_refused_as_a_route_is() -> None:
+    """503 with a problem, and when to try again."""
+    service = library()
+    gate = asyncio.Event()
+
+    @service.get("/wait")
+    async def wait() -> None:
+        await gate.wait()
+
+    limits = Limits(in_flight=1)
+    async with http_client(service, settings=Settings(http=HttpSettings(limits=limits))) as client:
+        waiting = [asyncio.ensure_future(client.get("/wait")) for _ in range(2)]
+        await asyncio.sleep(1)
+        for path in ("/v1/books/x", "/wait"):
+            reply = await client.get(path)
+            assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert reply.json()["reason"] == "OVERLOADED"
+        gate.set()
+        await asyncio.gather(*waiting)
 
 
 async def test_without_transcoding_there_are_no_such_paths() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mainstay.core.call import Handler
 from mainstay.core.scope import Scope, stand_in
-from mainstay.errors import Code, Error, Fault, Unimplemented
+from mainstay.errors import Code, Error, Fault, Overloaded, Unimplemented
 from mainstay.net.calls import CallRunner, failure_of
 from mainstay.net.exchange import Exchange
 from mainstay.net.port import Port, PortApplication
@@ -30,6 +30,7 @@ from mainstay.rpc.speakers import (
     content_type_of,
     get_speakers,
     refuse,
+    respond_problem,
     speakers,
 )
 from mainstay.rpc.status import RpcStatus, status_of, understood
@@ -176,7 +177,7 @@ class RpcApplication:
             or (port.long >= self._long_limit and not endpoint.unary)
         ) and not endpoint.method.vital:
             endpoint.counts.add(_OVERLOADED, 0.0)
-            exchange.respond(503, b"text/plain", ((b"retry-after", b"1"),), b"overloaded\n")
+            _refuse(exchange, speaker.spoken)
             return
         timeout = endpoint.method.timeout
         if not endpoint.unary:
@@ -255,6 +256,17 @@ class RpcApplication:
         if not call.answered:
             call.fail_surely(status)
         return status.code.value
+
+
+def _refuse(exchange: Exchange, spoken: str) -> None:
+    """Answer what comes while there are as many calls as there may be. Clients of gRPC take nothing
+    but the status of it; whoever reads HTTP gets a problem, as from a route."""
+    fields = ((b"retry-after", b"1"),)
+    if spoken.startswith("grpc"):
+        exchange.respond(503, b"text/plain", fields, b"overloaded\n")
+    else:
+        detail = "the server has as many calls in flight as it may have; try again"
+        respond_problem(exchange, 503, Overloaded.reason, detail, fields)
 
 
 def _tell(call: RpcCall, error: Exception, status: RpcStatus) -> None:

@@ -25,7 +25,15 @@ from mainstay.rpc.web_text import WebTextCall, WebTextJsonCall
 from mainstay.wire.connect import parameters
 from mainstay.wire.statuses import phrase_of
 
-__all__ = ["Speaker", "choose", "content_type_of", "get_speakers", "refuse", "speakers"]
+__all__ = [
+    "Speaker",
+    "choose",
+    "content_type_of",
+    "get_speakers",
+    "refuse",
+    "respond_problem",
+    "speakers",
+]
 
 Speaker = type[RpcCall]
 """The class of the calls of one protocol and one codec."""
@@ -114,19 +122,19 @@ def refuse(exchange: Exchange, endpoint: RpcEndpoint, settings: RpcSettings) -> 
         return
     if exchange.method != "POST" and not (exchange.method == "GET" and idempotent):
         fields = ((b"allow", methods),)
-        _respond(exchange, 405, "METHOD_NOT_ALLOWED", "a method is called by POST", fields)
+        respond_problem(exchange, 405, "METHOD_NOT_ALLOWED", "a method is called by POST", fields)
     elif _is_stuck(exchange, endpoint):
         # A client that expects both directions may wait for ever on this connection.
         exchange.close_after()
-        _respond(exchange, 505, HttpError.reason, "streams in both directions need HTTP/2")
+        respond_problem(exchange, 505, HttpError.reason, "streams in both directions need HTTP/2")
     else:
         accepted = b", ".join(_accepted(endpoint, settings))
         fields = ((b"accept-post", accepted),)
         said = f"this method takes {accepted.decode()}"
-        _respond(exchange, 415, "UNSUPPORTED_MEDIA_TYPE", said, fields)
+        respond_problem(exchange, 415, "UNSUPPORTED_MEDIA_TYPE", said, fields)
 
 
-def _respond(
+def respond_problem(
     exchange: Exchange, status: int, reason: str, detail: str, fields: Fields = ()
 ) -> None:
     """Answer with a problem (RFC 9457), as everywhere by HTTP."""

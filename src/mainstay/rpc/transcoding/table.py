@@ -65,6 +65,8 @@ class Found:
 
     __slots__ = ("_problem", "_query", "_raw", "_route", "endpoint")
 
+    spoken = TranscodedCall.spoken
+
     def __init__(
         self,
         route: Route,
