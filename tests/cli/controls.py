@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cli.world import GOOD, Done, Process, mainstay, running, write
-
-QUICK = ("--set", "mainstay.process.probation=0.2")
-"""A restart that does not take long."""
+from tests.cli.world import GOOD, QUICK, Done, Process, mainstay, running, write
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from tests.cli.world import (
     GOOD,
     MAINSTAY,
     PATIENCE,
+    QUICK,
     Done,
     environment,
     held_port,
@@ -44,8 +45,6 @@ WEB = """
     async def who() -> dict:
         return {"pid": os.getpid(), "folder": os.getcwd(), "beside": beside.VALUE}
     """
-
-QUICK = ("--set", "mainstay.process.probation=0.2")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from mainstay.process.identity import is_running
-from tests.cli.world import MAINSTAY, PATIENCE, Process, held_port, running, write
+from tests.cli.world import MAINSTAY, PATIENCE, QUICK, Process, held_port, running, write
 from tests.process.waiting import wait_until
 
 NAMESPACE = (
@@ -125,11 +125,12 @@ class Container:
 def container(folder: Path, *options: str) -> Iterator[Container]:
     """Start one; it answers already."""
     write(folder, web=WEB)
-    quick = ("--set", "mainstay.process.probation=0.2", *options)
     program = (*NAMESPACE, *MAINSTAY)
     with (
         held_port() as port,
-        running("run", "web", "-l", str(port), *quick, cwd=folder, program=program) as process,
+        running(
+            "run", "web", "-l", str(port), *QUICK, *options, cwd=folder, program=program
+        ) as process,
     ):
         found = Container(process, port)
         wait_until(lambda: found.get("/"))

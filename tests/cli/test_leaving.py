@@ -17,7 +17,7 @@ import pytest
 from mainstay.cli import leaving
 from mainstay.process.identity import is_running
 from mainstay.process.pidfile import read_pid
-from tests.cli.world import GOOD, MAINSTAY, mainstay, running, write
+from tests.cli.world import GOOD, MAINSTAY, QUICK, mainstay, running, write
 from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.real_loop
@@ -192,10 +192,9 @@ def test_wishes_for_later_are_kept_until_the_service_serves(
         time.sleep(0.01)
     """,
     )
-    options = ("--log-file", "app.log", "--set", "mainstay.process.probation=0.2")
     log = tmp_path / "app.log"
     pid_file = tmp_path / "app.pid"
-    arguments = ("run", "slow", "--pidfile", "app.pid", *options)
+    arguments = ("run", "slow", "--pidfile", "app.pid", "--log-file", "app.log", *QUICK)
     # Without a terminal, which a hang-up would mean the end of.
     with running(*arguments, cwd=tmp_path, start_new_session=True) as process:
         wait_until(lambda: log.exists() and "importing" in log.read_text())

@@ -23,6 +23,16 @@ MAINSTAY = (sys.executable, "-P", "-c", "from mainstay.cli.main import main; mai
 PATIENCE = 60.0
 """Seconds for anything at all, on a machine that is busy."""
 
+BRIEF = (
+    "mainstay.process.probation=0.2",
+    "mainstay.process.commit_timeout=60",
+    "mainstay.process.heartbeat=10",
+)
+"""Settings of a restart that does not take long, and is not given up when a machine is busy."""
+
+QUICK = tuple(part for each in BRIEF for part in ("--set", each))
+"""The same as options."""
+
 GOOD = """
     from mainstay import Service
     service = Service("good")

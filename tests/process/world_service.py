@@ -70,6 +70,8 @@ async def begin() -> None:
     if CHILD and knob("hang at start"):
         (HERE / "hanging").touch()
         await asyncio.sleep(FOR_EVER)
+    if CHILD and knob("stop at start"):
+        os.kill(os.getpid(), signal.SIGSTOP)
     if CHILD and knob("no descriptors"):
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         held = []

@@ -28,6 +28,9 @@ HELLO: Final = '{"type":"hello","versions":[1],"nonce":"NONCE","pid":PID}'
 PREPARED: Final = '{"type":"prepared","addresses":[]}'
 GOOD: Final = (HELLO, "wait welcome", PREPARED, "wait commit", '{"type":"serving"}', "wait")
 
+PATIENT: Final = {"commit_timeout": 45.0, "heartbeat": 10.0}
+"""Settings under which a script does what it does on any machine, and may be silent meanwhile."""
+
 
 @pytest.mark.parametrize(
     ("state", "worker", "alone", "busy", "reason"),
@@ -69,7 +72,8 @@ async def succession(
     async def hello() -> str:
         return "hello"
 
-    process = ProcessSettings(**{"probation": 0.0, "kill_grace": 0.1, **settings})  # type: ignore[arg-type]
+    chosen = {**PATIENT, "probation": 0.0, "kill_grace": 0.1, **settings}
+    process = ProcessSettings(**chosen)  # type: ignore[arg-type]
     http = HttpSettings(listen=("tcp://127.0.0.1:0",))
     async with service.running(settings=Settings(http=http, process=process)) as running:
         launch = Launch((python, "-SI", CHILD, *steps), "/", {})

@@ -26,9 +26,10 @@ F = TypeVar("F", bound=Frame)
 
 def test_a_websocket_is_told_to_come_back(tmp_path: Path) -> None:
     """It goes on until the probation is over, then ends with 1012, and finds the new generation."""
-    with World(tmp_path, probation=3) as world:
+    # Long enough for what is said meanwhile, on a machine that stands still for seconds.
+    with World(tmp_path, probation=10) as world:
         url = world.address.replace("tcp://", "ws://") + "/echo"
-        with connect_websocket(url) as session:
+        with connect_websocket(url, open_timeout=PATIENCE) as session:
             session.send("before")
             assert session.recv(PATIENCE) == "before"
             world.send(1)
@@ -40,7 +41,7 @@ def test_a_websocket_is_told_to_come_back(tmp_path: Path) -> None:
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1012
             assert closed.value.rcvd.reason == "the service is restarting"
-        with connect_websocket(url) as session:
+        with connect_websocket(url, open_timeout=PATIENCE) as session:
             session.send("after")
             assert session.recv(PATIENCE) == "after"
 
