@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from typing import Final
 
 import pytest
@@ -32,6 +33,14 @@ FAULTS: Final = frozenset(
     }
 )
 """What starts processes of its own and takes seconds a test: for `make faults`, not `make test`."""
+
+
+def pytest_configure() -> None:
+    """Let the processes of the tests hear Ctrl-C and a hang-up, though whoever runs the tests in the
+    background of a shell, or by nohup, has them ignored: programs inherit that, and no handlers."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
