@@ -20,7 +20,7 @@ from mainstay.net.outgoing import Shared
 from mainstay.wire.http2 import Broken, ErrorCode, Event, Http2Engine, Http2Settings
 from mainstay.wire.http2_engines import http2_engine
 from mainstay.wire.http2_guard import Violation
-from mainstay.wire.http2_replies import ReplyGuard
+from mainstay.wire.http2_replies_guard import ReplyGuard
 
 __all__ = ["EngineConnection"]
 
@@ -67,7 +67,7 @@ class EngineConnection(asyncio.Protocol):
             control_frames=control_frames,
             window=_FLOOD_WINDOW,
             block=2 * shared.limits.head_size,
-            known=getattr(self._engine, "replies", None),  # the engine of httpunk has it
+            known=self._engine.replies,
         )
         self._transport: asyncio.Transport | None = None
         self._writable = True

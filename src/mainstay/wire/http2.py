@@ -25,6 +25,7 @@ from enum import IntEnum
 from typing import Final, Protocol, TypeAlias
 
 from mainstay.wire.http2_known import Found, KnownHeads
+from mainstay.wire.http2_replies import KnownReplies
 
 __all__ = [
     "CONNECTION_FIELDS",
@@ -239,9 +240,12 @@ class Http2Engine(Protocol):
 
     Attributes:
         known: heads that need not be decoded, see `receive_known`; None where there is no such thing.
+        replies: as a client, replies that need not be decoded; None where there is no such thing. Where
+            it is not, `receive` takes the bodies that a `ReplyGuard` has found as well.
     """
 
     known: KnownHeads | None
+    replies: KnownReplies | None
 
     def begin(self) -> None:
         """Get ready what opens the connection: the preface of a client, and the settings."""

@@ -63,6 +63,7 @@ from mainstay.wire.http2 import (
 from mainstay.wire.http2_frames import interim_head, opening, ping_frame, window_frame
 from mainstay.wire.http2_heads import decoded_size, join_cookies, request_head
 from mainstay.wire.http2_known import Found, KnownHead, KnownHeads
+from mainstay.wire.http2_replies import KnownReplies
 
 __all__ = ["HttpunkEngine", "check_fields", "checked", "join_last"]
 
@@ -105,6 +106,7 @@ class HttpunkEngine:
         "_untold",
         "client",
         "known",
+        "replies",
     )
 
     def __init__(self, *, client: bool, settings: Http2Settings) -> None:
@@ -115,6 +117,7 @@ class HttpunkEngine:
         self._together = settings.together
         self._untold = 0  # bytes that the package was not told of, nor the peer that they were read
         self.known = KnownHeads() if settings.together and not client else None
+        self.replies: KnownReplies | None = None  # see `HttpunkClient`
         self._core = H2Streams(
             "client" if client else "server",
             initial_window_size=settings.stream_window,

@@ -40,13 +40,10 @@ class HttpunkClient(HttpunkEngine):
     """See `Http2Engine`.
 
     Args:
-        settings: what the server is allowed.
-
-    Attributes:
-        replies: those that need not be decoded, if `Http2Settings.together` is set.
+        settings: what the server is allowed; with `Http2Settings.together` there are `replies`.
     """
 
-    __slots__ = ("_asked", "_cut", "_mapped", "_mapped_fields", "_usual", "replies")
+    __slots__ = ("_asked", "_cut", "_mapped", "_mapped_fields", "_usual")
 
     def __init__(self, *, settings: Http2Settings) -> None:
         super().__init__(client=True, settings=settings)
@@ -56,8 +53,8 @@ class HttpunkClient(HttpunkEngine):
         self._mapped_fields: Fields | None = None
         self._mapped: HeaderMap | None = None
         self._asked: dict[Fields, HeaderMap] = {}
-        self._cut = 0  # bytes that the package was not told of, nor the server that they were read
         self.replies = KnownReplies() if settings.together else None
+        self._cut = 0  # bytes that the package was not told of, nor the server that they were read
 
     def receive(self, data: bytes, found: Any = None) -> list[Event]:
         """See `Http2Engine`.

@@ -58,6 +58,7 @@ from mainstay.wire.http2_heads import (
     split_pseudo,
 )
 from mainstay.wire.http2_known import Found, KnownHeads
+from mainstay.wire.http2_replies import KnownReplies
 
 __all__ = ["ReferenceEngine"]
 
@@ -97,6 +98,7 @@ class ReferenceEngine:
 
     drained: bool
     known: KnownHeads | None = None
+    replies: KnownReplies | None = None
     """See `Http2Engine`."""
 
     def __init__(self, *, client: bool, settings: Http2Settings) -> None:

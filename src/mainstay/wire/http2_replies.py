@@ -16,21 +16,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from struct import Struct
 from typing import Final, TypeAlias
 
-from mainstay.wire.http2_guard import FrameGuard
+__all__ = ["LONGEST_BLOCK", "PATIENCE", "KnownReplies", "Reply"]
 
-__all__ = ["LONGEST_BODY", "KnownReplies", "Reply", "ReplyGuard"]
-
-LONGEST_BODY: Final = 4096
-"""Bytes of a body that need not be told to an engine."""
-
-_LONGEST: Final = 64
+LONGEST_BLOCK: Final = 64
 """Bytes of a block."""
 _ALIKE: Final = 8
 """Replies in a row that are alike before the next one is expected to be."""
-_PATIENCE: Final = 4096
+PATIENCE: Final = 4096
 """Frames to look at, beyond those of known replies, before we cease to look."""
 _FORGIVEN: Final = 16
 """Times to forget what was known, before we cease to look."""
@@ -38,12 +32,7 @@ _FORGIVEN: Final = 16
 _MOST: Final = 4096
 """Blocks that the engine did not say yet what they are."""
 
-_HEADER: Final = 9
-_frame: Final = Struct(">BHBBL").unpack_from
-"""The two parts of a frame's length, its kind, its flags and its stream."""
 _HEADERS: Final = 1
-_PUSH_PROMISE: Final = 5
-_CONTINUATION: Final = 9
 _END_STREAM: Final = 1
 _END_HEADERS: Final = 4
 
@@ -51,10 +40,6 @@ _INDEXES: Final = bytes(range(0x81, 0xFF))
 """What a field is that is in the table, in one byte."""
 
 _OK: Final = 200
-_OVER: Final = b"\x00\x00\x01\x01\x05"
-_FOUND: Final = b"\x88"
-"""Before and after the number of a stream: HEADERS that end it, with status 200 (RFC 7541, appendix
-A) and nothing else."""
 
 _Fields = list[tuple[bytes, bytes]]
 
@@ -96,7 +81,7 @@ class KnownReplies:
         self.head: _Fields = []
         self.end: _Fields = []
         self.before = self.after = b""
-        self.patience = _PATIENCE
+        self.patience = PATIENCE
         self._alike = 0
         self._forgotten = 0
         self._head_block = self._end_block = b""
@@ -109,7 +94,7 @@ class KnownReplies:
         """A block of fields that is not known goes to the engine; None for one that is not whole."""
         if (
             not block
-            or len(block) > _LONGEST
+            or len(block) > LONGEST_BLOCK
             or block.translate(None, _INDEXES)
             or len(self._begun) + len(self._ended) >= _MOST  # of no streams that the engine knows
         ):
@@ -169,104 +154,3 @@ class KnownReplies:
         self.match = re.compile(pattern, re.DOTALL).match
         self.before = b"\x00\x00" + bytes([len(end), _HEADERS, _END_HEADERS | _END_STREAM])
         self.after = end
-
-
-class ReplyGuard(FrameGuard):
-    """The guard of a client's connection, which cuts known replies out before they are decoded.
-
-    Args:
-        resets, control_frames, window, block: see `FrameGuard`.
-        known: of the engine; None to look for nothing.
-
-    Attributes:
-        found: the bodies of the replies that were cut out last, by stream.
-    """
-
-    __slots__ = ("_replies", "_rest", "found")
-
-    def __init__(
-        self,
-        *,
-        resets: int,
-        control_frames: int,
-        window: float,
-        block: int,
-        known: KnownReplies | None,
-    ) -> None:
-        super().__init__(
-            server=False, resets=resets, control_frames=control_frames, window=window, block=block
-        )
-        self._replies = known
-        self._rest = b""
-        self.found: dict[int, bytes] = {}
-
-    def look(self, data: bytes, now: float) -> bytes:
-        """`feed`, and what is left for the engine: HEADERS that end a stream in the place of each
-        reply in `found`. Short HEADERS that are not whole are kept for the next time.
-
-        Raises: Violation.
-        """
-        known = self._replies
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
-        self.found = found = {}
-        if known is None or self._first or self._block_is_open or self._carry:
-            if known is not None:
-                known.forget()
-            self.feed(data, now)
-            return data
-        parts: list[bytes] = []
-        kept = 0  # where begins what was not handed on
-        at = self._skip
-        end = len(data)
-        number = int.from_bytes
-        while at <= end - _HEADER:
-            match = known.match
-            begun = None if match is None else match(data, at)
-            if begun is not None:
-                stream, size = begun.groups()
-                first = begun.end()
-                stop = first + number(size, "big")
-                after = known.before + stream + known.after
-                name = number(stream, "big")
-                if (
-                    first < stop <= first + LONGEST_BODY
-                    and data.startswith(after, stop)
-                    and name not in found
-                    and not known.passed(name)
-                ):
-                    if kept < at:
-                        self.feed(data[kept:at], now)
-                        parts.append(data[kept:at])
-                    found[name] = data[first:stop]
-                    parts += (_OVER, stream, _FOUND)
-                    at = kept = stop + len(after)
-                    continue
-            high, low, kind, flags, name = _frame(data, at)
-            stop = at + _HEADER + (high << 16 | low)
-            if kind == _HEADERS:
-                if stop > end and stop - at <= _HEADER + _LONGEST:
-                    break
-                whole = stop <= end and flags & ~_END_STREAM == _END_HEADERS
-                known.passes(name, flags, data[at + _HEADER : stop] if whole else None)
-            elif kind in (_PUSH_PROMISE, _CONTINUATION):
-                known.forget()
-            known.patience -= 1
-            at = stop
-        if at < end:
-            self._rest = data[at:]
-            data = data[:at]
-        if known.patience < 0:
-            known.forget()
-            self._replies = None
-        if not found:
-            self.feed(data, now)
-            return data
-        known.patience = _PATIENCE
-        if kept == len(data):
-            self._skip = 0
-        else:
-            self.feed(data[kept:], now)
-            parts.append(data[kept:])
-        return b"".join(parts)

@@ -9,7 +9,7 @@ from mainstay.wire.http2 import Data, Event, Fields, Http2Settings, Reset, Respo
 from mainstay.wire.http2_frames import frame
 from mainstay.wire.http2_httpunk import _kept
 from mainstay.wire.http2_httpunk_client import HttpunkClient
-from mainstay.wire.http2_replies import LONGEST_BODY, ReplyGuard
+from mainstay.wire.http2_replies_guard import LONGEST_BODY, ReplyGuard
 from tests.wire.http2_world import DATA, PADDED, SETTINGS, WINDOW, FramePeer
 
 HEAD: Fields = ((b":status", b"200"), (b"content-type", b"application/grpc"))
