@@ -11,6 +11,7 @@ import pytest
 from mainstay.core.scope import Scope
 from mainstay.errors import UsageError
 from mainstay.http.sse import AHEAD, DRAIN_GRACE, Event, event_response
+from tests.unseen import listen
 
 
 def stream(source: AsyncIterator[Any], keep_alive: float = 15.0) -> Any:
@@ -224,3 +225,31 @@ async def test_an_idle_generator_is_cancelled_after_a_grace() -> None:
 def test_an_event_may_say_what_it_carries() -> None:
     """`Event[T]` makes the same event on every Python."""
     assert Event[int](1) == Event(1)
+
+
+async def test_a_generator_that_fails_once_nobody_listens_is_quiet() -> None:
+    """The call is cancelled a second time while it waits for the end of the generator."""
+    complaints = listen()
+
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(2)
+            raise LookupError("gone")
+
+    async def call() -> None:
+        with Scope("call"):
+            async for _ in stream(stubborn()):
+                pass
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.sleep(5)
+    assert task.cancelled()
+    del task
+    assert complaints() == []

@@ -1,6 +1,7 @@
 """The pool over connections that are no sockets: what it decides, in virtual time."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -302,5 +303,19 @@ async def test_a_server_that_closes_at_once_is_an_error() -> None:
     world = World(places=0)
     with pytest.raises(BrokenError, match="closed the connection at once"):
         await world.ask()
+    assert world.pool.statistics().connections == 0
+    await world.pool.aclose()
+
+
+async def test_one_who_leaves_at_once_dials_nobody() -> None:
+    """In the very turn in which the dial was to begin: nothing was called, and nothing awaits."""
+    world = World()
+    asked = world.ask()
+    await asyncio.sleep(0)
+    asked.cancel()
+    await asyncio.wait([asked])
+    del asked
+    gc.collect()  # which would warn of a coroutine that was never awaited
+    assert world.made == []
     assert world.pool.statistics().connections == 0
     await world.pool.aclose()

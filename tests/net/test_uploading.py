@@ -7,6 +7,7 @@ from mainstay.errors import BrokenError, UsageError
 from mainstay.net.client_limits import ClientLimits
 from mainstay.net.outgoing import Shared
 from mainstay.net.uploading import Upload
+from tests.unseen import listen
 
 
 class World:
@@ -75,3 +76,18 @@ async def test_stopping_ends_the_task() -> None:
     world.upload.stop()
     await asyncio.sleep(1)
     assert (world.failed, world.upload.sent, len(world.shared.tasks)) == ([], False, 0)
+
+
+async def test_one_that_is_stopped_in_the_moment_of_its_failure_is_quiet() -> None:
+    """Nobody waits any more for what has failed."""
+    complaints = listen()
+    world = World()
+    world.upload.pause()
+    world.start(b"a", b"b")
+    await asyncio.sleep(0)  # it waits for room from now on
+    loop = asyncio.get_running_loop()
+    loop.call_at(loop.time() + 5.0, world.upload.stop)
+    await asyncio.sleep(6)
+    assert world.failed == []
+    del world
+    assert complaints() == []

@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 
 from mainstay import Service
 from mainstay.errors import UsageError
+from tests.unseen import listen
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {
@@ -119,3 +120,24 @@ async def test_a_start_that_fails_is_told() -> None:
 
 async def _never(*args: Any) -> Any:
     raise AssertionError
+
+
+async def test_a_server_that_fails_to_say_when_to_stop_has_said_it() -> None:
+    """The service stops, and nobody complains of an exception."""
+    complaints = listen()
+    said: list[str] = []
+    heard = 0
+
+    async def receive() -> Any:
+        nonlocal heard
+        heard += 1
+        if heard > 1:
+            raise RuntimeError("the server is gone")
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+
+    await Service("hello").asgi({"type": "lifespan"}, receive, send)
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert complaints() == []

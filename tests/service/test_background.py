@@ -6,7 +6,7 @@ import pytest
 
 from mainstay import Background, Scope
 from mainstay.errors import ShuttingDown
-from tests.service.parts import Events
+from tests.service.parts import FOR_EVER, Events
 
 
 async def test_work_outlives_the_call_that_began_it() -> None:
@@ -53,3 +53,27 @@ async def test_none_is_begun_once_the_service_cancels() -> None:
         with pytest.raises(ShuttingDown, match="starts no more background work"):
             Background(holder).start(work())
         holder.close()
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_what_the_end_of_the_service_cuts_has_not_failed(
+    own: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be told of the end by an error, which is no failure of its own; another error is."""
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(FOR_EVER)
+        finally:
+            if own:
+                raise ValueError("no")
+            Scope.current().check()
+
+    holder = Scope("background").open()
+    task = Background(holder).start(work(), "letters")
+    await asyncio.sleep(1)
+    holder.cancel(ShuttingDown("the service has stopped"))
+    await asyncio.wait([task])
+    holder.close()
+    told = [each.getMessage() for each in caplog.records]
+    assert told == (["background work 'letters' failed"] if own else [])

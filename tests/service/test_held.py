@@ -13,6 +13,7 @@ from mainstay.service.container import Container
 from mainstay.service.held import Held
 from mainstay.service.provider import provider_of
 from tests.service.parts import Events, Session
+from tests.unseen import listen
 
 
 def make(events: Events) -> tuple[Held, Any]:
@@ -122,3 +123,28 @@ async def test_a_body_that_nobody_sends_closes_when_it_is_dropped() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     assert events == ["open", "closed"]
+
+
+async def test_a_failure_to_close_what_was_thrown_away_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody is left to be told."""
+    complaints = listen()
+
+    async def session() -> AsyncIterator[Session]:
+        yield Session()
+        raise ValueError("no")
+
+    provider = provider_of(session, lifetime="call")
+    held = Held(CallResources(Call("http", "x", Scope.current()), Container([provider], {})))
+    async with held:
+        await held.open(provider)
+        body = held.until_the_end_of(parts(Events()))
+    del body, held
+    gc.collect()
+    await asyncio.sleep(1)
+    assert [each.getMessage() for each in caplog.records] == [
+        "the resources of a reply nobody sent failed to close"
+    ]
+    caplog.clear()
+    assert complaints() == []

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from mainstay import Scope
-from mainstay.errors import UsageError
+from mainstay.errors import Cancelled, UsageError
 from mainstay.service.living import Living
 from mainstay.service.provider import provider_of
 from tests.service.parts import FOR_EVER, Database
+from tests.unseen import listen
 
 
 def living(function: Callable[..., Any], **arguments: Any) -> Living:
@@ -111,3 +112,29 @@ async def test_its_end_ends_the_task() -> None:
     await asyncio.wait([resource.task])
     assert not resource.closing
     assert isinstance(resource.task.exception(), ExceptionGroup)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_failure_as_it_is_given_up_is_told_once(
+    waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By `wait_open` to whoever waits, else in the log; and never by the loop."""
+    complaints = listen()
+
+    async def database() -> Database:
+        await asyncio.sleep(1)
+        raise ValueError("no")
+
+    resource = living(database)
+    if waits:
+        with pytest.raises(ValueError, match="no"):
+            await resource.wait_open()
+    else:
+        await asyncio.wait([resource.task])
+    await resource.abandon(Cancelled("nobody wants it"))
+    await asyncio.sleep(0)
+    told = [each.getMessage() for each in caplog.records]
+    assert told == ([] if waits else ["resource 'database' failed after it was given up"])
+    caplog.clear()
+    del resource
+    assert complaints() == []

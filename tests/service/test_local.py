@@ -10,6 +10,7 @@ from mainstay import Call, Handler, Scope
 from mainstay.errors import ClosedError, DeadlineExceeded, EndOfStream, ShuttingDown
 from mainstay.service.local import LocalStream, collect
 from tests.service.parts import FOR_EVER, Events
+from tests.unseen import listen
 
 
 async def collected(handler: Handler, *messages: Any, **scope: Any) -> list[Any]:
@@ -134,3 +135,27 @@ async def test_a_caller_that_leaves_ends_the_handler() -> None:
             break
     assert events == ["ended"]
     scope.close()
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_what_fails_once_the_caller_has_left_is_nobody_s_news(early: bool) -> None:
+    """Before the caller leaves, unknown to it, or because it has left."""
+    complaints = listen()
+
+    async def answer(call: Call) -> None:
+        try:
+            await stream_of(call).send("one")
+            await asyncio.sleep(0 if early else FOR_EVER)
+        finally:
+            raise ValueError("no")
+
+    stream = LocalStream()
+    with Scope("caller"):
+        own = Scope("call").open()
+        call = Call("local", "m", own, None, stream)
+        async with aclosing(collect(answer, call, stream)) as replies:
+            assert await anext(replies) == "one"
+            await asyncio.sleep(1)
+        own.close()
+    del call, replies, own, stream
+    assert complaints() == []

@@ -35,6 +35,7 @@ from tests.service.parts import (
     resource,
     running,
 )
+from tests.unseen import listen
 
 
 def everything(events: Events, failing: str = "") -> Service:
@@ -311,6 +312,37 @@ class TestComponentsThatEnd:
         assert "resource 'lost' failed" in caplog.text
         assert events[-1] == "close first"
 
+    async def test_one_that_ends_while_another_opens_is_told(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Also when that one then fails, and the start with it."""
+        complaints = listen()
+        service = Service("s")
+
+        @service.resource
+        async def lost() -> AsyncIterator[Database]:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(lose())
+                yield Database()
+
+        async def lose() -> None:
+            await asyncio.sleep(1)
+            raise ConnectionError("gone")
+
+        @service.resource
+        async def slow(database: Database) -> Cache:
+            await asyncio.sleep(2)
+            raise ValueError("no")
+
+        life = make(service)
+        with pytest.raises(StartError, match="'slow' could not be started: no"):
+            await life.start()
+        assert "resource 'lost' failed" in life.reason
+        assert "resource 'lost' failed" in caplog.text
+        caplog.clear()
+        del life
+        assert complaints() == []
+
     async def test_a_cancelled_resource_has_ended_too(self) -> None:
         """Whoever cancelled its task did not mean to leave a dead service."""
         service = Service("s")
@@ -506,6 +538,21 @@ class TestEmbedding:
         service = Service("s")
         async with service.running() as life:
             assert life.scope.effects is Scope.current().effects
+
+    async def test_a_server_that_cannot_stop_accepting_is_told(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Nobody waits for the pause of an operator or a restart; the other servers do stop."""
+        events = Events()
+        service = Service("s")
+        service.add_server(FakeServer(events, "ill", fail="stop_accepting"))
+        service.add_server(FakeServer(events, "well", slow={"stop_accepting": 1}))
+        life = make(service)
+        await life.start()
+        await life.pause()
+        assert "well stop_accepting" in events
+        assert "server 'ill' still accepts: it failed to stop" in caplog.text
+        await life.finish()
 
     async def test_a_thousand_lives_leave_nothing_behind(self) -> None:
         """No thread, no task, no descriptor, no memory that grows."""

@@ -1,9 +1,8 @@
 """Facts about `mainstay.service.starting`."""
 
 import asyncio
-import gc
 import threading
-from typing import Any
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +10,7 @@ from mainstay import Scope
 from mainstay.errors import DeadlineExceeded, ShuttingDown, StartError
 from mainstay.service.starting import CLEANUP, step
 from tests.service.parts import FOR_EVER, Events, Stubborn, now, released
+from tests.unseen import listen
 
 
 async def hanging() -> None:
@@ -129,8 +129,7 @@ async def test_what_fails_as_it_is_given_up_is_seen(
 
     The loop would speak of an exception that nobody has asked for, with its traceback.
     """
-    unseen: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    complaints = listen()
 
     async def work() -> None:
         try:
@@ -145,7 +144,58 @@ async def test_what_fails_as_it_is_given_up_is_seen(
     assert waiting.cancelled()
     with pytest.raises(StartError, match="7 s"):
         await step(Scope.current(), "hook 'h'", 7, work)
-    gc.collect()
-    assert unseen == []
     said = [each.getMessage() for each in caplog.records]
     assert said == ["hook 'h' failed after it was given up"] * (2 if logged else 0)
+    caplog.clear()  # its records hold the errors
+    assert complaints() == []
+
+
+async def test_what_fails_in_the_moment_in_which_the_start_is_given_up_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It has ended before it could be cancelled, and nobody else asks for its error."""
+    complaints = listen()
+    gate = asyncio.Event()
+
+    async def work() -> None:
+        await gate.wait()
+        raise ValueError("no")
+
+    waiting = asyncio.ensure_future(step(Scope.current(), "hook 'h'", 7, work))
+    await asyncio.sleep(1)
+    gate.set()
+    await asyncio.sleep(0)  # it has failed, and whoever waits for it does not know yet
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert [each.getMessage() for each in caplog.records] == [
+        "hook 'h' failed after it was given up"
+    ]
+    caplog.clear()
+    assert complaints() == []
+
+
+async def test_what_fails_after_it_was_left_behind_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its stack was in the log; how it ended is there, too."""
+    complaints = listen()
+    gate = asyncio.Event()
+
+    async def work() -> None:
+        while not gate.is_set():
+            with suppress(asyncio.CancelledError):
+                await gate.wait()
+        raise ValueError("no")
+
+    with pytest.raises(StartError, match="7 s"):
+        await step(Scope.current(), "hook 'h'", 7, work)
+    assert "left behind" in caplog.text
+    caplog.clear()
+    gate.set()
+    await asyncio.sleep(1)
+    assert [each.getMessage() for each in caplog.records] == [
+        "hook 'h' failed after it was given up"
+    ]
+    caplog.clear()
+    assert complaints() == []

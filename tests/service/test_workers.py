@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from mainstay import Backoff, Scope
-from mainstay.errors import BrokenError, Code, UsageError
+from mainstay.errors import BrokenError, Code, ShuttingDown, UsageError
 from mainstay.rpc.client.failures import failure
 from mainstay.service.schedule import Cron, Every
 from mainstay.service.workers import STABLE, Job, Restart, Worker, run_job, run_worker
@@ -271,6 +271,26 @@ class TestJobs:
         await let_run(run_job(every(10), work), 11)
         assert now() == 17
         assert (len(work.starts), work.ended) == (1, 1)
+
+    async def test_a_run_that_is_cut_at_the_end_has_not_failed(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It may be told of the end by an error; there is no next time to speak of."""
+
+        async def run() -> None:
+            try:
+                await asyncio.sleep(FOR_EVER)
+            finally:
+                Scope.current().check()
+
+        scope = Scope("jobs").open()
+        task = scope.start(run_job(every(10), run), "job")
+        await asyncio.sleep(15)
+        scope.cancel(ShuttingDown("the service has stopped"))
+        await asyncio.wait([task])
+        scope.close()
+        assert task.exception() is None
+        assert caplog.text == ""
 
     async def test_by_cron_on_the_wall_clock(self) -> None:
         """The virtual wall clock begins with the year 2000, at midnight."""

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
 from mainstay.core.scope import Key, Scope
+from mainstay.core.seen import see
 from mainstay.errors import Cancelled, ClosedError, UsageError
 
 __all__ = ["GRACE", "THREADS", "ThreadPool", "ThreadStatistics", "to_thread"]
@@ -194,18 +195,13 @@ async def to_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
         cause = None if parent is None else parent.cause
         scope.cancel(cause or Cancelled(f"whoever called {name} was cancelled"))
         # What it raises from now on is the consequence of the cancellation, and is not news.
-        future.add_done_callback(_retrieve)
+        future.add_done_callback(see)
         try:
             await asyncio.wait([future], timeout=GRACE)
         finally:
             future.cancel()
         raise
     return await future
-
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
 
 
 def _in_scope(

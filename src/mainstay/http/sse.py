@@ -23,6 +23,7 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 from mainstay.core.scope import Scope
+from mainstay.core.seen import see
 from mainstay.errors import UsageError
 from mainstay.http.encode import encode_json
 from mainstay.http.response import Response
@@ -137,6 +138,8 @@ async def _stream(
     pump = scope.start(_pump(source, queue, encode), f"events of {scope.name or 'a call'}")
     pump.add_done_callback(lambda _: queue.end())
     watch = scope.start(_watch(queue), "drain of events")
+    for task in (pump, watch):
+        task.add_done_callback(see)  # what is raised here, or nobody listens any more
     try:
         while True:
             ready = await queue.take(keep_alive)
@@ -177,9 +180,6 @@ async def _stop(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # it was raised already, or nobody listens any more
 
 
 class _Queue:

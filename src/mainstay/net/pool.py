@@ -257,9 +257,8 @@ class Pool:
 
     async def _open(self, host: _Host) -> ClientConnection:
         """A new connection with a place taken, in the room that was claimed."""
-        work = self._dial(host.origin, host)
         # In a task, for `aclose` to cancel; and without our context, which a transport would keep.
-        dial = self._shared.loop.create_task(_coroutine(work), context=Context())
+        dial = self._shared.loop.create_task(self._dialled(host), context=Context())
         self._dials.add(dial)
         try:
             connection = await dial
@@ -278,6 +277,10 @@ class Pool:
         finally:
             self._dials.discard(dial)
         return self._opened_now(host, connection)
+
+    async def _dialled(self, host: _Host) -> ClientConnection:
+        # Called in the task: one that is cancelled before its first step has called nothing.
+        return await self._dial(host.origin, host)
 
     def _opened_now(self, host: _Host, connection: ClientConnection) -> ClientConnection:
         if self._closed or not connection.reserve():
@@ -359,7 +362,3 @@ def _may_repeat(outgoing: Outgoing, lost: Lost) -> bool:
 
 def _closed() -> ClosedError:
     return ClosedError("the client was closed")
-
-
-async def _coroutine(work: Awaitable[ClientConnection]) -> ClientConnection:
-    return await work

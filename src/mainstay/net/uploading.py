@@ -120,3 +120,4 @@ class Upload:
 def _give_up(writable: asyncio.Future[None], error: Exception) -> None:
     if not writable.done():
         writable.set_exception(error)
+        writable.exception()  # seen: who waits may be stopped in the same moment

@@ -431,6 +431,8 @@ class Pool:
             try:
                 await self.replace(worker.index, why)
             except ChildFailed as error:
+                if worker.leaving:
+                    return  # it was told to end meanwhile, and the new one with it
                 delay = self.settings.respawn_most
                 worker.retire_after = self._loop.time() + delay
                 _log.error(

@@ -12,6 +12,7 @@ import asyncio
 from typing import Any
 
 from mainstay.core.effects import Effects
+from mainstay.core.seen import see
 from mainstay.errors import UsageError
 from mainstay.http.asgi.server import AsgiServer
 from mainstay.http.asgi.types import AsgiScope, Receive, Send
@@ -64,6 +65,7 @@ class ServiceAsgi:
             raise
         await send({"type": "lifespan.startup.complete"})
         told = asyncio.ensure_future(receive())
+        told.add_done_callback(see)  # however it comes, it is the word to stop
         asked = asyncio.ensure_future(running.wait_stop_asked())
         # A component that fails stops the service. The other server cannot be told before it asks:
         # until then requests get 503.

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mainstay.core.scope import Scope
-from mainstay.errors import ShuttingDown
+from mainstay.errors import Cancelled, ShuttingDown
 
 __all__ = ["Background"]
 
@@ -40,13 +40,14 @@ class Background:
             message = "the service has stopped and starts no more background work"
             raise ShuttingDown(message)
         task = self._scope.start(work, name)
-        task.add_done_callback(_report)
+        task.add_done_callback(self._report)
         return task
 
     def __len__(self) -> int:
         return len(self._scope.children())
 
-
-def _report(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
+    def _report(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None or (self._scope.cancelled and isinstance(error, Cancelled | ShuttingDown)):
+            return  # the drain has said what it cut
         _log.error("background work %r failed", task.get_name(), exc_info=error)

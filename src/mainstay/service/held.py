@@ -105,7 +105,13 @@ class _HeldBody:
             return
         task = loop.create_task(self._held.close(), name="resources of a reply nobody sent")
         _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        task.add_done_callback(_closed)
+
+
+def _closed(task: asyncio.Task[None]) -> None:
+    _closing.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("the resources of a reply nobody sent failed to close", exc_info=error)
 
 
 _closing: set[asyncio.Task[None]] = set()

@@ -43,6 +43,7 @@ class Living:
         self._arguments = arguments
         self._open = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
+        self._told = False
         self._scope = own = scope.child(repr(provider)).open()
         self.task = own.start(self._live(), repr(provider))
         self.task.add_done_callback(lambda _: own.close())
@@ -56,13 +57,18 @@ class Living:
         if not self._open.done():
             # A cancellation from inside is no cancellation of whoever waits here.
             if not self.task.cancelled():
+                self._told = True
                 self.task.result()
             message = f"{self.provider!r} ended before it provided anything"
             raise UsageError(message)
 
     async def abandon(self, cause: Exception) -> None:
-        """Give up its opening; see `mainstay.service.starting.abandon`."""
-        await abandon(self._scope, self.task, cause)
+        """Give up its opening; see `mainstay.service.starting.abandon`.
+
+        Nothing is left to do when `wait_open` has raised what it ended with.
+        """
+        if not self._told:
+            await abandon(self._scope, self.task, cause)
 
     def close(self) -> asyncio.Task[None]:
         """Begin to close; the task returned ends when it is closed."""

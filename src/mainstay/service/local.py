@@ -9,6 +9,7 @@ from typing import Any
 from mainstay.core.call import Call, Handler
 from mainstay.core.channel import Channel
 from mainstay.core.metadata import EMPTY, Metadata
+from mainstay.core.seen import see
 from mainstay.errors import Cancelled, ClosedError, EndOfStream
 
 __all__ = ["LocalStream", "collect"]
@@ -59,6 +60,7 @@ async def collect(handler: Handler, call: Call, stream: LocalStream) -> AsyncGen
     Raises: what the handler raises; the cause if the call was cancelled.
     """
     work = call.scope.start(_answer(handler, call, stream), call.method)
+    work.add_done_callback(see)  # a caller who has left does not ask
     try:
         async for message in stream.replies:
             yield message

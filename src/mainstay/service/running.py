@@ -202,9 +202,12 @@ class Running:
     async def _start(self) -> None:
         timeout = self.settings.start_timeout
         container = self._wiring.container
-        await container.open(self._life, timeout)
-        for living in container.living():
-            living.task.add_done_callback(functools.partial(self._resource_ended, living))
+        try:
+            await container.open(self._life, timeout)
+        finally:
+            # One may have ended while another was opening, or failed to.
+            for living in container.living():
+                living.task.add_done_callback(functools.partial(self._resource_ended, living))
         for name, run in self._wiring.hooks("start"):
             await step(self._life, name, timeout, run)
         self._dispatcher = Dispatcher(self._wiring.handlers(), self.settings.call_timeout)
@@ -400,7 +403,12 @@ class Running:
         """Accept no new connections until `resume`; those there are go on. They wait in the kernel,
         for this process or for another that holds the same sockets."""
         self.paused = True
-        await asyncio.gather(*(server.stop_accepting() for server in self._opened))
+        stopping = (server.stop_accepting() for server in self._opened)
+        outcomes = await asyncio.gather(*stopping, return_exceptions=True)
+        for server, outcome in zip(self._opened, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                # Nobody waits for this who could do more about it.
+                _log.error("%r still accepts: it failed to stop", server, exc_info=outcome)
 
     def resume(self) -> None:
         """Accept again. Nothing once it stops."""

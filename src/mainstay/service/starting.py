@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from mainstay.core.scope import Scope
@@ -66,7 +67,8 @@ async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitab
     except asyncio.CancelledError:
         await abandon(own, task, Cancelled("the start was given up"))
         raise
-    await abandon(own, task, DeadlineExceeded(f"it was given {timeout:g} s, which are over"))
+    if not task.done() or own.cause is not None:
+        await abandon(own, task, DeadlineExceeded(f"it was given {timeout:g} s, which are over"))
     error: BaseException | None = own.cause
     if error is None and task.cancelled():
         error = Cancelled("something that it waited for was cancelled")
@@ -81,17 +83,20 @@ async def step(life: Scope, name: str, timeout: float, run: Callable[[], Awaitab
 async def abandon(scope: Scope, task: asyncio.Task[Any], cause: Exception) -> None:
     """Cancel `task` by its `scope` and give it `CLEANUP` seconds to end; not if it has ended.
 
-    What goes wrong in its cleanup is logged: nobody else asks for it.
+    What goes wrong with it in this moment, in its cleanup or later is logged: nobody else asks.
     """
+    task.add_done_callback(partial(_tell_failure, scope))
     if task.done():
         return
     scope.cancel(cause)
     await asyncio.wait([task], timeout=CLEANUP)
     if not task.done():
         _log.error("%s does not end and is left behind:\n%s", scope.name, task_stack(task))
-        return
+
+
+def _tell_failure(scope: Scope, task: asyncio.Task[Any]) -> None:
     error = None if task.cancelled() else task.exception()
-    if error is not None and error is not cause and not isinstance(error, _ENDINGS):
+    if error is not None and error is not scope.cause and not isinstance(error, _ENDINGS):
         _log.warning("%s failed after it was given up", scope.name, exc_info=error)
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from mainstay.core.scope import Scope
+from mainstay.core.seen import see
 from mainstay.core.stacks import task_stack
 from mainstay.core.threads import ThreadPool
 from mainstay.errors import ShuttingDown
@@ -314,6 +315,7 @@ class Shutdown:
         self._cut = True
         self._notes.append(f"{name} left behind")
         _log.error("%s does not end and is left behind:\n%s", name, task_stack(task))
+        task.add_done_callback(see)  # what becomes of it later is no news
 
 
 def _scope_of(holder: Scope, task: asyncio.Task[Any]) -> Scope:

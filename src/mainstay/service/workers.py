@@ -16,7 +16,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.scope import Scope
-from mainstay.errors import BrokenError, DeadlineExceeded, UpstreamError, UsageError
+from mainstay.errors import (
+    BrokenError,
+    Cancelled,
+    DeadlineExceeded,
+    ShuttingDown,
+    UpstreamError,
+    UsageError,
+)
 from mainstay.service.attempt import attempt
 from mainstay.service.schedule import Trigger
 
@@ -150,6 +157,8 @@ async def run_job(job: Job, run: Callable[[], Awaitable[Any]]) -> None:
             failed = error
         if failed is None:
             _log.debug("%r ran for %.3f s", job, clock.monotonic() - started)
+        elif scope.cancelled and isinstance(failed, Cancelled | ShuttingDown):
+            return  # the drain has said what it cut
         else:
             _log.error("%r failed; it runs again when it is next due", job, exc_info=failed)
         due = job.trigger.after(due, clock)

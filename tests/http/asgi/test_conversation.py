@@ -10,6 +10,7 @@ from mainstay.errors import TooLarge, UsageError
 from mainstay.http.asgi.conversation import UNREAD, Conversation, response_of
 from mainstay.testing.exchange import MemoryExchange
 from tests.http.asgi.world import part, start
+from tests.unseen import listen
 
 
 async def test_a_declared_length_ends_the_body_without_another_message() -> None:
@@ -81,3 +82,19 @@ def test_a_status_that_is_no_final_one_is_refused(status: int) -> None:
     """Interim replies and numbers beyond HTTP's."""
     with pytest.raises(UsageError, match=str(status)):
         response_of(start(status=status))
+
+
+async def test_a_head_that_is_none_may_have_nobody_to_hear_of_it() -> None:
+    """Whoever waits for the reply may leave in the same moment."""
+    complaints = listen()
+    conversation = Conversation(MemoryExchange())
+    await conversation.send(start(status=99))
+    waiting = asyncio.ensure_future(conversation.wait_response())
+    await asyncio.sleep(0)
+    with pytest.raises(UsageError, match="99"):
+        await conversation.send(part(b"", more=False))
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    del conversation, waiting
+    assert complaints() == []

@@ -16,6 +16,7 @@ from mainstay.http.asgi.types import AsgiScope, Message
 from mainstay.net.exchange import Exchange
 from mainstay.net.limits import Limits
 from mainstay.net.port import Port
+from tests.unseen import listen
 
 BASE: AsgiScope = {
     "type": "http",
@@ -221,3 +222,19 @@ async def test_only_a_websocket_can_be_upgraded() -> None:
     """Anything else has no bytes to take over."""
     with pytest.raises(UsageError):
         exchange_of(lambda _: None, Other()).upgrade()
+
+
+async def test_a_server_whose_receive_fails_is_left_in_peace() -> None:
+    """It says so of a peer that has left; the reply is answered all the same."""
+    complaints = listen()
+    other = Other()
+
+    async def fail() -> Message:
+        raise OSError("gone")
+
+    other.receive = fail  # type: ignore[method-assign]
+    exchange = exchange_of(lambda each: each.respond(204, None, [], b""), other)
+    await exchange.run()
+    assert other.said[0]["status"] == 204
+    del exchange
+    assert complaints() == []

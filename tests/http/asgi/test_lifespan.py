@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from mainstay.errors import BrokenError
 from mainstay.http.asgi.lifespan import lifespan
 from mainstay.http.asgi.types import AsgiScope, Receive, Send
+from tests.unseen import listen
 
 
 def fastapi_app(happened: list[str], *, start: bool = True, stop: bool = True) -> FastAPI:
@@ -122,3 +123,38 @@ async def test_a_start_that_is_cancelled_ends_the_application() -> None:
         async with asyncio.timeout(1), lifespan(app):
             raise AssertionError
     assert ended.is_set()
+
+
+async def test_what_fails_as_its_start_is_cancelled_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In the log, for nobody else asks."""
+    complaints = listen()
+
+    async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            raise RuntimeError("no")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1), lifespan(app):
+            raise AssertionError
+    assert [each.getMessage() for each in caplog.records] == [
+        "the ASGI application failed as it was given up"
+    ]
+    caplog.clear()
+    assert complaints() == []
+
+
+async def test_what_fails_while_it_should_wait_is_told_at_the_end() -> None:
+    """It was to wait for the word to stop, and had an error instead."""
+
+    async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        raise RuntimeError("no")
+
+    with pytest.raises(BrokenError, match="'no'"):
+        async with lifespan(app):
+            await asyncio.sleep(1)

@@ -209,6 +209,7 @@ class Conversation:
             response, length = response_of(self._head)
         except Exception as error:
             self._ready.set_exception(error)
+            self._ready.exception()  # whoever was to hear it may be gone
             raise
         if more or (length is not None and length != len(part)):
             # Of a HEAD, and of 304, the length is told and the body is not there.

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 from urllib.parse import quote
 
 from mainstay.core.metadata import Peer
+from mainstay.core.seen import see
 from mainstay.errors import BrokenError, PeerGone, TooLarge, UsageError
 from mainstay.http.asgi.tunnel import AsgiTunnel
 from mainstay.http.asgi.types import AsgiScope, Message, Receive, Send
@@ -141,6 +142,7 @@ class AsgiExchange(Exchange):
         port.requests += 1
         port.connections.add(self)
         self._waiter = asyncio.create_task(self._listen(), name="ASGI receive")
+        self._waiter.add_done_callback(see)  # a server may say by an error that the peer has left
         # Not here: a task is current, and the application may start its own eagerly.
         begin = port.application.begin
         if not self.trails:

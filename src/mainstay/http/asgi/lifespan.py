@@ -68,13 +68,14 @@ class _Life:
 
     async def stop(self) -> None:
         """Let it stop; what it does not speak, it is not told."""
-        if self._task is None or self._task.done():
+        if self._task is None:
             return
-        answer = await self._ask("lifespan.shutdown")
-        if answer is not None and answer["type"] == "lifespan.shutdown.failed":
-            await self._fail("stop", answer)
-        await self._end()
-        error = None if self._task.cancelled() else self._task.exception()
+        if not self._task.done():
+            answer = await self._ask("lifespan.shutdown")
+            if answer is not None and answer["type"] == "lifespan.shutdown.failed":
+                await self._fail("stop", answer)
+            await self._end()
+        error = _failure_of(self._task)
         if error is not None:
             raise BrokenError(f"the ASGI application failed as it stopped: {error!r}") from error
 
@@ -86,6 +87,7 @@ class _Life:
         try:
             await asyncio.wait([self._task, answer], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
+            self._task.add_done_callback(_tell_failure)
             await self._end(cancel=True)
             raise
         return answer.result() if answer.done() else None
@@ -93,7 +95,8 @@ class _Life:
     def _without(self) -> None:
         """It ended before it answered."""
         assert self._task is not None
-        error = None if self._task.cancelled() else self._task.exception()
+        error = _failure_of(self._task)
+        self._task = None
         if error is None:
             return
         # The specification has the server go on, whatever it raised. If it took the message, it may
@@ -104,7 +107,7 @@ class _Life:
     async def _fail(self, verb: str, answer: Message) -> None:
         assert self._task is not None
         await self._end()
-        error = None if self._task.cancelled() else self._task.exception()
+        error = _failure_of(self._task)
         # Starlette sends a whole traceback; its last line says it, and the cause has the rest.
         lines = str(answer.get("message") or "it did not say why").strip().splitlines()
         message = f"the ASGI application could not {verb}: {lines[-1].strip()}"
@@ -136,6 +139,16 @@ _ANSWERS = frozenset(
     for moment in ("startup", "shutdown")
     for outcome in ("complete", "failed")
 )
+
+
+def _failure_of(task: asyncio.Task[None]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    error = _failure_of(task)
+    if error is not None:
+        _log.warning("the ASGI application failed as it was given up", exc_info=error)
 
 
 def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
