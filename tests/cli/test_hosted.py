@@ -177,6 +177,33 @@ def test_a_start_that_fails_is_the_launcher_s(tmp_path: Path, case: str) -> None
         )
 
 
+STOPPED_HOOK = """import asyncio, os, signal
+from mainstay import Service
+service = Service("app")
+@service.get("/")
+async def nothing() -> None: ...
+@service.on_start
+async def wait() -> None:
+    worker = "MAINSTAY_WORKER" in os.environ
+    os.kill(os.getppid() if worker else os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")], ids=["alone", "workers"])
+def test_a_start_that_is_stopped_says_so(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    """The launcher was to wait until it is ready, which it never was; nothing in it has failed."""
+    (tmp_path / "app.py").write_text(STOPPED_HOOK)
+    with daemon(tmp_path, "app", "--listen", "0", *workers) as done:
+        said = "Error: asked to stop before it was ready: SIGTERM\n"
+        assert done == Done(1, "", said)
+    # The launcher hears of it a moment before the daemon has left.
+    wait_until(lambda: not (tmp_path / "app.pid").exists())
+    text = (tmp_path / "app.log").read_text()
+    assert '"error"' not in text
+    assert '"critical"' not in text
+
+
 def test_a_port_in_use_is_the_launcher_s(tmp_path: Path) -> None:
     """Code 3, and the address."""
     web(tmp_path)

@@ -251,6 +251,9 @@ class Supervisor:
             self._upstream.close()
         if code == 0:
             code = _code_of(codes)
+            if not self._ready:
+                reason = f"asked to stop before it was ready: {self._reason}"
+                self._notifier.failed(reason, code or 1)
         _log.info("stopped, exit code %d", code)
         return code
 

@@ -276,7 +276,9 @@ class Host:
             await starting
         except asyncio.CancelledError:
             asked.cancel()
-            return await self._report(running)
+            code = await self._report(running)
+            self._notifier.failed(f"asked to stop before it was ready: {running.reason}", FAILED)
+            return code
         except BaseException:
             asked.cancel()
             raise
