@@ -16,6 +16,11 @@ with the same client id: it is stored once. What comes after a message comes wit
 client keeps the highest it has seen, and says it in the `Hello` of its next connection, so that
 what it missed is told first. A `Said` may come twice; a client shows each `seq` once.
 
+What one client says is stored in the order in which it is said. If the gateway cannot do something,
+it refuses that and closes the connection; it does nothing that was said after it. Who is refused for
+speaking too fast (``rate_limited``) stays, and what was said after it is done: a client that needs
+the order of its messages says the next one when the one before is acknowledged.
+
 How a gateway closes the WebSocket (on gRPC, the code is in the message of the status):
 
 ====  ==============================================================================================

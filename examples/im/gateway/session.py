@@ -7,7 +7,8 @@ while there is something for them:
   there. An item of the outbox may be a question whose answer is frames, such as what a client has
   missed: what came after it waits, so that order is kept while nobody else waits;
 * the **worker** does what the client asks, one thing after the other, so that two messages of one
-  client never overtake each other. A `Ping` does not wait behind them.
+  client never overtake each other. A `Ping` does not wait behind them. When the logic does not answer,
+  the session ends: what the client has said since would be done before what it has to say again.
 
 What happens between a client's last event and now is told once, and without a gap: the session is
 in the hub, which fills its outbox, *before* it asks what the client has missed. What comes both ways
@@ -236,8 +237,12 @@ class Session:
                     told = await answer(frame, self, self._hub, self._logic)
                 except PeerError as error:
                     self._strike(refusal_of(error, getattr(frame, "client_id", "")))
-                except Error as error:
+                except Overloaded as error:
                     self.put(refusal_of(error, getattr(frame, "client_id", "")))
+                except Error as error:
+                    inbox.clear()  # the client says it again, in order, when it has come back
+                    self.put(refusal_of(error, getattr(frame, "client_id", "")))
+                    self.part(1013, "not now")
                 else:
                     self._strikes = 0
                     if told is not None:

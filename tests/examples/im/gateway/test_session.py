@@ -19,6 +19,7 @@ from examples.im.frames import (
     Said,
     ServerFrame,
 )
+from mainstay.errors import Overloaded
 from tests.examples.im.gateway.house import Guest, Home, House, at_home
 
 
@@ -88,14 +89,68 @@ async def test_nothing_is_acknowledged_before_it_is_stored() -> None:
 
 
 async def test_patience_ends() -> None:
-    """A message that could not be stored for ten seconds is refused, to be said again later."""
+    """A message that could not be stored for ten seconds is refused, to be said again later: the
+    client is sent away, and comes back."""
     async with at_home() as home, home.guest("ada") as ada:
         home.house.leave_the_room()
         await ada.say(home.house.lobby, "hello", "the-client-id")
-        refusal = (await ada.hears_all(12))[0]
+        (refusal,) = await ada.hears_to_the_end()
+        assert ada.socket.close_code == 1013
         assert isinstance(refusal, Refused)
         assert (refusal.code, refusal.client_id) == ("unavailable", "the-client-id")
         assert refusal.retry_after > 0
+
+
+async def test_nothing_overtakes_what_could_not_be_stored() -> None:
+    """Messages behind it that were on their way are not stored, although the logic is back by then:
+    the client is sent away with 1013, comes back and says all of them again."""
+    async with at_home() as home, home.guest("ada") as ada:
+        home.house.leave_the_room()
+        for text in ("first", "second", "third"):
+            await ada.say(home.house.lobby, text)
+        refusal = await ada.hears()
+        assert isinstance(refusal, Refused)
+        assert refusal.client_id == "client-first"
+        home.house.leave_the_room(False)
+        await ada.say(home.house.lobby, "fourth")
+        assert await closing(ada) == 1013
+        assert home.house.log[-1].what == api.Membership(home.house.lobby, ada.id, "ada", True)
+        async with home.guest(ada.session) as again:
+            for text in ("first", "second", "third", "fourth"):
+                await again.say(home.house.lobby, text)
+            assert texts(await again.hears_all()) == ["first", "second", "third", "fourth"]
+
+
+async def test_what_a_screen_shows_is_not_lost_with_the_patience() -> None:
+    """A client that cannot be told who is there is sent away as well, and asks again."""
+    async with at_home() as home, home.guest("ada") as ada:
+        home.house.leave_the_room()
+        await ada.send(type="look", conversation=home.house.lobby, users=[ada.id])
+        refusal = await ada.hears()
+        assert isinstance(refusal, Refused)
+        assert refusal.code == "unavailable"
+        assert await closing(ada) == 1013
+
+
+class Crowded(House):
+    """Has no room for the first message."""
+
+    async def post(self, request: api.Post) -> api.Posted:
+        self._called("post")
+        if self.calls.count("post") == 1:
+            raise Overloaded("too much waits to be stored; try again")
+        return await super().post(request)
+
+
+async def test_a_logic_with_too_much_to_do_gets_no_more_by_clients_that_come_back() -> None:
+    """Who was refused for that stays, and says it again in a while."""
+    async with at_home(Crowded()) as home, home.guest("ada") as ada:
+        await ada.say(home.house.lobby, "hello")
+        refusal = (await ada.hears_all())[0]
+        assert isinstance(refusal, Refused)
+        assert (refusal.code, refusal.retry_after) == ("rate_limited", 2)
+        await ada.say(home.house.lobby, "hello")
+        assert texts(await ada.hears_all()) == ["hello"]
 
 
 async def test_a_ping_does_not_wait_behind_a_message() -> None:
