@@ -75,6 +75,41 @@ def test_a_hit_is_cut_to_where_the_words_are(parts: Page, text: str, piece: str)
     assert found == [piece, "kernel"]
 
 
+def test_what_is_looked_at_is_told_at_once_and_then_gathered(parts: Page) -> None:
+    """All views of a turn are one frame; what changes within a quarter of a second is the next one,
+    and after that the first change is told at once again."""
+    result = run(
+        parts,
+        "attention",
+        """let now = 1000, waiting = [];
+        performance.now = () => now;
+        window.setTimeout = (run, after) => waiting.push([now + after, run]);
+        const pass = (to) => {
+          now = to;
+          const due = waiting.filter(([at]) => at <= now);
+          waiting = waiting.filter(([at]) => at > now);
+          for (const [, run] of due) run();
+        };
+        const told = [];
+        const store = {on() {}, open: 7};
+        const attention = new m.Attention(store, (frame) => told.push([now, ...frame.users]) > 0);
+        attention.show("sidebar", [1]);
+        attention.show("members", [2]);
+        pass(1000);
+        attention.show("members", [3]);
+        pass(1100);
+        attention.show("members", [4]);
+        pass(1249);
+        pass(1250);
+        attention.show("members", [4]);
+        pass(1600);
+        attention.show("members", []);
+        pass(1600);
+        return told;""",
+    )
+    assert result == [[1000, 1, 2], [1250, 1, 4], [1600, 1]]
+
+
 MESSAGES = "const of = (...ns) => ns.map(number => ({number}));"
 
 

@@ -1,5 +1,6 @@
 /** Tells the gateway what this screen shows and how far this user is; gathered, so that a scroll or a
- * flood of messages is a frame now and then. */
+ * flood of messages is a frame now and then. What the screen shows is told as soon as all views have
+ * said theirs, unless it was told a moment ago: who writes in a conversation is seen from then on. */
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -20,6 +21,7 @@ export class Attention {
     this.marking = 0;
     this.looking = 0;
     this.looked = "";
+    this.lookedAt = -GATHER;
     this.wroteAt = 0;
     /** Users whom a view shows, by the view. @type {Map<string, number[]>} */
     this.shown = new Map();
@@ -59,7 +61,12 @@ export class Attention {
   /** A view shows these users. @param {string} view @param {number[]} users */
   show(view, users) {
     this.shown.set(view, users);
-    this.looking ||= window.setTimeout(() => this.#look(), GATHER);
+    this.#lookSoon();
+  }
+
+  #lookSoon() {
+    const wait = Math.max(0, this.lookedAt + GATHER - performance.now());
+    this.looking ||= window.setTimeout(() => this.#look(), wait);
   }
 
   #look() {
@@ -67,7 +74,9 @@ export class Attention {
     const users = [...new Set([...this.shown.values()].flat())].slice(0, LOOK_LIMIT);
     const frame = { type: "look", conversation: this.store.open, users };
     const look = JSON.stringify(frame);
-    if (look !== this.looked && this.send(frame)) this.looked = look;
+    if (look === this.looked || !this.send(frame)) return;
+    this.looked = look;
+    this.lookedAt = performance.now();
   }
 
   /** The user presses keys in the open conversation. */
@@ -92,6 +101,6 @@ export class Attention {
       }
     }
     this.marking ||= window.setTimeout(() => this.#flush(), GATHER);
-    this.looking ||= window.setTimeout(() => this.#look(), GATHER);
+    this.#lookSoon();
   }
 }
