@@ -12,6 +12,7 @@ from mainstay.errors import UsageError
 from mainstay.interfaces.server import ServerStatistics
 from mainstay.service.phases import StopReport
 from mainstay.service.settings import ShutdownSettings
+from mainstay.testing.clock import VirtualLoop
 
 FOR_EVER = 3600.0
 
@@ -33,6 +34,13 @@ class Session(Database):
 def now() -> float:
     """The loop's time."""
     return asyncio.get_running_loop().time()
+
+
+def stall(seconds: float) -> None:
+    """What a machine does that stops for a while: nobody runs, and time passes."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop._now += seconds
 
 
 class Events(list[str]):

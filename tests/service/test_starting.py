@@ -9,7 +9,7 @@ import pytest
 from mainstay import Scope
 from mainstay.errors import DeadlineExceeded, ShuttingDown, StartError
 from mainstay.service.starting import CLEANUP, step
-from tests.service.parts import FOR_EVER, Events, Stubborn, now, released
+from tests.service.parts import FOR_EVER, Events, Stubborn, now, released, stall
 from tests.unseen import listen
 
 
@@ -199,3 +199,25 @@ async def test_what_fails_after_it_was_left_behind_is_told(
     ]
     caplog.clear()
     assert complaints() == []
+
+
+async def test_a_machine_that_stalls_is_no_reason_to_blame_a_step(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its time to end is over before it could take a step; it would, in a few turns."""
+
+    async def work() -> None:
+        try:
+            await hanging()
+        finally:
+            stall(1000)
+            for _ in range(5):
+                with suppress(asyncio.CancelledError):  # it is told again, as it is late
+                    await asyncio.sleep(0)
+
+    waiting = asyncio.ensure_future(step(Scope.current(), "hook 'h'", 7, work))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert "left behind" not in caplog.text

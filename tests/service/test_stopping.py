@@ -25,6 +25,7 @@ from tests.service.parts import (
     now,
     released,
     resource,
+    stall,
     within,
 )
 
@@ -430,6 +431,35 @@ class TestStragglers:
         assert len(swallowed) == 2
         assert isinstance(call.exception(), ShuttingDown)
         assert "left behind" not in notes(report)
+
+    async def test_a_machine_that_stalls_is_no_reason_to_blame_anybody(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The time of all is over before one of them could end; they would, in a few turns."""
+        service = Service("s")
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(FOR_EVER)
+            finally:
+                stall(1000)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+
+        @service.handler("m")
+        async def answer() -> None:
+            await work()
+
+        service.on_stop(work)
+        life = await begun(service, within(2, call_timeout=None))
+        call = asyncio.ensure_future(life.call("m"))
+        await asyncio.sleep(1)
+        report = await life.finish()
+        await asyncio.wait([call])
+        assert "cut: call 'm'" in notes(report)
+        assert "not closed in time" in notes(report)
+        assert "left behind" not in notes(report)
+        assert "left behind" not in caplog.text
 
     async def test_a_thread_that_never_ends_is_named(self) -> None:
         """The function by its name; the service stops without it, with 124."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from mainstay.core.scope import Scope
 from mainstay.core.stacks import task_stack
 from mainstay.errors import Cancelled, DeadlineExceeded, ShuttingDown, StartError
+from mainstay.service.turns import few_turns
 
 __all__ = ["CLEANUP", "Lifeline", "abandon", "step"]
 
@@ -90,6 +91,7 @@ async def abandon(scope: Scope, task: asyncio.Task[Any], cause: Exception) -> No
         return
     scope.cancel(cause)
     await asyncio.wait([task], timeout=CLEANUP)
+    await few_turns(lambda: not task.done())
     if not task.done():
         _log.error("%s does not end and is left behind:\n%s", scope.name, task_stack(task))
 

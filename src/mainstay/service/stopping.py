@@ -27,6 +27,7 @@ from mainstay.service.dispatch import Dispatcher
 from mainstay.service.living import Living
 from mainstay.service.phases import Phase, PhaseReport, Plan, StopReport
 from mainstay.service.settings import ShutdownSettings
+from mainstay.service.turns import few_turns
 from mainstay.service.wiring import Runner
 
 __all__ = ["Components", "Shutdown"]
@@ -207,6 +208,7 @@ class Shutdown:
         what = "restarts" if work.get(HANDED_OVER) else "has stopped"
         work.cancel(ShuttingDown(f"the service {what} and could not wait any longer"))
         await self._wait_out(work.tasks, partial(self._end, Phase.CANCEL))
+        await few_turns(lambda: any(True for _ in work.tasks()))
         for task in work.tasks():
             self._left_behind(task.get_name(), task)
 
@@ -299,6 +301,7 @@ class Shutdown:
             _scope_of(self._parts.life, task).cancel(ShuttingDown(f"{name} took too long"))
         if overdue:
             await asyncio.wait([task for _, task in overdue], timeout=chance)
+            await few_turns(lambda: not all(task.done() for _, task in overdue))
         for name, task in work:
             if not task.done():
                 self._left_behind(name, task)
