@@ -53,7 +53,7 @@ class Accounts:
 
     async def sign_in(self, token_hash: bytes, user: int, expires_at: int) -> None:
         """Begin a session."""
-        await self._database.write(begin_session, token_hash, user, expires_at)
+        await self._database.write_silently(begin_session, token_hash, user, expires_at)
 
     async def signed_in(self, token_hash: bytes, now: int) -> SignedIn | None:
         """Whose session it is, if it has not ended."""
@@ -65,7 +65,7 @@ class Accounts:
 
     async def sweep(self, now: int) -> int:
         """Forget sessions that have ended by themselves; how many they were."""
-        return await self._database.write(
+        return await self._database.write_silently(
             lambda db: db.execute(delete(Session).where(Session.expires_at <= now)).rowcount
         )
 

@@ -116,15 +116,22 @@ class Database:
         Raises: BrokenError when the database does not answer, which leaves open whether the change
         was made; and what `change` raises.
         """
-        with _telling():
-            result = await self._transactions.write(lambda db: change(db, *args, **kwargs))
-        self.commits += 1
+        result = await self.write_silently(change, *args, **kwargs)
         for heard in self._heard:
             heard()
         return result
 
+    async def write_silently(
+        self, change: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """As `write`, of what is not in the log: who listens for commits is not told."""
+        with _telling():
+            result = await self._transactions.write(lambda db: change(db, *args, **kwargs))
+        self.commits += 1
+        return result
+
     def on_commit(self, heard: Callable[[], None]) -> None:
-        """Call `heard` after each change that this process has made. It must not wait or raise."""
+        """Call `heard` after each `write` of this process. It must not wait or raise."""
         self._heard.append(heard)
 
     async def ping(self) -> None:

@@ -158,7 +158,7 @@ class Index:
         """Index the next messages; how many there were."""
         after, entries = await self._database.read(_unindexed, self._batch)
         if entries:
-            await self._database.write(_index, after, entries)
+            await self._database.write_silently(_index, after, entries)
         return len(entries)
 
 

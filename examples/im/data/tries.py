@@ -29,15 +29,17 @@ class Tries:
 
     async def take(self, key: bytes, now: int) -> int:
         """Count a try. 0, or the milliseconds until the next one may be made: this one may not."""
-        return await self._database.write(_take, key, self._pace, self._ahead, now)
+        return await self._database.write_silently(_take, key, self._pace, self._ahead, now)
 
     async def forget(self, key: bytes) -> None:
         """Whoever tried has made it."""
-        await self._database.write(lambda db: db.execute(delete(Try).where(Try.key == key)))
+        await self._database.write_silently(
+            lambda db: db.execute(delete(Try).where(Try.key == key))
+        )
 
     async def sweep(self, now: int) -> int:
         """Forget the keys that have all their tries again; how many they were."""
-        return await self._database.write(
+        return await self._database.write_silently(
             lambda db: db.execute(delete(Try).where(Try.used_until <= now)).rowcount
         )
 

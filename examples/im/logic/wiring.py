@@ -116,6 +116,6 @@ async def forget(
     """Forget what nobody needs any more: events that everybody has been told, ended sessions, tries
     of long ago."""
     now = milliseconds(effects)
-    await database.write(sweep_log, now - int(settings.signals * 1000))
+    await database.write_silently(sweep_log, now - int(settings.signals * 1000))
     await store.accounts.sweep(now)
     await tries.sweep(now)

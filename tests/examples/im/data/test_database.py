@@ -52,6 +52,8 @@ async def test_a_change_is_made_whole_or_not_at_all(database: Database) -> None:
     names = await database.read(lambda db: set(db.scalars(select(Counter.name))))
     assert names == {"events", "indexed", "two"}
     assert heard == [before + 1]
+    assert await database.write_silently(change, "three", fails=False) == "three"
+    assert (heard, database.commits) == ([before + 1], before + 2)
 
 
 async def test_many_may_read_at_once(database: Database) -> None:

@@ -24,6 +24,18 @@ async def found(house: House, text: str, name: str = "ada", room: int = 0) -> li
     return [each.message.text for each in (await Search(house.database).find(ask)).items]
 
 
+async def test_the_index_wakes_nobody_who_follows_the_log(house: House) -> None:
+    """What it writes is not in the log, and who is woken reads the log's end in vain."""
+    room = await house.room("tea", "ada")
+    await house.say(room, "ada", "the halyard is frayed")
+    woken: list[int] = []
+    house.database.on_commit(lambda: woken.append(house.database.commits))
+    before = house.database.commits
+    assert await found(house, "halyard") == ["the halyard is frayed"]
+    assert house.database.commits > before
+    assert woken == []
+
+
 def test_words_are_letters_and_digits_without_case_and_accents() -> None:
     """What is between words is left out, and what looks alike is the same."""
     assert words("Crème brûlée, 42 × snake_case!") == ["creme", "brulee", "42", "snake", "case"]
