@@ -279,6 +279,12 @@ class Process:
         """The processes below it."""
         return children(self.process.pid)
 
+    def end_others(self) -> None:
+        """Kill whoever still holds its stream a while after it was killed: a test has failed."""
+        self._reader.join(PATIENCE)
+        if self._reader.is_alive():
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def wait_ended(self) -> int:
         """Its exit code; everything that it has logged is read."""
         code = self.process.wait(PATIENCE)
@@ -328,6 +334,7 @@ def supervised(folder: Path, *options: str, **settings: Any) -> Iterator[Process
         below = process.workers()
         with suppress(ProcessLookupError):
             process.process.kill()
+        process.end_others()
         process.wait_ended()
         assert process.process.stderr is not None
         process.process.stderr.close()
