@@ -25,7 +25,7 @@ How a gateway closes the WebSocket (on gRPC, the code is in the message of the s
 
 ====  ==============================================================================================
 1012  it stops: come back, after the seconds in `Reconnect` if it has said that
-1013  it cannot answer now: come back after a while
+1013  it cannot answer now, or this user comes too often: come back after a while
 1008  the client says what it should not, again and again: it needs mending
 4001  nobody is signed in, or no longer: sign in
 4008  the client takes too long to read: come back at once, with the cursor

@@ -15,6 +15,9 @@ from mainstay.http import Request, rate_limit
 
 COSTLY: Final = 10
 """Questions for which a search counts, and the making of a room."""
+OPENING: Final = 5
+"""Questions for which it counts to come, by WebSocket or by gRPC: who it is, all their conversations and
+what they have missed is asked for. All clients of a user may come back at once, and again soon."""
 
 
 @configured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.frames import ClientFrame
+from examples.im.gateway.guards import OPENING
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
 from examples.im.gateway.patience import patiently
@@ -68,4 +70,7 @@ async def talk(socket: WebSocket[ClientFrame, str], hub: Hub, logic: Logic) -> N
         log.info("a client was sent away, as nobody knows whose token it has: %r", error)
         await socket.close(1013, "not now")
     else:
-        await Session(hub, logic, signed_in_by(found), SocketClient(socket)).run()
+        if hub.rates_of(found.account.id).asks.take(asyncio.get_running_loop().time(), OPENING):
+            await socket.close(1013, "not so fast")
+        else:
+            await Session(hub, logic, signed_in_by(found), SocketClient(socket)).run()

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from examples.im import api
 from examples.im.api import Logic
 from examples.im.frames import ClientFrame, FromClient, FromGateway
-from examples.im.gateway.guards import COSTLY, count, guessing_limited
+from examples.im.gateway.guards import COSTLY, OPENING, count, guessing_limited
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.outgoing import Outgoing
 from examples.im.gateway.session import Session
@@ -65,11 +65,13 @@ async def talk(  # type: ignore[return]
     requests: AsyncIterator[FromClient],
     stream: Stream,
     scope: Scope,
+    call: Call,
     session: api.Session,
     hub: Hub,
     logic: Logic,
 ) -> AsyncIterator[FromGateway]:
     """The frames of `frames`, in both directions; it ends with ``<code> <reason>`` in its status."""
+    count(call, hub, session.account.id, OPENING)
     await Session(hub, logic, signed_in_by(session), StreamClient(stream, scope)).run()
 
 

@@ -324,6 +324,24 @@ async def test_one_client_too_many_is_turned_away() -> None:
         assert texts(await ada.hears_all()) == ["still here"]
 
 
+async def test_who_comes_again_and_again_is_slowed_down() -> None:
+    """Twenty times at once, since each asks a lot of the logic; then 1013, until time has passed. Others
+    come as they please."""
+    async with at_home() as home:
+        ada = await home.sign_up("ada")
+        for _ in range(20):
+            async with home.guest(ada):
+                pass
+        asked = home.house.calls.count("conversations")
+        async with home.guest(ada, hello=False) as turned_away:
+            assert await closing(turned_away) == 1013
+        assert home.house.calls.count("conversations") == asked
+        async with home.guest("bob"):
+            await asyncio.sleep(0.2)
+        async with home.guest(ada) as again:
+            assert again.welcome.account == ada.account
+
+
 async def test_a_user_hears_a_room_from_joining_to_leaving() -> None:
     """Joining and leaving are events like others, and the user is told the conversation."""
     async with at_home() as home, home.guest("ada") as ada, home.guest("bob") as bob:

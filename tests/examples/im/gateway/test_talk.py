@@ -121,6 +121,20 @@ async def test_one_user_asks_no_faster_by_grpc() -> None:
         assert 9 <= house.calls.count("search") <= 10
 
 
+async def test_who_comes_again_and_again_by_grpc_is_slowed_down() -> None:
+    """As by WebSocket: each coming asks a lot of the logic. The client comes back after a while."""
+    async with reached(House()) as channel:
+        metadata = await signed_in(channel, "ada")
+        welcomes = []
+        with pytest.raises(ResourceExhaustedFailure, match="too many questions"):
+            for _ in range(30):
+                async with gateway.client(channel).talk(metadata=metadata) as stream:
+                    await stream.send(FromClient(Hello()))
+                    welcomes.append(await hears(stream))
+                    await stream.done_sending()
+        assert len(welcomes) >= 10
+
+
 async def test_numbers_above_53_bits_are_refused_by_grpc() -> None:
     """Such a frame is a mistake of the client, and the gateway does not fail."""
     async with reached(House()) as channel:
