@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,6 +15,8 @@ from mainstay import __version__
 from mainstay.cli.exits import Exit
 from mainstay.cli.main import cli
 from tests.cli.world import GOOD, MAINSTAY, PATIENCE, environment, mainstay, write
+
+HelpOf = Callable[..., str]
 
 COMMANDS = (
     "call",
@@ -77,23 +80,37 @@ def test_the_help_of_the_group_names_every_command(tmp_path: Path) -> None:
         assert str(command.help).startswith(text.rstrip("."))
 
 
+@pytest.fixture
+def help_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> HelpOf:
+    """Shows a page in this process, for a terminal of so many columns."""
+
+    def show(*arguments: str, columns: int = 100) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with pytest.raises(SystemExit) as left:
+            cli.main(arguments, prog_name="mainstay")
+        shown = capsys.readouterr()
+        assert (left.value.code, shown.err) == (0, "")
+        return shown.out
+
+    return show
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_is_complete(tmp_path: Path, name: str) -> None:
+def test_the_help_of_a_command_is_complete(help_of: HelpOf, name: str) -> None:
     """-h is --help; every option says what it does, and the exit codes are those it may give."""
-    page = mainstay(name, "--help", cwd=tmp_path)
-    assert (page.code, page.err) == (0, "")
-    assert mainstay(name, "-h", cwd=tmp_path) == page
-    assert codes(page.out) == CODES[name]
-    options = page.out.partition("Options:")[2].partition("Exit codes:")[0]
+    page = help_of(name, "--help")
+    assert help_of(name, "-h") == page
+    assert codes(page) == CODES[name]
+    options = page.partition("Options:")[2].partition("Exit codes:")[0]
     assert re.findall(r"^ +(?:-h, )?(--[a-z]+)(?: [A-Z=]+)?$", options, re.MULTILINE) == []
 
 
 @pytest.mark.parametrize("columns", [20, 80, 400])
-def test_the_help_fits_a_page(tmp_path: Path, columns: int) -> None:
+def test_the_help_fits_a_page(help_of: HelpOf, columns: int) -> None:
     """100 columns at most, however wide the terminal is; 80 or less where that is all there is."""
     for name in COMMANDS:
-        page = mainstay(name, "--help", cwd=tmp_path, env={"COLUMNS": str(columns)})
-        prose = [line for line in page.out.splitlines() if "completion" not in line]
+        page = help_of(name, "--help", columns=columns)
+        prose = [line for line in page.splitlines() if "completion" not in line]
         assert max(map(len, prose)) <= min(max(columns, 80), 100)
 
 
