@@ -1,10 +1,12 @@
 """A program that imports modules, each in a fresh process, and says what that did to the world.
 
-    python import_probe.py SOURCE_FOLDER PACKAGE MODULE...
+    python import_probe.py SOURCE_FOLDER PACKAGE MODULE<FIRST...
 
 It is run as a script and depends on nothing of the project. It forks once for each module, after
-importing what is heavy in the standard library, so that a fresh process costs milliseconds. Prints
-one line for each deed: the module imported, a tab, what was done.
+importing what is heavy in the standard library, so that a fresh process costs milliseconds. Where
+FIRST is not empty, it is a module that MODULE imports itself, and the process is forked from the
+one that has imported that and nothing else. Prints one line for each deed: the module imported, a
+tab, what was done.
 """
 
 import _thread
@@ -81,18 +83,22 @@ def signal_handlers() -> dict[int, object]:
     return {number: signal.getsignal(number) for number in signal.valid_signals()}
 
 
-def imported(folder: str, name: str) -> list[str]:
-    """Import the module and list what that did."""
-    deeds: list[str] = []
+def watch(folder: str, report: Callable[[str], None]) -> None:
+    """Report what this process and those forked from it do, and the modules under `folder`."""
 
     def audit(event: str, arguments: tuple[object, ...]) -> None:
         if event.startswith(WATCHED):
-            deeds.append(f"does {event}")
+            report(f"does {event}")
 
-    before = handlers(), signal_handlers()
-    environment_reads(folder, deeds.append)
-    thread_starts(deeds.append)
+    environment_reads(folder, report)
+    thread_starts(report)
     sys.addaudithook(audit)
+
+
+def imported(name: str, deeds: list[str]) -> list[str]:
+    """Import the module and list what that did; `deeds` is where the watchers write."""
+    before = handlers(), signal_handlers()
+    deeds.clear()
     try:
         importlib.import_module(name)
     except BaseException:
@@ -105,16 +111,29 @@ def imported(folder: str, name: str) -> list[str]:
     return found
 
 
-def main(source: str, package: str, names: list[str]) -> None:
-    """Fork for each module, one after the other, and print what its import did."""
-    sys.path.insert(0, source)
-    for name in names:
+def visit(after: dict[str, list[str]], first: str, deeds: list[str]) -> None:
+    """Fork for each module after `first`, one after the other, and print what its import did."""
+    for name in after.get(first, ()):
         child = os.fork()
         if child == 0:
-            for deed in imported(os.path.join(source, package) + os.sep, name):
+            for deed in imported(name, deeds):
                 print(f"{name}\t{deed}", flush=True)
+            visit(after, name, deeds)
             os._exit(0)
-        os.waitpid(child, 0)
+        if os.waitpid(child, 0)[1] != 0:
+            print(f"{name}\tends its process", flush=True)
+
+
+def main(source: str, package: str, names: list[str]) -> None:
+    """Import each of the modules."""
+    sys.path.insert(0, source)
+    after: dict[str, list[str]] = {}
+    for each in names:
+        name, _, first = each.partition("<")
+        after.setdefault(first, []).append(name)
+    deeds: list[str] = []
+    watch(os.path.join(source, package) + os.sep, deeds.append)
+    visit(after, "", deeds)
 
 
 if __name__ == "__main__":
