@@ -557,6 +557,19 @@ async def test_what_somebody_else_answers_on_the_port_is_told_of() -> None:
         assert (await site.get("/b"))[0] == 404
 
 
+async def test_a_path_that_is_not_utf_8_is_refused() -> None:
+    """With 400 where a route would answer, as a path of RPC is, and 404 where none would."""
+    async with running({"GET /a/{name}": ok}) as site:
+        status, _, body = await site.get("/a/%ff")
+        assert (status, json.loads(body)["detail"]) == (
+            400,
+            "the path is not UTF-8 when it is decoded",
+        )
+        assert json.loads(body)["reason"] == "INVALID_REQUEST"
+        assert (await site.get("/b/%ff"))[0] == 404
+        assert (await site.get("/a/%ff", "PUT"))[0] == 405
+
+
 @pytest.mark.parametrize("slashes", ["redirect", "ignore"])
 async def test_a_slash_leads_to_what_somebody_else_answers(slashes: Slashes) -> None:
     """To a path that has the method; never to another host, and not away from a route."""

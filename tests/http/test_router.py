@@ -43,7 +43,7 @@ def found(made: Router[str], path: str, method: str = "GET", host: str = "") -> 
         ("/a", "/%61", {}),
         ("/{name}", "/x", {"name": "x"}),
         ("/{name}", "/a%2Fb", {"name": "a/b"}),
-        ("/{name}", "/%FF", {"name": "\N{REPLACEMENT CHARACTER}"}),
+        ("/{name}", "/%EF%BF%BD", {"name": "\N{REPLACEMENT CHARACTER}"}),
         ("/{name}", "/..", {"name": ".."}),
         ("/{name}", "/a+b", {"name": "a+b"}),
         ("/{name}", "/100%", {"name": "100%"}),
@@ -93,6 +93,28 @@ def test_a_path_that_fits_gives_the_parameters(
 def test_a_path_that_does_not_fit_is_missed(pattern: str, path: str) -> None:
     """Slashes, case, dots and borders are taken as they are; ``*`` and authorities are no paths."""
     assert found(router(pattern), path) == NOTHING
+
+
+@pytest.mark.parametrize("slashes", ["strict", "redirect", "ignore"])
+def test_a_path_that_is_not_utf_8_is_malformed_where_it_would_fit(slashes: Slashes) -> None:
+    """Nobody gets a text that was not sent, and that others' texts would be as well; where nothing
+    would fit, it is missed like any other path."""
+    made = router("/{name}", "/f/{rest:path}", "/\N{REPLACEMENT CHARACTER}/x", slashes=slashes)
+    malformed = Miss(malformed=True)
+    for path in ("/%ff", "/a%C3", "/%ED%A0%80", "/f/%e9/x", "/f/a/%c0%af", "/%ff/x"):
+        assert found(made, path) == malformed
+        assert found(made, path, "PUT") == Miss(("GET", "HEAD", "OPTIONS"))
+    assert found(made, "/%ff/y/z") == NOTHING
+    assert found(made, "/%ff/") == (NOTHING if slashes == "strict" else malformed)
+
+
+def test_a_lenient_value_gets_the_rest_of_a_path_that_is_not_utf_8() -> None:
+    """With U+FFFD in it, as applications of ASGI get it from other servers."""
+    made: Router[str] = Router("redirect", lambda value: value == "mount")
+    made.add("*", "/m/{rest:path}", "mount")
+    made.add("GET", "/m/own/{name}", "own")
+    assert found(made, "/m/%e9/a%20b") == ("mount", {"rest": "\ufffd/a b"})
+    assert found(made, "/m/own/%e9") == Miss(malformed=True)
 
 
 PRECEDENCE = (

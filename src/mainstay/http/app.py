@@ -17,7 +17,14 @@ from typing import Any, Final, TypeAlias
 
 from mainstay.core.call import Handler, chain
 from mainstay.core.scope import Scope, stand_in
-from mainstay.errors import HttpError, NotFound, Overloaded, PeerError, PolicyError
+from mainstay.errors import (
+    HttpError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PeerError,
+    PolicyError,
+)
 from mainstay.http.call import HttpCall
 from mainstay.http.endpoint import Endpoint
 from mainstay.http.headers import FRAMING
@@ -134,7 +141,7 @@ class HttpApplication:
 
         def matching(method: str, path: str, host: str) -> Any:
             found = match(method, path, host)
-            if not isinstance(found, Miss):
+            if not isinstance(found, Miss) or found.malformed:
                 return found
             if more := others(path):
                 return Miss(tuple(sorted({*found.allowed, *more})), websocket=found.websocket)
@@ -390,11 +397,13 @@ def _tell(call: HttpCall, error: Exception) -> None:
 
 
 def missed_with(call: HttpCall, miss: Miss) -> Response:
-    """The reply to what no route matches: 404, 405, a redirect, or the answer to OPTIONS.
+    """The reply to what no route matches: 400, 404, 405, a redirect, or the answer to OPTIONS.
 
-    Raises: NotFound; HttpError 405, 426.
+    Raises: InvalidRequest, NotFound; HttpError 405, 426.
     """
     exchange = call.exchange
+    if miss.malformed:
+        raise InvalidRequest("the path is not UTF-8 when it is decoded")
     if miss.redirect is not None:
         query = exchange.target.partition(b"?")[2].decode("latin-1")
         location = f"{miss.redirect}?{query}" if query else miss.redirect

@@ -38,7 +38,8 @@ def compile_routes(routes: Routes, slashes: Slashes = "redirect") -> Compiled:
     groups made impossible; names given twice.
     """
     named = routes.named_routes()
-    router: Router[Endpoint] = Router(slashes)
+    # Who was mounted gets what it gets from other servers.
+    router: Router[Endpoint] = Router(slashes, lambda endpoint: endpoint.kind == "mount")
     endpoints = []
     faults = []
     for route, _ in named:

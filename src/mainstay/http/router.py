@@ -2,8 +2,9 @@
 
 Rules:
 
-1. Segments are split before they are decoded, so ``%2F`` is data and never a border. Bytes that are
-   no UTF-8 become U+FFFD. Empty segments count: ``/a//b`` is not ``/a/b``. Dots are not special.
+1. Segments are split before they are decoded, so ``%2F`` is data and never a border. Empty segments
+   count: ``/a//b`` is not ``/a/b``. Dots are not special. A path that is not UTF-8 when it is decoded
+   is malformed where it would fit: with U+FFFD it would be the same as many others.
 2. At every segment fixed text goes before a parameter with fixed text around it (more text first),
    that before a typed parameter (the narrower first: see `converters`), that before ``{name}``, and
    that before ``{name:path}``. Whatever fails further on, or has not the method, is given up for the
@@ -62,14 +63,17 @@ class Miss:
         allowed: the methods that the path has, sorted; empty for an unknown path (404).
         websocket: the path takes WebSockets, and nothing or something else.
         redirect: the path to go to instead, encoded; None for none.
+        malformed: something would match, but the path is not UTF-8 when it is decoded.
     """
 
     allowed: tuple[str, ...] = ()
     websocket: bool = False
     redirect: str | None = None
+    malformed: bool = False
 
 
 _UNKNOWN: Final = Miss()
+_MALFORMED: Final = Miss(malformed=True)
 
 _KNOWN: Final = 256
 """Authorities remembered at a time: peers choose them, so there is a bound."""
@@ -262,8 +266,20 @@ class _Table(Generic[T]):
             yield (node.rest if takes_rest else node.entries), values
 
 
+_MALFORMED_PATH: Final = ["malformed"]  # all others begin with an empty segment
+
+
 def _segments(path: str) -> list[str]:
-    return [unquote(segment) if "%" in segment else segment for segment in path.split("/")]
+    """Decoded; `_MALFORMED_PATH`, which fits nothing, for what is not UTF-8 then."""
+    try:
+        return [unquote(each, errors="strict") if "%" in each else each for each in path.split("/")]
+    except UnicodeDecodeError:
+        return _MALFORMED_PATH
+
+
+def _as_text(path: str) -> str:
+    """The path, encoded, with U+FFFD in the place of what is not UTF-8."""
+    return "/".join(quote(unquote(segment), safe="") for segment in path.split("/"))
 
 
 class Router(Generic[T]):
@@ -271,13 +287,17 @@ class Router(Generic[T]):
 
     Args:
         slashes: see `Slashes`.
+        lenient: whether a value answers to a path that is not UTF-8 as well, with U+FFFD in it.
 
     Attributes:
         slashes: as given.
     """
 
-    def __init__(self, slashes: Slashes = "strict") -> None:
+    def __init__(
+        self, slashes: Slashes = "strict", lenient: Callable[[T], bool] = lambda value: False
+    ) -> None:
         self.slashes = slashes
+        self._lenient = lenient
         self._any: _Table[T] = _Table()
         self._hosts: _Node[T] | None = None
         self._known: dict[str, _Tables[T]] = {}
@@ -351,10 +371,18 @@ class Router(Generic[T]):
                 return found
         return self._search(method, path, host)
 
+    def _match_malformed(self, method: str, path: str, host: str) -> Match[T] | Miss:
+        found = self._search(method, _as_text(path), host)
+        if isinstance(found, Miss):
+            return found if found.redirect is None else _MALFORMED
+        return found if self._lenient(found[0]) else _MALFORMED
+
     def _search(self, method: str, path: str, host: str) -> Match[T] | Miss:
         tables = self._tables(host)
         found = _look(tables, method, path)
         if isinstance(found, Miss) and not found.allowed and not found.websocket:
+            if "%" in path and _segments(path) is _MALFORMED_PATH:
+                return self._match_malformed(method, path, host)
             other = _with_other_end(path)
             if self.slashes == "strict" or len(path) < len("/a"):
                 return found
