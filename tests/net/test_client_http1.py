@@ -3,10 +3,12 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 
+from mainstay.core.eager import EagerStarter
 from mainstay.errors import BrokenError, ClosedError, UsageError
 from mainstay.net.client_http1 import Http1Connection
 from mainstay.net.client_limits import ClientLimits
@@ -44,6 +46,37 @@ async def test_exchanges_follow_one_another() -> None:
         assert repr(connection) == "<Http1Connection the server idle served=2>"
         await connection.aclose()
         assert owner.gone_count == 1
+
+
+async def test_the_next_exchange_may_begin_before_the_one_before_has_woken() -> None:
+    """The place is free with the last byte; who waited for the reply is told a turn later."""
+
+    class Busy(Owner):
+        next: asyncio.Task[Incoming] | None = None
+
+        def freed(self, connection: object) -> None:
+            super().freed(connection)
+            if self.next is None:
+                assert isinstance(connection, Http1Connection)
+                assert connection.reserve()
+                loop = asyncio.get_running_loop()
+                work = connection.exchange(asking("PUT"))
+                self.next = EagerStarter(loop).start(work, "next", copy_context())
+
+    async def script(talk: Talk) -> None:
+        while True:
+            talk.answer((await talk.head())[:3])
+
+    async with raw_server(script) as server:
+        owner = Busy()
+        shared = Shared(ClientLimits())
+        connection = Http1Connection(shared, "the server", owner)
+        await shared.loop.create_connection(lambda: connection, "127.0.0.1", server.port)
+        first = await asked(connection)
+        assert owner.next is not None
+        assert await whole(first) == b"GET"
+        assert await whole(await owner.next) == b"PUT"
+        await connection.aclose()
 
 
 async def test_one_place() -> None:

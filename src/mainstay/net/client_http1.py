@@ -91,7 +91,7 @@ class Http1Connection(asyncio.Protocol):
         if self._over or self._transport is None or self._transport.is_closing():
             raise Lost(f"{self._where} closed the connection", untouched=True)
         reply = self._reply = Incoming(self._shared, self._where, self._taken, self._abort)
-        self._head = self._shared.loop.create_future()
+        head = self._head = self._shared.loop.create_future()
         self._reader.expect(outgoing.method)
         body = outgoing.body
         if body is None or isinstance(body, bytes):
@@ -100,12 +100,14 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write(block)
             self._start_upload(outgoing, body)
         try:
-            await self._head
+            await head
         except BaseException:
             reply.close()
             raise
         finally:
-            self._head = None
+            # A reply that came whole has given the place back, and another may have begun by now.
+            if self._head is head:
+                self._head = None
         return reply
 
     async def aclose(self) -> None:

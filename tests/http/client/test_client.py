@@ -22,7 +22,7 @@ from mainstay.errors import (
 )
 from mainstay.http.client import ClientLimits, HttpClient, Reply
 from tests.net.closed_port import closed_port
-from tests.net.raw_server import Talk, always, raw_server
+from tests.net.raw_server import Script, Talk, always, raw_server
 from tests.net.test_client_http2 import hello, http2
 
 
@@ -42,6 +42,33 @@ async def test_it_asks_and_closes() -> None:
         assert server.open == 0
         with pytest.raises(ClosedError):
             await client.get("/x")
+
+
+async def echo(talk: Talk) -> None:
+    while True:
+        target = (await talk.head()).split(b" ")[1]
+        talk.say(b"HTTP/1.1 200 X\r\ncontent-length: %d\r\n\r\n%b" % (len(target), target))
+
+
+@pytest.mark.parametrize("script", [echo, http2(hello)], ids=["HTTP/1.1", "HTTP/2"])
+async def test_many_tasks_share_a_client(script: Script) -> None:
+    """Each gets the replies to its own requests, though others leave before theirs have come."""
+
+    async def work(client: HttpClient, first: int) -> None:
+        for number in range(first, first + 60):
+            asking = asyncio.ensure_future(client.get(f"/{number}"))
+            if number % 7 == 0:
+                for _ in range(number % 5):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait([asking])
+            else:
+                assert (await asking).text == f"/{number}"
+
+    versions = ("1.1",) if script is echo else ("2",)
+    async with raw_server(script) as server, HttpClient(server.url, versions=versions) as client:
+        await asyncio.gather(*(work(client, task * 100) for task in range(16)))
+        assert client.statistics().busy == 0
 
 
 class Item(msgspec.Struct):
