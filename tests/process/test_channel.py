@@ -114,6 +114,19 @@ async def test_the_end_comes_after_all_packets() -> None:
         assert (two.ended, one.ended) == (1, 0)
 
 
+async def test_the_last_words_of_an_end_that_read_no_more_are_heard() -> None:
+    """The kernel speaks of a reset before what was said, and once."""
+    one, other = channel_pair()
+    two = End(other)
+    two.channel.send(b"nobody reads this")
+    one.send(b"first")
+    one.send(b"last")
+    one.close()
+    await two.until(2, ended=1)
+    assert two.packets == [b"first", b"last"]
+    two.close()
+
+
 async def test_what_is_tied_ends_with_the_process_only() -> None:
     """A channel that is closed after `tie` looks open to the other end."""
     gc.collect()  # or it may free a lower number

@@ -119,6 +119,31 @@ def test_the_last_word_of_a_process_that_comes_to_nothing() -> None:
     tell_parent({}, "no such module", 4)
 
 
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("asks", [True, False])
+async def test_a_start_that_is_cancelled_as_the_parent_answers_is_cancelled(
+    turns: int, asks: bool
+) -> None:
+    """In whichever turn of the loop; a start that went on would wait for the word to serve."""
+    with Parent() as parent:
+        if asks:
+            await parent.welcome()
+            waiting: asyncio.Future[Any] = asyncio.ensure_future(parent.child.listen(REQUEST))
+            await parent.hear(Listen)
+            answer: FromParent = Listener(1, False)
+        else:
+            waiting = asyncio.ensure_future(parent.child.greeted())
+            await asyncio.sleep(0)
+            answer = Welcome(1, "successor", 4, 2, 0.5, 99.0)
+        parent.child._received(encode(answer), [])
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        done = waiting.done()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled() is not done
+
+
 async def test_it_introduces_itself() -> None:
     """And learns what it is."""
     with Parent() as parent:

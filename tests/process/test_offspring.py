@@ -24,6 +24,8 @@ PROGRAM: Final = Path(__file__).with_name("child_program.py")
 HELLO: Final = '{"type":"hello","versions":[1],"nonce":"NONCE","pid":PID,"name":"hello"}'
 PREPARED: Final = '{"type":"prepared","addresses":["tcp://x:1"]}'
 SERVING: Final = '{"type":"serving"}'
+STOPPING: Final = '{"type":"stopping","left":0,"reason":"SIGTERM"}'
+FAILED: Final = '{"type":"failed","reason":"no database","code":3}'
 STARTED: Final = (HELLO, "wait welcome", PREPARED)
 LONG: Final = 45.0
 
@@ -126,6 +128,24 @@ async def test_a_child_that_fails(steps: tuple[str, ...], reason: str) -> None:
     async with started(*steps) as child:
         with pytest.raises(ChildFailed, match=reason):
             await child.wait_prepared(LONG, LONG)
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked"),
+    [
+        (("exit 143",), True),
+        (("exit 130",), True),
+        (("exit 1",), False),
+        ((HELLO, STOPPING, "exit 0"), True),
+        ((HELLO, STOPPING.replace("}", ',"failed":true}'), "exit 0"), False),
+        ((HELLO, FAILED, STOPPING, "exit 143"), False),
+    ],
+)
+async def test_whether_somebody_has_asked_it_to_end(steps: tuple[str, ...], asked: bool) -> None:
+    """It says so, or a signal has ended it; not if something was wrong with it."""
+    async with started(*steps) as child:
+        await child.wait_ended()
+        assert child.asked is asked
 
 
 async def test_a_child_without_a_common_version_is_told_to_end() -> None:

@@ -115,3 +115,44 @@ async def test_stopped_while_it_starts_nobody_is_left(tmp_path: Path) -> None:
             await made.wait_ended()
         assert not any(alive(pid) for pid in pids)
         assert made.serving == 0
+
+
+async def test_stopped_while_one_is_replaced_nothing_has_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The new one is not let go on, and the old one does not: nobody tries again."""
+    async with pool(tmp_path, 1) as made:
+        write_service(tmp_path, memory=1)  # which it exceeds at once
+        await made.prepare(nothing)
+        (tmp_path / "hold at start").touch()
+        await made.commit()
+        made.supervise()
+        await until(lambda: made.processes == 2)
+        made.stop("enough", handover=False)
+        async with asyncio.timeout(PATIENCE):
+            await made.wait_ended()
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(("number", "level"), [("TERM", "WARNING"), ("KILL", "ERROR")])
+async def test_one_that_is_asked_to_end_as_it_starts_has_not_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: str, level: str
+) -> None:
+    """A manager that ends a service signals all of its processes; another is started all the same."""
+    made = Pool(
+        Launch(("/bin/sh", "-c", f"kill -{number} $$"), str(tmp_path), environment()),
+        Sockets(),
+        generation=0,
+        started=1.0,
+        size=1,
+        gave_up=lambda reason, code: None,
+        turn=asyncio.Lock(),
+    )
+    made.supervise()
+    await until(lambda: bool(caplog.records))
+    made.stop("enough", handover=False)
+    async with asyncio.timeout(PATIENCE):
+        await made.wait_ended()
+    first = caplog.records[0]
+    assert first.levelname == level
+    assert f"was killed by SIG{number}; starting another in" in first.getMessage()

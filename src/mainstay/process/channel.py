@@ -113,6 +113,10 @@ class Channel:
                 received = receive(self._end)
             except BlockingIOError:
                 return
+            except ConnectionResetError:
+                # Told once of an end that has left something of ours unread, and before what it
+                # said: that is still to come.
+                continue
             except OSError:
                 received = None
             if received is None:

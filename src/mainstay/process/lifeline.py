@@ -149,8 +149,10 @@ class ParentLifeline:
 
     async def greeted(self) -> None:
         """Wait for the parent's answer. Raises: BrokenError, ShuttingDown."""
+        # Not by `wait_for`: before Python 3.12 it swallows a cancellation that comes with the answer.
         try:
-            await asyncio.wait_for(asyncio.shield(self._welcome), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.shield(self._welcome)
         except TimeoutError:
             raise BrokenError(f"the parent did not answer within {PATIENCE:g} s") from None
 
@@ -164,7 +166,8 @@ class ParentLifeline:
             Listen(number, request.address, request.backlog, request.reuse_port, request.unix_mode)
         )
         try:
-            told, descriptors = await asyncio.wait_for(answer, PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                told, descriptors = await answer
         except TimeoutError:
             raise BrokenError(f"the parent did not hand over {request.address} in time") from None
         if told.error:

@@ -64,6 +64,12 @@ _TOLD: Final = 1000
 """Characters of each reason that a successor is told."""
 
 
+_ASKED: Final = frozenset(
+    code for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)
+)
+"""Exit codes of those that were asked to end before they could say anything."""
+
+
 class ChildState(Enum):
     """How far a child has come."""
 
@@ -225,6 +231,15 @@ class Offspring:
         if self.status < 0:
             return ChildFailed(f"process {self.pid} was killed by {_signal_name(-self.status)}")
         return ChildFailed(f"process {self.pid} ended with exit code {self.status}")
+
+    @property
+    def asked(self) -> bool:
+        """Whether it ends, or has ended, because somebody has asked it to, and nothing was wrong."""
+        if self._failed is not None:
+            return False
+        if self.leaving is not None:
+            return not self.leaving.failed
+        return self.status in _ASKED
 
     @property
     def exit_code(self) -> int | None:

@@ -381,10 +381,11 @@ class Pool:
             await self._start(worker)
             await worker.serve(self.settings)
         except ChildFailed as error:
+            asked = worker.offspring.asked  # by somebody else, before it is by us
             await worker.discard(str(error), self.settings.kill_grace)
             if self._vacate(worker):
                 code = worker.offspring.exit_code or 1
-                self._failed(worker, str(error), code if code > 0 else 128 - code)
+                self._failed(worker, str(error), code if code > 0 else 128 - code, asked=asked)
             self._tell_news()
             return
         if self._places.get(worker.index) is worker:
@@ -470,7 +471,7 @@ class Pool:
         )
         self._decide(worker.index, verdict)
 
-    def _failed(self, worker: Worker, why: str, code: int) -> None:
+    def _failed(self, worker: Worker, why: str, code: int, *, asked: bool) -> None:
         self._note(worker, why, code)
         if not self._supervised:
             self._blame(f"{worker}: {why}")
@@ -482,7 +483,10 @@ class Pool:
         else:
             verdict = self._respawn.failed(code, self.settings)
         if verdict.delay is not None:
-            _log.error("%s did not start: %s%s", worker, why, _then(verdict))
+            if asked:  # see `_died`
+                verdict = Verdict(max(verdict.delay, _MOMENT), verdict.failures)
+            level = logging.WARNING if asked else logging.ERROR
+            _log.log(level, "%s did not start: %s%s", worker, why, _then(verdict))
         self._decide(worker.index, verdict)
 
     def _note(self, worker: Worker, why: str, code: int = 1) -> None:
