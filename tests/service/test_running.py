@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mainstay import Background, Running, Scope, Service, Settings
+from mainstay.core.call import Handler
 from mainstay.errors import (
     DeadlineExceeded,
     ShuttingDown,
@@ -237,6 +238,31 @@ class TestStart:
         assert starting.cancelled()
         assert events == [*OPENED, *CLOSED]
         assert life.state is State.STOPPED
+
+    @pytest.mark.parametrize("turns", range(8))
+    async def test_a_server_that_has_opened_as_the_start_is_cancelled_is_closed(
+        self, turns: int
+    ) -> None:
+        """In whichever turn of the loop: it has its sockets, and nobody else would let go of them."""
+        events, gate = Events(), asyncio.Event()
+
+        class Gated(FakeServer):
+            async def open(self, handler: Handler, scope: Scope) -> list[str]:
+                await gate.wait()
+                return await super().open(handler, scope)
+
+        service = Service("s")
+        service.add_server(Gated(events))
+        life = make(service)
+        starting = asyncio.ensure_future(life.start())
+        await asyncio.sleep(1)
+        gate.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait([starting])
+        await life.finish()
+        assert ("server aclose" in events) is ("server open" in events)
 
     @pytest.mark.parametrize("force", [False, True])
     @pytest.mark.parametrize("kind", ["resource", "start hook"])

@@ -216,9 +216,8 @@ class Running:
             made += self._web.servers(self._wiring.endpoints, self._wiring.rpc)
         for name, make in made:
             server = await step(self._life, name, timeout, make)
-            opening = functools.partial(server.open, self._dispatcher, self._calls)
+            opening = functools.partial(self._open, server, self._dispatcher)
             self.addresses += await step(self._life, repr(server), timeout, opening)
-            self._opened.append(server)
         if self._lifeline is not None:
             # Before the workers: what only one may do is the other generation's until then.
             await self._check_prepared()
@@ -239,6 +238,12 @@ class Running:
 
         if self._lifeline is not None:
             self._lifeline.serving()
+
+    async def _open(self, server: Any, dispatcher: Dispatcher) -> list[str]:
+        addresses: list[str] = await server.open(dispatcher, self._calls)
+        # Here, and not where it is waited for: the start may be given up in this very moment.
+        self._opened.append(server)
+        return addresses
 
     async def _check_prepared(self) -> None:
         """Ask what the ready probe asks. Raises: StartError."""
