@@ -37,9 +37,9 @@ FAULTS: Final = frozenset(
 
 
 def pytest_configure() -> None:
-    """Let the processes of the tests hear Ctrl-C and a hang-up, though whoever runs the tests in the
+    """Let the processes of the tests hear Ctrl-C, QUIT and a hang-up, though whoever runs the tests in the
     background of a shell, or by nohup, has them ignored: programs inherit that, and no handlers."""
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda number, frame: None)
 
