@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -96,6 +97,26 @@ async def test_a_drain_lets_late_requests_in_and_says_goodbye() -> None:
         go.set()
         assert (await busy.reply())[1][b"connection"] == b"close"
         await waiting
+
+
+async def test_a_client_that_has_left_with_its_body_unread_is_no_failure() -> None:
+    """The reply meets a reset, and the goodbye behind it a socket that is connected no more."""
+    outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def answer(exchange: Exchange) -> None:
+        peer.close()
+        try:
+            hello(exchange)
+        except Exception as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    async with serving(answer) as site:
+        with socket.create_connection(("127.0.0.1", site.listener.address.port)) as peer:
+            peer.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+            await outcome
+        await site.wait_for(lambda: not site.port.connections)
 
 
 async def test_an_unread_body_is_dropped_and_the_reply_arrives() -> None:

@@ -359,7 +359,11 @@ class Http1Connection(RequestLine):
             return
         self.resume_reading()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # asyncio's own loop says here that the peer has reset it
+                self.close()
+                return
         self._dropped = 0
         self.due = self.port.monotonic() + _LINGER
         self.arm(self.due)
