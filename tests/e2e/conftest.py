@@ -27,6 +27,8 @@ def browser() -> Iterator[Browser]:
     """The machine's Chromium, or else playwright's own."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=2 * PATIENCE
+        )
         yield browser
         browser.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.conftest import PATIENCE
 from tests.e2e.page.conftest import OLD
 from tests.e2e.page.steps import find, look_into_harbour, open_lobby, say
 
@@ -57,7 +58,7 @@ def test_the_page_stays_small_however_far_one_reads(signed_in: Page) -> None:
 
 def walk(page: Page, scroller: Locator, step: str, goal: int) -> None:
     """Scroll until a message is in the page."""
-    for _ in range(200):
+    for _ in range(PATIENCE // 20):
         if goal in numbers(page):
             return
         scroller.evaluate(f"scroller => {{ {step} }}")

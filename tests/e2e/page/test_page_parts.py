@@ -152,3 +152,19 @@ def test_a_window_lets_go_of_the_far_end(parts: Page) -> None:
         return [one, [t.first, t.last, t.follows]];""",
     )
     assert result == [[201, 500, True], [1, 300, False]]
+
+
+def test_who_is_in_a_direct_conversation_is_counted_once(parts: Page) -> None:
+    """It is known with both before the page is told that the other one has joined, if that comes
+    late: what they have received is what all others have."""
+    result = run(
+        parts,
+        "store",
+        """const s = new m.Store({id: 1});
+        const nothing = {last: null, others_delivered: 0, others_read: 0};
+        s.know({id: 7, kind: "direct", member: true, members: 2, ...nothing});
+        s.take({type: "joined", seq: 5, membership: {conversation: 7, user: 2}});
+        s.take({type: "marked", seq: 6, receipt: {conversation: 7, user: 2, delivered: 3, read: 2}});
+        return [1, 2, 3, 4].map(number => s.fate(s.conversations.get(7), {number}));""",
+    )
+    assert result == ["read", "read", "delivered", "stored"]

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import PATIENCE
 from tests.e2e.page.steps import name_of, open_direct, open_lobby, said, say
 
 HOSTILE = "<img src=x onerror=alert(1)> <b>&amp;</b> javascript:alert(1) https://example.org/a_(b)."
+
+NOTE_WRITING = """() => {
+  window.written = "";
+  const look = () => {
+    window.written ||= document.querySelector(".writing").innerText.trim();
+  };
+  new MutationObserver(look).observe(document.body, {
+    attributes: true, characterData: true, childList: true, subtree: true,
+  });
+}"""
 
 
 def test_a_message_is_followed_from_stored_to_read(signed_in: Page, another: Page) -> None:
@@ -30,8 +41,11 @@ def test_who_writes_and_who_is_there_is_shown(signed_in: Page, another: Page) ->
     say(signed_in, "Hello")
     another.get_by_role("link", name=name_of(signed_in)).click()
     expect(signed_in.locator(".heading .names p")).to_have_text("here now")
+    # It is shown for seconds, and a machine may stand still for as long: the page itself looks.
+    signed_in.evaluate(NOTE_WRITING)
     another.get_by_role("textbox", name="Message").press_sequentially("Go")
-    expect(signed_in.locator(".writing")).to_have_text(f"{name_of(another)} is writing…")
+    signed_in.wait_for_function("window.written !== ''", timeout=PATIENCE)
+    assert signed_in.evaluate("window.written") == f"{name_of(another)} is writing…"
     another.close()
     expect(signed_in.locator(".heading .names p")).to_contain_text("here a moment ago")
 

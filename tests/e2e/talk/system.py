@@ -52,7 +52,10 @@ class Part:
 
     def launch(self) -> None:
         command = [*self._mainstay("run"), self.target, "-l", str(self.port), "--workers", "2"]
-        settings = ["--set", "mainstay.log.format=text", "--set", "mainstay.process.probation=2"]
+        chosen = ["log.format=text", "process.probation=2"]
+        # So that no restart is given up when the machine is busy.
+        chosen += ["process.commit_timeout=60", "process.heartbeat=10"]
+        settings = [part for each in chosen for part in ("--set", f"mainstay.{each}")]
         with Path(self.folder, f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *settings, *self.control],

@@ -67,6 +67,13 @@ class Stage:
             for person in self.people:
                 person.page.wait_for_timeout(50)
 
+    def see(self, count: int) -> None:
+        """Wait until so many messages have stood on both screens, or a patience is over."""
+        until = time.monotonic() + HEALED_WITHIN
+        while any(len(each.seen()) < count for each in self.people) and time.monotonic() < until:
+            for person in self.people:
+                person.page.wait_for_timeout(50)
+
     def finish(self, *restarts: subprocess.Popen[str]) -> None:
         """Talk until restarts have ended, and see that they went well."""
         self.talk_until(lambda: all(each.poll() is not None for each in restarts), RESTARTED_WITHIN)
@@ -158,7 +165,7 @@ def test_nothing_is_lost_whatever_is_killed(stage: Stage) -> None:
 
     system.gateway.kill()
     stage.talk(CALM)
-    assert not any(each.connected for each in stage.people)
+    stage.talk_until(lambda: not any(each.connected for each in stage.people), HEALED_WITHIN)
     stage.picture("gateway-gone")
     system.gateway.launch()
     stage.heal()
@@ -202,6 +209,7 @@ def _compare(stage: Stage) -> None:
         for client_id, told in person.acknowledged.items():
             assert by_client_id[client_id] == (told.number, told.seq, person.said[client_id])
     expected = list(zip(numbers, texts, strict=True))
+    stage.see(len(expected))
     for person in stage.people:
         assert sorted(person.seen().items()) == expected
         assert person.reread() == expected

@@ -52,6 +52,7 @@ def test_two_windows_talk(browser: Browser, reader: Reader, count: int) -> None:
     pages = []
     for name in "ada", "bob":
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("dialog", partial(answer, name))
         page.goto(address)
         expect(page.locator("link[rel=icon]")).to_have_attribute("href", "data:,")
@@ -73,6 +74,7 @@ def test_two_windows_talk(browser: Browser, reader: Reader, count: int) -> None:
 def enter(browser: Browser, address: str, name: str) -> Page:
     """Sign up in a browser of one's own."""
     page = browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(address)
     page.fill("#name", name)
     page.fill("#password", "correct horse")
@@ -93,6 +95,7 @@ def test_who_signs_up_talks(browser: Browser, reader: Reader, count: int) -> Non
     ada.reload()
     expect_lines(ada, ["ada: hello"])
     stranger = browser.new_context().new_page()
+    stranger.set_default_timeout(PATIENCE)
     stranger.goto(address)
     stranger.fill("#name", "ada")
     stranger.fill("#password", "wrong horse")

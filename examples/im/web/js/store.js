@@ -243,7 +243,8 @@ export class Store extends EventTarget {
       else this.tell("strange", id);
     } else {
       const conversation = this.conversations.get(id);
-      if (conversation) {
+      // A direct one has its two from the beginning, which is told again, late or not at all.
+      if (conversation && conversation.kind !== "direct") {
         const members = Math.max(1, conversation.members + (frame.type === "joined" ? 1 : -1));
         this.conversations.set(id, { ...conversation, members });
         this.receipts.get(id)?.delete(user);
