@@ -40,7 +40,7 @@ def test_declaring_a_service_loads_no_protobuf() -> None:
 
 
 def test_without_protobuf_it_says_what_to_install() -> None:
-    """Where a name needs it, and where a service does."""
+    """Where a name needs it, and where a service does; the compiler of files has an extra."""
     script = (
         "import sys\n"
         "sys.modules['google'] = None\n"
@@ -48,7 +48,7 @@ def test_without_protobuf_it_says_what_to_install() -> None:
         "from mainstay.rpc import Rpc\n"
         "import mainstay.rpc\n"
         "try: mainstay.rpc.load_proto\n"
-        "except ImportError as error: assert 'mainstay[grpc]' in str(error), error\n"
+        "except ImportError as error: assert 'mainstay[proto]' in str(error), error\n"
         "else: raise SystemExit('no error')\n"
         "from mainstay.errors import WiringError\n"
         "try: list(Rpc('a.B').service)\n"

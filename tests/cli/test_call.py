@@ -198,7 +198,7 @@ async def test_metadata_and_the_deadline_are_sent(tmp_path: Path) -> None:
     service = zoo()
     service.declaration.middleware.append(look)
     async with serving(service) as address:
-        headers = ("-H", "X-User: me", "-H", "x-raw-bin: AAE", "--timeout", "600")
+        headers = ("-H", "X-User: me", "--metadata", "x-raw-bin: AAE", "--timeout", "600")
         done = await call(address, "zoo.v1.Keeper/Feed", *headers, cwd=tmp_path)
     assert done.code == 0
     ((user, raw, remaining),) = seen

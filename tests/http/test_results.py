@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -200,6 +201,18 @@ def test_a_blocking_iterator_is_refused() -> None:
     """It would stop everything else while it makes its next item."""
     with pytest.raises(UsageError, match="async generator"):
         respond(iter([1]))
+
+
+async def test_what_was_not_awaited_is_named() -> None:
+    """The slip is a forgotten word, and neither a generator nor a warning of Python says so."""
+
+    async def later() -> str:
+        return "later"
+
+    with pytest.raises(UsageError, match=r"returned a coroutine: await .*later\(\)$"):
+        respond(later())
+    with pytest.raises(UsageError, match=r"returned a Future: await it$"):
+        respond(asyncio.get_running_loop().create_future())
 
 
 def test_an_opaque_value_names_its_handler() -> None:

@@ -66,7 +66,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.argument("method", required=False, metavar="[SERVICE/METHOD]", shell_complete=_complete)
 @click.argument("data", required=False, metavar="[DATA]")
 @click.option(
-    "-H", "headers", metavar="'NAME: VALUE'", multiple=True, help="Send metadata; repeatable."
+    "-H",
+    "--metadata",
+    "headers",
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="Send metadata; repeatable.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Write the reply's metadata to stderr.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds for the call.")

@@ -167,7 +167,13 @@ class _Makers:
             return self._stream_maker()
         if is_model(type(value)):
             return self._model
-        if isinstance(value, Iterator) or inspect.isawaitable(value):
+        if inspect.isawaitable(value):
+            awaited = "it"
+            if inspect.iscoroutine(value):
+                value.close()  # which would complain of it as well, later and elsewhere
+                awaited = f"{value.__qualname__}()"
+            raise UsageError(f"{self._place} returned a {say_type(type(value))}: await {awaited}")
+        if isinstance(value, Iterator):
             raise UsageError(f"{self._place} returned a {say_type(type(value))}: {_NO_BLOCKING}")
         if type(value) is tuple and not self._says_tuple:
             message = (

@@ -143,7 +143,9 @@ def __getattr__(name: str) -> Any:
         package = package_of(error)
         if package is None:
             raise
-        message = f'mainstay.rpc.{name} needs {package}: pip install "mainstay[grpc]"'
+        # The compiler's extra has all of the other: who loads files installs once.
+        extra = "proto" if name == "load_proto" else "grpc"
+        message = f'mainstay.rpc.{name} needs {package}: pip install "mainstay[{extra}]"'
         raise ImportError(message, name=error.name) from error
     globals()[name] = value
     return value

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mainstay.rpc.client.channel import Channel
+from mainstay.errors import UsageError
 from mainstay.rpc.method import RpcMethod, RpcService
 
-__all__ = ["RpcClient"]
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import ServiceDescriptor
+
+__all__ = ["Callers", "RpcClient", "described_client"]
+
+
+class Callers(Protocol):
+    """What a client needs of its channel."""
+
+    def method(self, described: RpcMethod) -> Any:
+        """What calls `described`."""
 
 
 class RpcClient:
@@ -26,7 +36,7 @@ class RpcClient:
     Raises: WiringError for a definition that cannot be put together.
     """
 
-    def __init__(self, service: RpcService, names: Mapping[str, str], channel: Channel) -> None:
+    def __init__(self, service: RpcService, names: Mapping[str, str], channel: Callers) -> None:
         self._service = service
         self._names = {**{each.name: each.name for each in service}, **names}
         self._channel = channel
@@ -49,6 +59,22 @@ class RpcClient:
 
     def __repr__(self) -> str:
         return f"<RpcClient {self._service.name} {self._channel!r}>"
+
+
+def described_client(descriptor: ServiceDescriptor, channel: Callers) -> RpcClient:
+    """See `Channel.client`."""
+    from google.protobuf import descriptor as kinds  # noqa: PLC0415 - whoever has one has loaded it
+
+    from mainstay.rpc.proto.names import snake_case  # noqa: PLC0415 - same
+    from mainstay.rpc.protobuf import service_of  # noqa: PLC0415 - same
+
+    if not isinstance(descriptor, kinds.ServiceDescriptor):
+        raise UsageError(
+            f"{descriptor!r} is no descriptor of a service, such as load_proto(…)['shop.v1.Orders']; "
+            "a service in code has .client(channel) itself"
+        )
+    service = service_of(descriptor)
+    return RpcClient(service, {snake_case(each.name): each.name for each in service}, channel)
 
 
 def _without_request(method: Any, described: RpcMethod) -> Any:

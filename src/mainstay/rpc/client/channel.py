@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from mainstay.core.backoff import Backoff
 from mainstay.core.call import Middleware
@@ -29,6 +29,11 @@ from mainstay.rpc.client.pairs import MetadataSource, to_fields
 from mainstay.rpc.client.target import parse_target
 from mainstay.rpc.compression import COMPRESSORS
 from mainstay.rpc.method import Kind, RpcMethod
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import ServiceDescriptor
+
+    from mainstay.rpc.definition_client import RpcClient
 
 __all__ = ["Channel"]
 
@@ -115,6 +120,16 @@ class Channel:
         self._closed = False
 
     # --- methods --------------------------------------------------------------------------------
+
+    def client(self, descriptor: ServiceDescriptor) -> RpcClient:
+        """Calls of the service of a ``.proto``, such as one of `load_proto`, by the names of its
+        methods and in snake_case: ``await client.say_hello(HelloRequest(name="Ada"))``.
+
+        Raises: UsageError for what is no descriptor of a service.
+        """
+        from mainstay.rpc.definition_client import described_client  # noqa: PLC0415 - it needs us
+
+        return described_client(descriptor, self)
 
     def method(self, described: RpcMethod) -> Any:
         """What calls `described`: `UnaryMethod`, `ServerStreamMethod`, `ClientStreamMethod` or
