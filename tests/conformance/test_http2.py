@@ -44,7 +44,7 @@ def test_every_case_of_h2spec_holds(address: tuple[str, int], tmp_path: Path) ->
         "-P",
         "/echo",
         "-o",
-        "3",
+        "60",
     ]
     subprocess.run(
         [*command, "-j", report],

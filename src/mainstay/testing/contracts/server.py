@@ -15,11 +15,13 @@ The tests run in real time on asyncio's loop; set `ServerContract.loop_factory` 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from mainstay.core.call import Call
@@ -43,6 +45,9 @@ _STALLED = 0.3
 _PATIENCE = 0.3
 # Turns of the loop after which whatever would happen without waiting has happened.
 _TURNS = 20
+# Ports below those that systems hand out to whoever names none; each process begins elsewhere.
+_RANGE = range(12_000, 20_000)
+_PORTS = cycle((*_RANGE[os.getpid() * 127 % len(_RANGE) :], *_RANGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -529,7 +534,9 @@ async def _raises(kind: type[Exception], work: Awaitable[Any]) -> Exception:
 
 
 def _free_address() -> str:
-    """An address that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    """An address that was free a moment ago, and that nobody gets by chance; another one each time."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return f"tcp://127.0.0.1:{port}"
+    raise AssertionError("there is always another port")
