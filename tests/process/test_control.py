@@ -23,6 +23,7 @@ from mainstay.process.control import MOST_CLIENTS, ControlServer
 from mainstay.process.control_messages import LINE
 from mainstay.process.lock import FileLock
 from tests.process.controls import Board, place, served
+from tests.unseen import listen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -431,6 +432,26 @@ async def test_a_copy_of_the_listener_in_a_child_is_no_holder(place: Path) -> No
         os.close(kept)
     server.close()
     assert names(place) == []
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_that_arrives_as_it_closes_is_let_go_of(place: Path, turns: int) -> None:
+    """In whichever turn of the loop, and the loop has nothing to complain of."""
+    complaints = listen()
+    server = ControlServer(Board(), place / "control")
+    server.start()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(place / "control"))
+        server._accept()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        server.close()
+        client.setblocking(False)
+        async with asyncio.timeout(45):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert complaints() == []
 
 
 async def test_a_long_wait_is_told_once(

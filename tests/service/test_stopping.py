@@ -456,6 +456,7 @@ class TestStragglers:
         await asyncio.sleep(1)
         report = await life.finish()
         await asyncio.wait([call])
+        assert isinstance(call.exception(), ShuttingDown)
         assert "cut: call 'm'" in notes(report)
         assert "not closed in time" in notes(report)
         assert "left behind" not in notes(report)

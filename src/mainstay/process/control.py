@@ -252,9 +252,6 @@ class ControlServer:
             client.close()
         for task in self._tasks:
             task.cancel()
-        # A task that is cancelled before its first step closes nothing.
-        for sock in self._arriving:
-            sock.close()
 
     def descriptors(self) -> list[int]:
         """See `mainstay.process.forks.Holder`."""
@@ -305,7 +302,15 @@ class ControlServer:
         self._arriving.add(sock)
         connecting = self._loop.create_task(self._connect(sock, client, full), name="control")
         self._tasks.add(connecting)
-        connecting.add_done_callback(self._tasks.discard)
+        connecting.add_done_callback(partial(self._connected, sock))
+
+    def _connected(self, sock: socket.socket, connecting: asyncio.Task[None]) -> None:
+        self._tasks.discard(connecting)
+        self._arriving.discard(sock)
+        if connecting.cancelled():
+            # One that is cancelled before its first step has closed nothing. Not any earlier: its
+            # transport may be on its way to reading from it.
+            sock.close()
 
     async def _connect(self, sock: socket.socket, client: _Client, full: bool) -> None:
         try:
@@ -314,8 +319,6 @@ class ControlServer:
             sock.close()
             self.left(client)
             return
-        finally:
-            self._arriving.discard(sock)
         if full:
             message = f"{MOST_CLIENTS} others use the control socket already; try again"
             client.send(Reply(error=Refusal(Overloaded.reason, message)))
