@@ -188,8 +188,10 @@ async def test_the_time_is_over(how: str) -> None:
     ("field", "seconds"),
     [("X-Request-Timeout: 0.05", 0.05), ("X-Envoy-Expected-Rq-Timeout-Ms: 50", 0.05)],
 )
-async def test_the_caller_gives_a_deadline(field: str, seconds: float) -> None:
-    """Shorter than ours, it holds."""
+async def test_the_caller_gives_a_deadline(
+    field: str, seconds: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Shorter than ours, it holds; and is no word in the log, which the caller could fill."""
 
     async def slow(call: Any) -> Response:
         assert Scope.current().remaining() <= seconds
@@ -198,6 +200,23 @@ async def test_the_caller_gives_a_deadline(field: str, seconds: float) -> None:
 
     async with running({"GET /": slow}) as site:
         assert (await site.get("/", fields=f"{field}\r\n"))[0] == 504
+        await site.wait_for(lambda: site.counts("GET /") == {504: 1})
+    told = [record for record in ours(caplog) if record.name == "mainstay.http"]
+    assert [record for record in told if record.levelno > logging.DEBUG] == []
+
+
+async def test_a_deadline_of_ours_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the caller allows: the service was too slow by its own measure."""
+
+    async def slow(call: Any) -> Response:
+        await asyncio.sleep(60)
+        return Response("late")
+
+    async with running({"GET /": slow}, call_timeout=0.05) as site:
+        assert (await site.get("/", fields="X-Request-Timeout: 50\r\n"))[0] == 504
+        await site.wait_for(lambda: site.counts("GET /") == {504: 1})
+    told = [record.levelname for record in ours(caplog) if record.name == "mainstay.http"]
+    assert "WARNING" in told
 
 
 async def test_a_client_that_leaves_cancels_its_call() -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from mainstay.core.call import Handler, chain
 from mainstay.core.scope import Scope, stand_in
 from mainstay.errors import (
+    DeadlineExceeded,
     HttpError,
     InvalidRequest,
     NotFound,
@@ -391,9 +392,22 @@ def _tell(call: HttpCall, error: Exception) -> None:
     if isinstance(error, PeerError):
         _log.info("%s was not answered: %s", call.method, error)
         return
+    if isinstance(error, DeadlineExceeded) and _had_less(call):
+        # Else a peer that gives little time, again and again, fills the log.
+        _log.debug("%s ended: %s", call.method, error)
+        return
     expected = isinstance(error, PolicyError)
     level = logging.WARNING if expected else logging.ERROR
     _log.log(level, "%s failed: %r", call.method, error, exc_info=None if expected else error)
+
+
+def _had_less(call: HttpCall) -> bool:
+    """Whether its peer gave it less time than we do, and that is over."""
+    scope = call._made
+    if scope is None or not isinstance(scope.cause, DeadlineExceeded):
+        return False
+    budget = call.budget(scope.metadata)
+    return budget is not None and (call.timeout is None or budget < call.timeout)
 
 
 def missed_with(call: HttpCall, miss: Miss) -> Response:
