@@ -277,6 +277,17 @@ class TestResourcesOfACall:
         first = await call(work, None, cache, database)
         assert first is not await call(work, None, cache, database)
 
+    async def test_one_that_gives_nothing_fails_the_call(self) -> None:
+        """The error is about the resource, and not about what the handler does with None."""
+
+        def database() -> Database: ...  # type: ignore[empty-body]
+
+        async def work(database: Database) -> None:
+            raise AssertionError
+
+        with pytest.raises(UsageError, match=r"database \(.*\) provides None"):
+            await call(work, None, database)
+
     async def test_they_see_the_error_of_the_handler(self) -> None:
         """So that a transaction can roll back; the caller gets the same error."""
         events = Events()

@@ -238,6 +238,21 @@ class TestFailingToOpen:
         assert names(opened.living()) == ["first"]
         await close(opened)
 
+    async def test_one_that_gives_nothing_is_closed_again(self) -> None:
+        """A resource whose ``yield`` lacks the value is told so, there."""
+        events = Events()
+
+        async def forgetful() -> AsyncIterator[Database]:
+            try:
+                yield  # type: ignore[misc]
+            finally:
+                events("closed")
+
+        opened = container(forgetful)
+        with pytest.raises(StartError, match=r"'forgetful' could not be started: .* provides None"):
+            await opened.open(Scope.current(), 1)
+        assert (events, opened.living()) == (["closed"], [])
+
     async def test_one_that_hangs_is_given_up(self) -> None:
         """After the timeout its task is cancelled, and has time to clean up."""
         events = Events()

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import pytest
 
-from mainstay.errors import WiringError
+from mainstay.errors import UsageError, WiringError
 from mainstay.service.provider import provider_of
 from tests.service.parts import Database, Events
 
@@ -199,6 +199,10 @@ def yields_wrong_too() -> AsyncIterator[Database]:  # type: ignore[misc]
     yield Database()
 
 
+async def returns_what_yields() -> AsyncIterator[Database]:
+    return async_generator()
+
+
 async def yields_something() -> AsyncIterator:  # type: ignore[type-arg]
     yield Database()
 
@@ -214,6 +218,7 @@ async def yields_something() -> AsyncIterator:  # type: ignore[type-arg]
         (yields_something, r"must be AsyncIterator\[…\]"),
         (asynccontextmanager(async_generator), "without @asynccontextmanager"),
         (contextmanager(generator), "without @contextmanager"),
+        (returns_what_yields, "write `yield` in the place of `return`"),
     ],
 )
 def test_a_declaration_that_does_not_say_what_it_provides(
@@ -223,6 +228,69 @@ def test_a_declaration_that_does_not_say_what_it_provides(
     name = declared.__name__
     with pytest.raises(WiringError, match=rf"{name} \(.*test_provider.py:\d+\).*{says}"):
         provider_of(declared)
+
+
+def test_a_lifetime_that_there_is_not() -> None:
+    """A slip of the pen is refused where it is declared, with those that there are."""
+    with pytest.raises(
+        WiringError, match=r"function \(.*\): a lifetime is 'service' or 'call', not"
+    ):
+        provider_of(function, lifetime="cal")  # type: ignore[arg-type]
+
+
+async def forgets() -> Database: ...  # type: ignore[empty-body]
+
+
+async def yields_nothing() -> AsyncIterator[Database]:
+    yield  # type: ignore[misc]
+
+
+def another() -> Database:
+    return 5  # type: ignore[return-value]
+
+
+def unawaited() -> Database:
+    return coroutine()  # type: ignore[return-value]
+
+
+class Entered(Database):
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        (forgets, "None, where its annotation says Database; is a `return` missing"),
+        (yields_nothing, "None, where its annotation says Database; .* behind `yield`"),
+        (another, "a int, where its annotation says Database$"),
+        (unawaited, "a coroutine, where its annotation says Database; await it$"),
+        (Entered, "None, where its annotation says Entered; is a `return` missing"),
+    ],
+)
+async def test_what_is_not_provided_as_it_says(declared: Callable[..., Any], says: str) -> None:
+    """The error names the function and its place; a forgotten ``return`` is not given out."""
+    provider = provider_of(declared)
+    async with provider.open() as value:
+        with pytest.raises(UsageError, match=rf"^{declared.__name__} .* provides {says}"):
+            provider.checked(value)
+        if asyncio.iscoroutine(value):
+            value.close()
+
+
+async def test_a_class_may_be_entered_as_something_else() -> None:
+    """What its ``__enter__`` gives is what it means, though it is of another class."""
+
+    class Pool:
+        def __enter__(self) -> Database:
+            return Database()
+
+        def __exit__(self, *_: object) -> None: ...
+
+    provider = provider_of(Pool)
+    async with provider.open() as value:
+        assert isinstance(provider.checked(value), Database)
 
 
 def test_a_provider_shows_its_name() -> None:

@@ -391,7 +391,7 @@ class CallResources:
                     self._given[parameter.annotation] = brought_by(self._call, parameter.annotation)
             arguments = self._container.arguments(provider, self._given)
             value = await self._stack.enter_async_context(provider.open(**arguments))
-            self._given[provider.provides] = value
+            self._given[provider.provides] = provider.checked(value)
         return self._given[provider.provides]
 
     def _bring_who(self, parameter: Parameter) -> None:

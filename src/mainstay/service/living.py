@@ -85,6 +85,7 @@ class Living:
         return f"<{self.provider!r} {state}>"
 
     async def _live(self) -> None:
-        async with self.provider.open(**self._arguments(Scope.current())) as self.value:
+        async with self.provider.open(**self._arguments(Scope.current())) as value:
+            self.value = self.provider.checked(value)
             self._open.set_result(None)
             await self._closing.wait()

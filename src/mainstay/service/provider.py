@@ -32,21 +32,24 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from mainstay.core.signature import (
     MISSING,
     Parameter,
     parameters_of,
     returns_of,
+    say_type,
     where,
 )
 from mainstay.core.threads import to_thread
-from mainstay.errors import WiringError
+from mainstay.errors import UsageError, WiringError
+from mainstay.service.fitting import fits
 
 __all__ = ["Lifetime", "Ping", "Provider", "provider_of"]
 
 Lifetime: TypeAlias = Literal["service", "call"]
+_LIFETIMES: Final = ("service", "call")
 Ping: TypeAlias = Callable[[Any], Awaitable[None]]
 _Opener: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -72,6 +75,25 @@ class Provider:
     origin: Callable[..., Any]
     ping: Ping | None = None
 
+    def checked(self, value: Any) -> Any:
+        """`value`, which opening it has given.
+
+        Raises: UsageError when that can be nothing of the type it provides.
+        """
+        if value is not None and self.provides is self.origin:
+            return value  # what a class is entered as is its own affair
+        if fits(value, self.provides):
+            return value
+        given, hint = f"a {say_type(type(value))}", ""
+        if value is None:
+            given, hint = "None", "; is a `return` missing, or a value behind `yield`?"
+        elif inspect.isawaitable(value):
+            hint = "; await it"
+        raise UsageError(
+            f"{where(self.origin)} provides {given}, where its annotation says "
+            f"{say_type(self.provides)}{hint}"
+        )
+
     def __repr__(self) -> str:
         return f"resource {self.name!r}"
 
@@ -81,8 +103,12 @@ def provider_of(
 ) -> Provider:
     """Read a declaration.
 
-    Raises: WiringError when its return annotation does not say what it provides.
+    Raises: WiringError when its return annotation does not say what it provides, or for a lifetime
+        that there is not.
     """
+    if lifetime not in _LIFETIMES:
+        message = f"{where(function)}: a lifetime is 'service' or 'call', not {lifetime!r}"
+        raise WiringError(message)
     provides, opener = _kind_of(function)
     return Provider(
         name=function.__name__,
@@ -129,10 +155,14 @@ def _expect(function: Callable[..., Any], returns: Any, wanted: tuple[type, ...]
 
 def _expect_no_iterator(function: Callable[..., Any], origin: Any) -> None:
     if origin in (AsyncIterator, AsyncGenerator, Iterator, Generator):
-        decorator = "asynccontextmanager" if issubclass(origin, AsyncIterator) else "contextmanager"
+        if hasattr(function, "__wrapped__"):
+            name = "asynccontextmanager" if issubclass(origin, AsyncIterator) else "contextmanager"
+            hint = f"declare it without @{name}"
+        else:
+            hint = "write `yield` in the place of `return`, or annotate what it returns"
         message = (
-            f"{where(function)} is annotated to yield and does not: declare it without "
-            f"@{decorator}; if it provides an iterator, wrap that in a class of its own"
+            f"{where(function)} is annotated to yield and does not: {hint}; if it provides an "
+            "iterator, wrap that in a class of its own"
         )
         raise WiringError(message)
 
