@@ -35,6 +35,13 @@ def test_a_service_without_parts_is_well() -> None:
     assert lines(Service("bare")) == ["bare is well", told]
 
 
+def test_what_looks_like_configuration_and_is_not_read_is_told() -> None:
+    """It is well all the same: the name may be somebody else's."""
+    said = lines(Service("bare"), MAINSTAY_LOG_LEVEL="debug")
+    assert said[0] == "bare is well"
+    assert said[-1] == "  MAINSTAY_LOG_LEVEL is not read; did you mean MAINSTAY__LOG__LEVEL?"
+
+
 def test_methods_of_rpc_are_counted() -> None:
     """By service; one without any is seen. There are no routes, so none are told of."""
     service = Service("shop")

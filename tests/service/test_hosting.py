@@ -306,6 +306,18 @@ def test_the_configuration_comes_from_everywhere() -> None:
     assert got == [("servus", "Bob")]
 
 
+@pytest.mark.parametrize(("worker", "times"), [(None, 1), ("0", 1), ("1", 0)])
+def test_what_is_not_read_is_told_once(
+    worker: str | None, times: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the first of several workers."""
+    place = {} if worker is None else {"MAINSTAY_WORKER": worker}
+    assert hosted(stopping_at_once(), environ={"MAINSTAY_LOG_LEVEL": "debug", **place}) == 0
+    messages = [line["message"] for line in logged(capsys)]
+    said = "MAINSTAY_LOG_LEVEL is not read; did you mean MAINSTAY__LOG__LEVEL?"
+    assert messages.count(said) == times
+
+
 def test_tasks_that_the_program_leaves_are_ended(capsys: pytest.CaptureFixture[str]) -> None:
     """Cancelled at the end, without a complaint from the interpreter."""
     service = stopping_at_once()

@@ -14,6 +14,7 @@ from mainstay.service.loading import (
     default_files,
     defaults,
     models_of,
+    overlooked,
 )
 
 
@@ -62,6 +63,35 @@ def test_the_file_has_the_service_s_name(tmp_path: Path, monkeypatch: pytest.Mon
     assert configuration(SERVICE, files=None, flags=[], environ={}).get(OWN).url == "db"
     with pytest.raises(ConfigError, match="url"):
         configuration(SERVICE, files=[], flags=[], environ={})
+
+
+def test_a_variable_with_one_underscore_for_two_is_told() -> None:
+    """Of the framework's only: Kubernetes sets SHOP_PORT, and MAINSTAY_PORT as well."""
+    environ = {
+        "MAINSTAY_LOG_LEVEL": "debug",
+        "MAINSTAY__SHUTDOWN__TIMEOUT": "9",
+        "MAINSTAY_SHUTDOWN__TIMEOUT": "9",
+        "MAINSTAY_PORT": "tcp://10.0.0.1:80",
+        "MAINSTAY_WORKER": "0",
+        "SHOP_URL": "db",
+    }
+    assert overlooked(SERVICE, (), environ) == [
+        "MAINSTAY_LOG_LEVEL is not read; did you mean MAINSTAY__LOG__LEVEL?",
+        "MAINSTAY_SHUTDOWN__TIMEOUT is not read; did you mean MAINSTAY__SHUTDOWN__TIMEOUT?",
+    ]
+    assert overlooked(SERVICE, (), {"MAINSTAY__LOG__LEVEL": "debug"}) == []
+
+
+def test_a_file_that_nobody_reads_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the service's name and another ending; beside a file that is read it is no slip."""
+    monkeypatch.chdir(tmp_path)
+    Path("shop.yaml").write_text("url: db")
+    (told,) = overlooked(SERVICE, None, {})
+    assert told == "shop.yaml is not read: name it by --config or in MAINSTAY_CONFIG"
+    assert overlooked(SERVICE, [Path("shop.yaml")], {}) == []
+    assert overlooked(SERVICE, None, {"MAINSTAY_CONFIG": "shop.yaml"}) == []
+    Path("shop.toml").write_text('url = "db"')
+    assert overlooked(SERVICE, None, {}) == []
 
 
 def test_embedded_without_configuration_the_defaults_hold() -> None:

@@ -11,7 +11,7 @@ from mainstay.errors import BugError
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
 from mainstay.service.describing import describe
-from mainstay.service.loading import FRAMEWORK, OWN, configuration
+from mainstay.service.loading import FRAMEWORK, OWN, configuration, overlooked
 from mainstay.service.probes import ProbeKind, ProbeResult
 from mainstay.service.running import Running
 from mainstay.service.settings import Settings
@@ -48,6 +48,8 @@ def check(
     parts = (declaration.handlers, declaration.rpc, declaration.workers, declaration.jobs)
     if not routes and not any(parts) and not wiring.servers():
         yield "  it answers nothing: no handler, route, method of RPC or server was added to it"
+    for line in overlooked(declaration, files, environ):
+        yield f"  {line}"
 
 
 def wired(

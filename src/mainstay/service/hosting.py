@@ -35,7 +35,7 @@ from mainstay.service.garbage import rarely_collected
 from mainstay.service.guard import GRACE, Guard
 from mainstay.service.levels import LevelFollower
 from mainstay.service.lineage import Lineage
-from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files
+from mainstay.service.loading import FRAMEWORK, OWN, configuration, default_files, overlooked
 from mainstay.service.phases import StopReport
 from mainstay.service.running import Running, State
 from mainstay.service.settings import Settings
@@ -100,6 +100,9 @@ def host(
     logs = Logs.install(settings.log, effects, processors=_worker_field(effects.environ))
     if problem:
         _log.warning("%s", problem)
+    if effects.environ.get(WORKER, "0") == "0":  # one of several workers is enough to say it
+        for line in overlooked(declaration, files, effects.environ):
+            _log.warning("%s", line)
     try:
         config = None if declaration.config is None else loaded.get(OWN)
         levels = LevelFollower(
