@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.world import GOOD, QUICK, Done, Process, mainstay, running, write
+from tests.process.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,25 @@ class Service:
     control: Path
 
     def ask(self, *arguments: str) -> Done:
-        """Run a command about it."""
+        """Run a command about it, once there is who answers: from one generation to the next the
+        socket is nobody's for a moment, which may be longer than a command waits."""
+        wait_until(self._is_somebodys)
+        return self.order(*arguments)
+
+    def order(self, *arguments: str) -> Done:
+        """Run a command about it, whoever is there."""
         return mainstay(*arguments, "--control", str(self.control), cwd=self.folder)
+
+    def _is_somebodys(self) -> bool:
+        """Whether the socket takes connections, or there is none."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.control))
+            except ConnectionRefusedError:
+                return False
+            except OSError:
+                return True
+            return True
 
     def status(self) -> dict[str, Any]:
         """What it says of itself."""
@@ -54,4 +73,4 @@ def service(folder: Path, *options: str, module: str = GOOD) -> Iterator[Service
         try:
             yield own
         finally:
-            own.ask("stop", "--force", "--timeout", "5")
+            own.order("stop", "--force", "--timeout", "5")
