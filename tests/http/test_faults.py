@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -177,3 +178,30 @@ def test_pydantic_finds_everything_itself() -> None:
 def test_what_is_missing_is_required() -> None:
     """And says so."""
     assert missing("/query/a") == Violation("/query/a", "this is required", "missing")
+
+
+class Color(Enum):
+    """Of a lamp."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "detail"),
+    [
+        ("gone", Color, "Invalid enum value 'gone'; there are 'red', 'blue'"),
+        ("gone", Color | None, "Invalid enum value 'gone'; there are 'red', 'blue'"),
+        (3, Annotated[Literal[1, 2], "x"], "Invalid enum value 3; there are 1, 2"),
+        (
+            -1,
+            Literal[tuple(range(21))],
+            f"Invalid enum value -1; there are {', '.join(map(str, range(20)))}, …",
+        ),
+        ({"type": "cow"}, Cat | Dog, "Invalid value 'cow'"),
+    ],
+)
+def test_a_choice_names_what_there_is(value: Any, annotation: Any, detail: str) -> None:
+    """Twenty values at most, as it goes out with each refusal."""
+    (found,) = faults_of(value, annotation, "/body")
+    assert (found.detail, found.code) == (detail, "choice")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Union, get_args, get_origin
+from enum import Enum
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -30,6 +31,8 @@ _WORK: Final = 16 * 1024 * 1024
 
 Below the depth that this allows, one fault is told for each part, the first."""
 _LONGEST_KEY: Final = 100
+_MOST_VALUES: Final = 20
+"""Of an enumeration, that are told."""
 
 _AT: Final = re.compile(r" - at `(key in )?(\$.*)`\Z", re.DOTALL)
 _INDEX: Final = re.compile(r" - at `\$\[(\d+)\][^`]*`\Z")
@@ -117,7 +120,14 @@ class _Search:
         if depth < self._deepest:
             self._look_inside(value, _chosen(annotation, value), pointer, depth + 1)
         if len(self.found) == before:
-            self.found.append(of_message(message, pointer, text=self._text))
+            found = of_message(message, pointer, text=self._text)
+            if (
+                found.code == "choice"
+                and found.pointer == pointer
+                and (known := _values_of(annotation))
+            ):
+                found = Violation(pointer, f"{found.detail}; there are {known}", found.code)
+            self.found.append(found)
 
     def _look_inside(self, value: Any, annotation: Any, pointer: str, depth: int) -> None:
         plain = unwrap(annotation)
@@ -173,6 +183,20 @@ class _Search:
                     self.found.append(
                         Violation(below(pointer, key), "there is no such field", "unknown")
                     )
+
+
+def _values_of(annotation: Any) -> str:
+    """The values that an enumeration or a literal has, as in its message; empty for other types."""
+    plain = unwrap(annotation)
+    if get_origin(plain) is Literal:
+        values = [repr(each) for each in get_args(plain)]
+    elif isinstance(plain, type) and issubclass(plain, Enum):
+        values = [repr(each.value) for each in plain]
+    elif get_origin(plain) in (Union, types.UnionType):
+        return next(filter(None, map(_values_of, get_args(plain))), "")
+    else:
+        return ""
+    return ", ".join(values[:_MOST_VALUES]) + (", …" if len(values) > _MOST_VALUES else "")
 
 
 def missing(pointer: str) -> Violation:
