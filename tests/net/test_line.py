@@ -202,3 +202,22 @@ def test_what_overdue_means_is_for_the_protocol_to_say() -> None:
             Line.overdue(line)
 
     asyncio.run(main())
+
+
+async def test_a_transport_is_closed_once() -> None:
+    """That of asyncio for TLS has nothing left after a second time, and cannot say what is unsent."""
+    closed = 0
+
+    def close() -> None:
+        nonlocal closed
+        closed += 1
+        end()
+
+    line, _ = connect()
+    end = line.transport.close
+    line.transport.close = close  # type: ignore[method-assign]
+    line.close()
+    line.close()
+    await asyncio.sleep(SETTLED)
+    line.close()
+    assert closed == 1

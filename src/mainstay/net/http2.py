@@ -252,7 +252,8 @@ class Http2Connection(asyncio.Protocol):
         out = self.engine.take()
         if out:
             self.transport.write(out)
-        self.transport.close()
+        if not self.transport.is_closing():  # asyncio's TLS does not survive being closed twice
+            self.transport.close()
         if self.transport.get_write_buffer_size():
             # `close` waits for the peer to take it all, and that may be never.
             self._unsent = self.transport.get_write_buffer_size()

@@ -195,7 +195,8 @@ class Line(asyncio.Protocol):
         self.closing = True
         self.flush()
         transport = self.transport
-        transport.close()
+        if not transport.is_closing():  # asyncio's TLS does not survive being closed twice
+            transport.close()
         if transport.get_write_buffer_size():
             # `close` waits for the peer to take it all, and that may be never.
             limit = self.port.limits.write_timeout
