@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from contextlib import suppress
 
 import pytest
 
 from mainstay.core.scope import Scope
-from mainstay.errors import UsageError
+from mainstay.errors import Code, RpcError, UsageError
 from mainstay.testing import FakeProcess, run
 
 
@@ -50,6 +52,43 @@ def test_a_leak_does_not_hide_the_failure() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         run(main())
     assert "'orphan'" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_timeout_that_came_too_early_is_explained(silent: bool) -> None:
+    """Where the clock has jumped although somebody outside may have been about to answer."""
+
+    async def main() -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            loop = asyncio.get_running_loop()
+            if not silent:
+                await asyncio.wait_for(asyncio.Event().wait(), 3600)
+            await asyncio.wait_for(loop.sock_recv(ours, 1), 3600)
+
+    with pytest.raises(TimeoutError) as caught:
+        run(main())
+    notes = getattr(caught.value, "__notes__", [])
+    assert [note for note in notes if "real_loop" in note] == notes
+    assert bool(notes) is silent
+
+
+def test_a_deadline_of_a_peer_is_explained_as_well() -> None:
+    """It is no `TimeoutError` by its class; other failures are left as they are."""
+
+    async def main(code: Code) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ours, 1), 0.5)
+            raise RpcError(code, "no answer")
+
+    for code, notes in ((Code.DEADLINE_EXCEEDED, 1), (Code.NOT_FOUND, 0)):
+        with pytest.raises(RpcError) as caught:
+            run(main(code))
+        assert len(getattr(caught.value, "__notes__", [])) == notes
 
 
 def test_a_task_that_is_about_to_end_is_no_leak() -> None:

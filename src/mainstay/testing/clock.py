@@ -66,11 +66,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     Attributes:
         virtual: True, by which an error can say so.
+        outran: whether the clock has ever jumped while somebody outside might have been about to
+            answer, on a descriptor that was watched.
     """
 
     virtual: Final = True
 
     def __init__(self, *, grace: float = 0.005, patience: float = 10.0) -> None:
+        self.outran = False
         self._now = 0.0
         self._grace = grace
         self._patience = patience
@@ -326,6 +329,7 @@ class _VirtualSelector(selectors.BaseSelector):
             ready = self._real.select(loop._grace)
             if ready:
                 return ready
+            loop.outran = loop.outran or due < math.inf
         if due < math.inf:
             loop._now = max(due, loop._now)
             return []

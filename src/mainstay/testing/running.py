@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mainstay.core.effects import Effects, Process
 from mainstay.core.scope import Scope
 from mainstay.core.stacks import task_stack
-from mainstay.errors import UsageError
+from mainstay.errors import Code, Error, UsageError
 from mainstay.testing.clock import VirtualLoop
 from mainstay.testing.effects import virtual_effects
 
@@ -19,6 +19,12 @@ __all__ = ["run"]
 T = TypeVar("T")
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+
+_OUTRAN: Final = (
+    "the clock of this test is virtual (mainstay.testing), and has jumped while a socket or a pipe "
+    "was silent: it does not see what other processes and a driver's own threads do; mark a test "
+    "that waits for them with real_loop"
+)
 
 # How many turns of the loop a task that has nothing to wait for may take to end after the main one.
 _TURNS = 10
@@ -68,6 +74,9 @@ async def _in_scope(main: Coroutine[Any, Any, T], name: str, effects: Effects | 
         leaked = await _end_tasks(before)
         if leaked:
             error.add_note(f"tasks were left behind as well:\n{leaked}")
+        loop = asyncio.get_running_loop()
+        if _is_late(error) and isinstance(loop, VirtualLoop) and loop.outran:
+            error.add_note(_OUTRAN)
         raise
     leaked = await _end_tasks(before)
     if leaked:
@@ -76,6 +85,11 @@ async def _in_scope(main: Coroutine[Any, Any, T], name: str, effects: Effects | 
             reason="TASKS_LEAKED",
         )
     return result
+
+
+def _is_late(error: BaseException) -> bool:
+    late = isinstance(error, Error) and error.code is Code.DEADLINE_EXCEEDED
+    return late or isinstance(error, TimeoutError)
 
 
 async def _end_tasks(before: set[asyncio.Task[Any]]) -> str:
