@@ -38,7 +38,7 @@ e2e: ## two users talk in Chromium while everything is killed and restarted
 conformance: ## run the suites that others wrote
 	@scripts/conformance
 
-backends: ## run the tests of data access against a real PostgreSQL
+backends: ## run the tests of the chat's database against a real PostgreSQL
 	@scripts/backends
 
 soak: ## call a gRPC server for ten minutes in all the ways that leave something half done
