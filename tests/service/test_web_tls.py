@@ -14,6 +14,7 @@ from mainstay.http.settings import HttpSettings
 from mainstay.net.tls import TlsSettings
 from tests.net.certificates import Authority
 from tests.net.serving import PATIENCE
+from tests.process.crew import until
 from tests.service.parts import running
 from tests.unseen import listen
 
@@ -52,7 +53,5 @@ async def test_a_peer_that_leaves_leaves_nothing_behind(tmp_path: Path, reset: b
     async with running(service, settings=settings) as life:
         port = int(life.addresses[0].rpartition(":")[2])
         await asyncio.to_thread(come_and_go, port)
-        async with asyncio.timeout(PATIENCE):
-            while life.numbers().connections:  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(0.01)
+        await until(lambda: not life.numbers().connections)
     assert complaints() == []
