@@ -10,11 +10,13 @@ from mainstay import errors
 from mainstay.errors import (
     Code,
     ConfigError,
+    Conflict,
     DeadlineExceeded,
     Error,
     Fault,
     HttpError,
     NotFound,
+    PermissionDenied,
     RpcError,
     StartError,
     UsageError,
@@ -41,6 +43,14 @@ def test_every_error_says_what_machines_and_people_need(kind: type[Error]) -> No
     assert isinstance(error.retryable, bool)
     assert error.metadata == {}
     assert str(error) == error.message == "the lamp is dark; change the bulb"
+
+
+@pytest.mark.parametrize("kind", [NotFound, PermissionDenied, Conflict])
+def test_what_a_class_says_may_be_all(kind: type[Error]) -> None:
+    """``raise NotFound`` is an answer as well, with no more to say."""
+    with pytest.raises(kind) as caught:
+        raise kind
+    assert (str(caught.value), caught.value.message) == ("", "")
 
 
 def test_reasons_are_told_apart() -> None:

@@ -127,7 +127,8 @@ class Error(Exception):
     """Base of every deliberate error; raise a subclass.
 
     Args:
-        message: one sentence for a person: what, what is wrong with it, what to do.
+        message: one sentence for a person: what, what is wrong with it, what to do. Without one,
+            what the class says is all that there is to say.
         reason: replaces the class's stable reason, in UPPER_SNAKE; for errors of your own.
         retryable: replaces the class's answer to "can the same call succeed later?".
         metadata: facts for machines. They may travel to the peer, so no secrets.
@@ -141,7 +142,7 @@ class Error(Exception):
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         *,
         reason: str | None = None,
         retryable: bool | None = None,

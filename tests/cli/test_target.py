@@ -69,6 +69,11 @@ WORLD = {
         one()
         """,
     "exits": "raise SystemExit('bye')",
+    "runs": """
+        from mainstay import Service
+        service = Service("runs")
+        service.run()
+        """,
     "odd": "raise BaseException",
     "misnamed": """
         from mainstay import Service
@@ -243,6 +248,13 @@ def test_what_is_declared_wrongly_is_wrong_usage(world: Path) -> None:
     message = wrong(world, "misnamed", code=2)
     assert message.startswith("cannot import 'misnamed': 'Bad Name' cannot name a service")
     assert message.endswith(f'\n  {world}/misnamed.py:3: service = Service("Bad Name")')
+
+
+def test_a_module_that_runs_its_service_is_not_waited_for(world: Path) -> None:
+    """It would never let go of whoever imports it, so it is told where that belongs."""
+    message = wrong(world, "runs", code=2)
+    assert message.startswith("cannot import 'runs': run() would run the service while its module")
+    assert message.endswith(f"`if __name__ == '__main__':`\n  {world}/runs.py:4: service.run()")
 
 
 @pytest.mark.parametrize(

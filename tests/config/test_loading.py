@@ -270,6 +270,8 @@ class Endless(msgspec.Struct):
         ({"": User, "hello": Settings}, "the same variables"),
         ({"Upper": Settings}, "not named in lower case"),
         ({"": int}, "must be a class with fields"),
+        ({"": Settings()}, "the root model must be the class Settings, not an instance of it"),
+        ({"a": Settings()}, "the model of section 'a' must be the class Settings, not an"),
         ({"": Endless}, "the model Endless requires itself"),
     ],
 )

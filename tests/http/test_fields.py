@@ -88,12 +88,12 @@ def test_the_type_and_the_marker_say_where(
 @pytest.mark.parametrize(
     ("annotation", "path", "method", "said"),
     [
-        (MISSING, "/", "GET", "it has no annotation"),
+        (MISSING, "/", "GET", "it comes from: say what it is, as in `page: int`"),
         (StructItem, "/", "GET", "Annotated[StructItem, Query]"),
         (dict[str, int], "/", "DELETE", "Annotated[dict[str, int], Json]"),
         (bytes, "/", "GET", "Annotated[bytes, RawBody]"),
         (list[int], "/", "POST", "Annotated[list[int], Query] or Annotated[list[int], Json]"),
-        (Database, "/", "POST", "no resource provides it"),
+        (Database, "/", "POST", "no resource provides it; declare it with @service.resource"),
         (list[Database], "/", "POST", "Database in it"),
         (Annotated[Database, Query], "/", "GET", "cannot come from Query"),
         (Annotated[dict[str, int], Query], "/", "GET", "cannot come from Query"),
@@ -121,6 +121,18 @@ def test_what_could_not_be_meant_is_refused(
     message = refused(handler, path, method)
     assert said in message
     assert f"parameter 'a' of {method} {path}" in message
+
+
+def test_a_method_of_a_class_is_no_handler() -> None:
+    """Nothing is ``self`` before there is an instance; the message says what to write."""
+
+    class Desk:
+        async def answer(self) -> None: ...
+
+    said = refused(Desk.answer)
+    assert (
+        "a method is no handler: declare a function, or decorate the method of an instance" in said
+    )
 
 
 def test_a_marker_is_no_default() -> None:

@@ -484,7 +484,7 @@ def test_a_parameter_of_the_path_that_nobody_takes_is_refused() -> None:
         Wiring(service.declaration, {})
     message = caught.value.message
     assert "no parameter takes 'item_id' of GET /items/{item_id:int}; is 'itemid' meant" in message
-    assert "no parameter takes 'shop' of GET /shops/{shop}; Name" in message
+    assert "no parameter takes 'shop' of GET /shops/{shop}; name a parameter so" in message
 
 
 def test_a_parameter_of_the_path_may_be_for_others() -> None:

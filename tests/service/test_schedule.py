@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -72,6 +73,19 @@ class TestEvery:
     def test_an_interval_that_is_none(self, seconds: float) -> None:
         """Refused where it is declared."""
         with pytest.raises(UsageError, match="above 0"):
+            Every(seconds)
+
+    @pytest.mark.parametrize(
+        ("seconds", "says"),
+        [
+            ("5s", "above 0, not '5s'"),
+            (None, "above 0, not None"),
+            (print, "@service.every\\(60\\)"),
+        ],
+    )
+    def test_what_is_no_number(self, seconds: Any, says: str) -> None:
+        """And a decorator without its parentheses, which is given the function."""
+        with pytest.raises(UsageError, match=says):
             Every(seconds)
 
     def test_the_wall_clock_is_not_asked(self) -> None:
@@ -162,6 +176,14 @@ class TestCron:
         with pytest.raises(UsageError, match=says) as caught:
             Cron(expression)
         assert repr(expression) in caught.value.message
+
+    @pytest.mark.parametrize(
+        ("expression", "says"), [(5, "5 is no cron expression"), (print, "@service.cron\\('0 4")]
+    )
+    def test_what_is_no_text(self, expression: Any, says: str) -> None:
+        """And a decorator without its parentheses, which is given the function."""
+        with pytest.raises(UsageError, match=says):
+            Cron(expression)
 
     @pytest.mark.parametrize("zone", ["Europe/Wien", "../../etc/passwd", ""])
     def test_a_time_zone_that_is_none(self, zone: str) -> None:

@@ -21,6 +21,7 @@ import click
 
 from mainstay.cli.exits import Exit, Failure, exit_of
 from mainstay.errors import Error, UsageError
+from mainstay.service.importing import importing
 from mainstay.service.service import Service
 
 __all__ = ["NotImported", "find_service", "target_options", "working_directory"]
@@ -121,7 +122,8 @@ def _check_name(module: str, name: str) -> None:
 
 def _import(name: str) -> ModuleType:
     try:
-        found = _guarded(f"cannot import {name!r}", lambda: import_module(name))
+        with importing():
+            found = _guarded(f"cannot import {name!r}", lambda: import_module(name))
     except NotImported as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and _is_part(cause.name, name):

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from mainstay.config.build import Builder
 from mainstay.config.inputs import Section, environment_layer, file_layer, flag_layer
 from mainstay.config.layers import Branch, Broken, Node, Source, merge
-from mainstay.config.models import Family, Member
+from mainstay.config.models import Family, Member, family_of
 from mainstay.config.problems import Problem, config_error
 from mainstay.config.rows import Row, rows_of
 from mainstay.config.shapes import Field, Table, shape_of
@@ -127,6 +127,9 @@ def plan(models: Mapping[str, Any], name: str) -> Plan:
 
 def _table(model: Any, section: str) -> Table:
     where = f"the model of section {section!r}" if section else "the root model"
+    if family_of(type(model)) is not None:
+        name = type(model).__qualname__
+        raise UsageError(f"{where} must be the class {name}, not an instance of it")
     shape = shape_of(model, where)
     if not isinstance(shape, Table) or shape.nullable:
         raise UsageError(f"{where} must be a class with fields, not {model!r}")

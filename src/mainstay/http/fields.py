@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from types import NoneType, UnionType
 from typing import Any, Final, NoReturn, Union, get_args, get_origin
 
@@ -126,7 +127,7 @@ class Reader:
             self._refuse(parameter, f"a marker is no default; write Annotated[…, {word}]")
         if annotation is MISSING:
             if parameter.name not in self.holes:
-                self._refuse(parameter, "it has no annotation, so nobody knows where it comes from")
+                self._refuse_bare(parameter)
             annotation = self.holes[parameter.name].converter.type
         self._check_who(parameter, annotation)
         special = self._special(parameter, annotation)
@@ -145,9 +146,25 @@ class Reader:
                 return None
             self._refuse(
                 parameter,
-                f"a request holds no {say_type(annotation)}, and no resource provides it",
+                f"a request holds no {say_type(annotation)}, and no resource provides it; declare it "
+                "with @service.resource, or take a msgspec Struct, a dataclass or a pydantic model",
             )
         return self._made(parameter, shape, Marker(), self._by_kind(parameter, shape))
+
+    def _refuse_bare(self, parameter: Parameter) -> NoReturn:
+        """Refuse what has neither a hole nor a type."""
+        first = next(iter(signature(self.function).parameters), None)
+        if parameter.name == "self" == first:
+            hint = (
+                "; a method is no handler: declare a function, or decorate the method of an "
+                "instance, as in service.get(…)(instance.method)"
+            )
+        else:
+            hint = (
+                ": say what it is, as in `page: int` for the query or `order: Order` for the body"
+            )
+        said = "it has no annotation, so nobody knows where it comes from"
+        self._refuse(parameter, f"{said}{hint}")
 
     # --- by rule --------------------------------------------------------------------------------
 

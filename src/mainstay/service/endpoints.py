@@ -230,10 +230,10 @@ def _check_holes(route: Route, plan: Plan) -> None:
         if name not in taken:
             asked = [field.parameter for field in plan.fields if field.source != "path"]
             near = get_close_matches(name, asked, 1)
-            hint = f"is {near[0]!r} meant to be it? " if near else ""
+            hint = f"is {near[0]!r} meant to be it? Name" if near else "name"
             raise WiringError(
                 f"{where(route.function)}: no parameter takes {name!r} of {route.method_name}; "
-                f"{hint}Name a parameter so, or ask for the Request"
+                f"{hint} a parameter so, or ask for the Request"
             )
 
 

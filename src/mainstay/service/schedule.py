@@ -9,6 +9,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mainstay.core.effects import Clock
+from mainstay.core.signature import where
 from mainstay.errors import UsageError
 
 __all__ = ["Cron", "Due", "Every", "Trigger"]
@@ -48,8 +49,12 @@ class Every:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not (self.seconds > 0 and math.isfinite(self.seconds)):
-            message = f"an interval is a number of seconds above 0, not {self.seconds}"
+        given: object = self.seconds
+        if callable(given):
+            message = f"{where(given)} has no interval: write @service.every(60), with the seconds"
+            raise UsageError(message)
+        if not isinstance(given, int | float) or not (given > 0 and math.isfinite(given)):
+            message = f"an interval is a number of seconds above 0, not {given!r}"
             raise UsageError(message)
 
     def first(self, clock: Clock) -> Due:
@@ -77,7 +82,11 @@ class Cron:
         # Here and not above: only services with cron jobs need it.
         from croniter import CroniterBadDateError, croniter  # noqa: PLC0415
 
-        if not croniter.is_valid(expression):
+        given: object = expression
+        if callable(given):
+            message = f"{where(given)} has no times: write @service.cron('0 4 * * *')"
+            raise UsageError(message)
+        if not isinstance(given, str) or not croniter.is_valid(expression):
             message = f"{expression!r} is no cron expression; one is '*/5 * * * *'"
             raise UsageError(message)
         try:

@@ -20,6 +20,7 @@ from mainstay.errors import WiringError
 from mainstay.interfaces.server import Server
 from mainstay.service.answering import Answering
 from mainstay.service.declaration import Declaration, HookKind
+from mainstay.service.importing import refuse_to_run
 from mainstay.service.probes import ProbeKind
 from mainstay.service.provider import Lifetime, Ping, provider_of
 from mainstay.service.rpc_answering import AnsweringRpc
@@ -310,8 +311,9 @@ class Service(Answering, AnsweringRpc):
         Returns: 0 stopped well; 1 a component failed; 3 the start failed; 78 the configuration is
         wrong; 124 work had to be cut to stop in time.
 
-        Raises: UsageError outside of the main thread.
+        Raises: UsageError outside of the main thread, and while ``mainstay`` imports the module.
         """
+        refuse_to_run()
         from mainstay.service.hosting import host  # noqa: PLC0415 - see the module's docstring
 
         return host(self.declaration, files=files, flags=flags, target=target)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import sys
 from base64 import urlsafe_b64encode
 from typing import Any
 
@@ -262,6 +263,13 @@ def test_what_could_never_work_is_refused(keys: Any, algorithms: Any, why: str) 
     with pytest.raises(UsageError, match=why) as caught:
         jwt(keys, algorithms=algorithms)
     assert SECRET not in str(caught.value)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module is called as other packages are, which would be the wrong ones to install."""
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    with pytest.raises(UsageError, match=r"needs PyJWT: pip install 'mainstay\[jwt\]'"):
+        jwt(SECRET, algorithms=["HS256"])
 
 
 def test_openapi_learns_the_format() -> None:

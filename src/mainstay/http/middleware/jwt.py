@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final, TypeAlias
 
 from mainstay.core.call import Call
@@ -62,8 +63,8 @@ def jwt(
         realm: see `Authenticate`.
         optional: see `Authenticate`.
 
-    Raises: UsageError for algorithms that are unknown or do not go together, and for keys that
-        cannot be used.
+    Raises: UsageError for algorithms that are unknown or do not go together, for keys that cannot
+        be used, and without PyJWT.
     """
     _check_algorithms(algorithms)
     if not 0 <= leeway < math.inf:
@@ -83,6 +84,16 @@ def jwt(
 
     described = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     return Authenticate("bearer", check, realm=realm, optional=optional, described=described)
+
+
+def _pyjwt() -> Any:
+    """The library, an optional package whose module is called as this one."""
+    try:
+        return import_module("jwt")
+    except ModuleNotFoundError as error:
+        if error.name != "jwt":
+            raise
+        raise UsageError("jwt needs PyJWT: pip install 'mainstay[jwt]'") from None
 
 
 def _check_algorithms(algorithms: Sequence[str]) -> None:
@@ -123,8 +134,7 @@ class _Ring:
         return self._keys.get(name)
 
     def _made(self, key: Any, algorithm: str) -> Any:
-        import jwt as pyjwt  # noqa: PLC0415 - an optional package
-
+        pyjwt = _pyjwt()
         secret = secret_bytes(key, "jwt", _SECRET)
         try:
             return pyjwt.get_algorithm_by_name(algorithm).prepare_key(secret)
@@ -132,8 +142,7 @@ class _Ring:
             raise UsageError(f"jwt: the key cannot be used for {algorithm}: {error}") from None
 
     def _take_set(self, listed: Sequence[Mapping[str, Any]], algorithms: Sequence[str]) -> None:
-        import jwt as pyjwt  # noqa: PLC0415 - an optional package
-
+        pyjwt = _pyjwt()
         for each in listed:
             symmetric = each.get("kty") == "oct"
             if each.get("use", "sig") != "sig" or symmetric is not self._symmetric:
@@ -164,8 +173,7 @@ class _Tokens:
         issuers: Sequence[str] | None,
         audiences: Sequence[str] | None,
     ) -> None:
-        import jwt as pyjwt  # noqa: PLC0415 - an optional package
-
+        pyjwt = _pyjwt()
         # Time is checked by us, against the clock of the effects.
         self._core = pyjwt.PyJWS()
         self._whole = pyjwt.PyJWT()
@@ -203,8 +211,7 @@ class _Tokens:
 
 def _why(error: Exception) -> str:
     """What is wrong with a token, in words of ours: those of the library may quote it."""
-    import jwt as pyjwt  # noqa: PLC0415 - an optional package
-
+    pyjwt = _pyjwt()
     # The more special ones first.
     for kind, words in (
         (pyjwt.InvalidSignatureError, "the token's signature does not fit"),
