@@ -436,3 +436,5 @@ def test_a_cause_that_says_what_to_do_has_no_traceback(
     said = capfd.readouterr().err
     assert f"start hook '{listen.__qualname__}' could not be started: {cause}" in said
     assert ("Traceback" in said) is shown
+    (told,) = [line for line in said.splitlines() if "could not be started" in line]
+    assert json.loads(told)["level"] == "critical"

@@ -189,7 +189,8 @@ class Generations:
         self.number += 1
         new = self._coming = self._new(old.size, old.settings)
         try:
-            progress(f"starting {new.size} workers of generation {self.number}")
+            workers = "1 worker" if new.size == 1 else f"{new.size} workers"
+            progress(f"starting {workers} of generation {self.number}")
             await new.prepare(progress)
             if self.draining:
                 new.pause()

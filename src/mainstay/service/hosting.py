@@ -224,8 +224,9 @@ class Host:
                 # of ours (a port in use) has said what to do, and a traceback would bury it.
                 cause = error.__cause__
                 ours = cause is None or isinstance(cause, Error)
-                # A parent is told, and says it; a story of somebody else's is told here.
-                level = logging.INFO if ours and self._lineage.has_parent else logging.CRITICAL
+                # A parent is told, and says it once for all of its workers; a story of somebody
+                # else's is told here.
+                level = logging.DEBUG if ours and self._lineage.has_parent else logging.CRITICAL
                 _log.log(level, "%s", error, exc_info=None if ours else cause)
                 self._notifier.failed(str(error), NOT_STARTED)
                 return NOT_STARTED

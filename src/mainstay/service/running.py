@@ -188,6 +188,7 @@ class Running:
         except BaseException as error:
             if isinstance(error, Exception) and not self._asked.done():
                 self.start_error = error
+                self._ask("the start failed")  # whoever started it is told why, and says it
             self._ask(f"the start failed: {error}" if str(error) else "the start was cancelled")
             await self.finish()
             raise
