@@ -68,6 +68,14 @@ class TestWorkers:
             await let_run(run_worker(worker(restart), work), 100)
             assert len(work.starts) == 1
 
+    async def test_that_it_returned_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Unless it drains, when that is what it should do."""
+        caplog.set_level(logging.INFO, "mainstay.service.workers")
+        await let_run(run_worker(worker(), Work(10.0)), 5)
+        assert "has returned" not in caplog.text
+        await let_run(run_worker(worker(), Work(1.0)), 100)
+        assert "worker 'w' has returned: its work is done" in caplog.messages
+
     async def test_one_that_fails_starts_again_after_a_growing_wait(self) -> None:
         """And goes on as if nothing had happened once it works."""
         work = Work(ValueError(), ValueError(), ValueError())

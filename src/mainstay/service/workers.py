@@ -108,6 +108,8 @@ async def run_worker(worker: Worker, run: Callable[[], Awaitable[Any]]) -> None:
         if scope.draining or (failed is None and worker.restart != "always"):
             if failed is not None:
                 raise failed
+            if not scope.draining:
+                _log.info("%r has returned: its work is done", worker)
             return
         if failed is None or clock.monotonic() - started >= STABLE:
             failures = 0
