@@ -100,7 +100,8 @@ def test_models_are_known_without_importing_their_library() -> None:
 @pytest.mark.parametrize(
     "annotation",
     [AStruct, list[ADataclass], dict[str, AnAttrs], ATypedDict, AModel, Nested, Colour, Path,
-     Any, object, Shape, Iterable[int], AModel | ADataclass, tuple[int, str], None],
+     Any, object, Shape, Iterable[int], AModel | ADataclass, tuple[int, str], None,
+     dict[int, str], dict[Colour, str]],
     ids=str,
 )  # fmt: skip
 def test_what_may_be_sayable_is_let_pass(annotation: Any) -> None:
@@ -110,9 +111,11 @@ def test_what_may_be_sayable_is_let_pass(annotation: Any) -> None:
 
 @pytest.mark.parametrize(
     ("annotation", "name"),
-    [(Opaque, "Opaque"), (list[Opaque], "Opaque"), (complex, "complex")],
+    [(Opaque, "Opaque"), (list[Opaque], "Opaque"), (complex, "complex"),
+     (dict[AStruct, int], "AStruct as a key"), (list[dict[ADataclass, int]], "ADataclass as a key"),
+     (dict[list[int], int], "list as a key")],
     ids=str,
-)
+)  # fmt: skip
 def test_what_cannot_be_said_is_found(annotation: Any, name: str) -> None:
     """At any depth, before a value of it was ever seen."""
     assert unsayable(annotation) == name

@@ -12,7 +12,16 @@ from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
-from msgspec.inspect import CustomType, Field, Type, type_info
+from msgspec.inspect import (
+    CustomType,
+    DataclassType,
+    DictType,
+    Field,
+    ListType,
+    StructType,
+    Type,
+    type_info,
+)
 
 from mainstay.core.signature import say_type
 from mainstay.errors import UsageError
@@ -20,6 +29,9 @@ from mainstay.errors import UsageError
 __all__ = ["encode_json", "is_model", "json_encoder", "unsayable"]
 
 _AS_TEXT: Final = (PurePath, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
+
+_NO_KEYS: Final = (StructType, DataclassType, ListType)
+"""Types whose values are no keys of a JSON object, in any way."""
 
 
 def is_model(kind: Any) -> bool:
@@ -64,17 +76,21 @@ def unsayable(annotation: Any) -> str | None:
         found = type_info(annotation)
     except (TypeError, NameError, AttributeError):
         return None  # msgspec cannot decode such a union; its values may be encoded all the same
-    for each in _custom(found, set()):
-        if not _encodable(each.cls):
+    for each in _parts(found, set()):
+        if isinstance(each, CustomType) and not _encodable(each.cls):
             return say_type(each.cls)
+        if isinstance(each, DictType) and isinstance(each.key_type, _NO_KEYS):
+            return f"{say_type(getattr(each.key_type, 'cls', list))} as a key"
     return None
 
 
-def _custom(found: Type, seen: set[Any]) -> Iterator[CustomType]:
-    """The classes that msgspec does not know, in a type and below."""
+def _parts(found: Type, seen: set[Any]) -> Iterator[CustomType | DictType]:
+    """The classes that msgspec does not know, and the mappings, in a type and below."""
     if isinstance(found, CustomType):
         yield found
         return
+    if isinstance(found, DictType):
+        yield found
     cls = getattr(found, "cls", None)
     if cls is not None:
         if cls in seen:
@@ -85,7 +101,7 @@ def _custom(found: Type, seen: set[Any]) -> Iterator[CustomType]:
         for each in value if isinstance(value, tuple) else (value,):
             inner = each.type if isinstance(each, Field) else each
             if isinstance(inner, Type):
-                yield from _custom(inner, seen)
+                yield from _parts(inner, seen)
 
 
 def _encodable(cls: type) -> bool:
