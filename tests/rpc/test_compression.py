@@ -41,3 +41,23 @@ def test_what_is_not_whole_is_refused(data: bytes) -> None:
     with pytest.raises(RpcError) as caught:
         decompress("gzip", data, 1000)
     assert caught.value.code is Code.INTERNAL
+
+
+def test_members_of_a_gzip_in_a_row_are_one_message() -> None:
+    """RFC 1952 §2.2; the limit is that of their sum, and zlib's format has no such thing."""
+    members = [compress("gzip", each) for each in (b"one ", b"", b"message")]
+    assert decompress("gzip", b"".join(members), 11) == b"one message"
+    with pytest.raises(TooLarge, match="10 bytes"):
+        decompress("gzip", b"".join(members), 10)
+    with pytest.raises(RpcError, match="no whole gzip"):
+        decompress("gzip", b"".join(members)[:-1], 11)
+    with pytest.raises(RpcError, match="no whole deflate"):
+        decompress("deflate", compress("deflate", b"a") * 2, 11)
+
+
+def test_members_are_not_without_end() -> None:
+    """What follows one is copied for each."""
+    member = compress("gzip", b"a")
+    assert decompress("gzip", member * 128, 1000) == b"a" * 128
+    with pytest.raises(RpcError, match="no whole gzip"):
+        decompress("gzip", member * 129, 1000)

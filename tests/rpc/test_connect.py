@@ -245,3 +245,25 @@ async def test_errors_count_by_their_codes() -> None:
     world = WebWorld(refuse)
     assert (await world.call("Unary", JSON, b'"x"')).status == 404
     assert world.endpoints["Unary"].counts.statuses == {5: 1}
+
+
+async def test_a_call_whose_time_is_over_when_it_comes_is_not_begun() -> None:
+    """deadline_exceeded, with the status of it."""
+    begun: list[Any] = []
+
+    async def answer(call: Any) -> bytes:
+        begun.append(call)
+        return b""
+
+    reply = await WebWorld(answer).call("Unary", PROTO, b"x", ("connect-timeout-ms", "0"))
+    assert (reply.status, json.loads(reply.body)["code"]) == (504, "deadline_exceeded")
+    assert begun == []
+
+
+async def test_a_message_in_a_query_may_be_compressed_and_long() -> None:
+    """As one in a body."""
+    text = "a" * 100_000
+    packed = urlsafe_b64encode(gzip.compress(json.dumps(text).encode())).decode()
+    query = f"encoding=json&connect=v1&base64=1&compression=gzip&message={packed}"
+    reply = await WebWorld(echo).call(f"Ask?{query}", method="GET")
+    assert (reply.status, json.loads(reply.body)) == (200, text)

@@ -384,3 +384,24 @@ async def test_deadlines_are_told_by_their_own_code() -> None:
     world = World(answer)
     world.call(b"x")
     assert (await world.settled()).status == 4
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_call_whose_time_is_over_when_it_comes_is_not_begun(kind: Kind) -> None:
+    """DEADLINE_EXCEEDED, also when its head is known; some microseconds are time."""
+    begun: list[Any] = []
+
+    async def answer(call: Any) -> bytes:
+        begun.append(call)
+        return b""
+
+    world = World(answer, kind)
+    for stream, said in ((1, b"0n"), (3, b"0S"), (5, b"0S"), (7, b"0S"), (9, b"1n")):
+        world.begin((b"grpc-timeout", said), stream=stream)
+        world.send(seal(b"x"), stream=stream, ended=True)
+        reply = await world.settled(stream)
+        assert (reply.status, begun) == (4, [])
+        assert reply.message == b"the time that the caller allows was over before the call began"
+    world.begin((b"grpc-timeout", b"1000S"), stream=11)
+    world.send(seal(b"x"), stream=11, ended=True)
+    assert ((await world.settled(11)).status, len(begun)) == (0, 1)

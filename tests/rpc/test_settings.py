@@ -15,6 +15,7 @@ from mainstay.rpc.settings import RpcSettings
         ({"origins": ["https://app.example.org/"]}, "is no origin"),
         ({"origins": ["*"], "credentials": True}, "name the origins"),
         ({"receive_size": 0}, ">= 1"),
+        ({"receive_elements": 0}, ">= 1"),
         ({"compression": "br"}, "Invalid enum value 'br'"),
         ({"receive_siz": 1}, "unknown field"),
     ],
@@ -38,3 +39,4 @@ def test_nobody_is_allowed_and_everything_is_spoken_by_default() -> None:
     assert settings.origins == ()
     assert (settings.connect, settings.web, settings.transcoding) == (True, True, True)
     assert settings.receive_size == 4 * 1024 * 1024
+    assert settings.receive_elements == 100_000

@@ -9,6 +9,7 @@ from mainstay.wire.grpc import (
     encode_binary,
     encode_message,
     encode_timeout,
+    is_over,
     of_http_status,
 )
 
@@ -102,3 +103,21 @@ def test_a_message_that_is_encoded_wrongly_is_shown_nevertheless() -> None:
 def test_a_bare_http_status_has_a_code(status: int, code: int) -> None:
     """As the table of the specification says; what is not in it is UNKNOWN."""
     assert of_http_status(status) == code
+
+
+@pytest.mark.parametrize(
+    ("value", "over"),
+    [
+        (b"0n", True),
+        (b"0H", True),
+        (b"00000000m", True),
+        (b"9999n", True),
+        (b"10000n", False),
+        (b"00000001m", False),
+        (b"1u", False),
+        (b"1S", False),
+    ],
+)
+def test_a_timeout_of_nothing_is_over(value: bytes, over: bool) -> None:
+    """So is one of less than ten microseconds, in which nothing can be done."""
+    assert is_over(value) is over

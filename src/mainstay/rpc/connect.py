@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from mainstay.errors import InvalidRequest, RpcError, TooLarge, UsageError
+from mainstay.errors import DeadlineExceeded, InvalidRequest, RpcError, TooLarge, UsageError
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.compression import ACCEPTED, COMPRESSORS, compress, decompress
 from mainstay.rpc.connect_errors import error_object
 from mainstay.rpc.framed import incoming_of, wire_fields
 from mainstay.rpc.in_json import InJson
+from mainstay.rpc.long_messages import LIGHT, LongMessage
 from mainstay.rpc.origins import origin_fields
 from mainstay.rpc.settings import RpcSettings
-from mainstay.rpc.status import RpcStatus, too_long
+from mainstay.rpc.status import OVER, RpcStatus, too_long
 from mainstay.wire.connect import STATUSES, decode_parameter, decode_timeout, parameters
 
 __all__ = [
@@ -39,13 +40,18 @@ _CODED: Final = frozenset({b"content-encoding", b"content-length"})
 
 
 def check_head(head: Mapping[bytes, bytes]) -> None:
-    """Refuse what no version of Connect means. Raises: InvalidRequest."""
+    """Refuse what no version of Connect means, and what comes too late.
+
+    Raises: InvalidRequest, DeadlineExceeded.
+    """
     version = head.get(b"connect-protocol-version", _VERSION)
     if version != _VERSION:
         raise InvalidRequest(f"connect-protocol-version is 1 here, not {version.decode('latin-1')}")
     timeout = head.get(b"connect-timeout-ms")
     if timeout is not None and decode_timeout(timeout) is None:
         raise InvalidRequest("connect-timeout-ms is not a number of up to ten digits")
+    if timeout is not None and not decode_timeout(timeout):
+        raise DeadlineExceeded(OVER)
 
 
 def preferred(settings: RpcSettings, accepted: bytes | None) -> str | None:
@@ -100,7 +106,9 @@ class ConnectCall(RpcCall):
     def whole(self) -> Any:
         """See `RpcCall`."""
         body = self.exchange.body
-        return None if body is None else self.unpacked(body)
+        if body is None or self.incoming is not None or len(body) > LIGHT:
+            return None
+        return self.decoded(body)
 
     async def read(self) -> Any:
         """See `RpcCall`."""
@@ -109,10 +117,13 @@ class ConnectCall(RpcCall):
         parts = []
         while data := await exchange.receive():
             parts.append(data)
-        return self.unpacked(parts[0] if len(parts) == 1 else b"".join(parts))
+        return await self.unpacked(parts[0] if len(parts) == 1 else b"".join(parts))
 
-    def unpacked(self, data: bytes) -> Any:
-        """The message that these bytes are. Raises: TooLarge, InvalidRequest."""
+    async def unpacked(self, data: bytes) -> Any:
+        """The message that these bytes are, which may be compressed, and long.
+
+        Raises: TooLarge, InvalidRequest.
+        """
         limit = self.settings.receive_size
         if len(data) > limit:
             raise TooLarge(f"a message is longer than the {limit} bytes allowed here")
@@ -121,6 +132,13 @@ class ConnectCall(RpcCall):
                 data = decompress(self.incoming, data, limit)
             except RpcError as error:
                 raise InvalidRequest(error.message) from None
+        return await LongMessage(self.endpoint, data, self.settings).made()
+
+    def decoded(self, data: bytes) -> Any:
+        """The same for bytes that are neither. Raises: TooLarge, InvalidRequest."""
+        limit = self.settings.receive_size
+        if len(data) > limit:
+            raise TooLarge(f"a message is longer than the {limit} bytes allowed here")
         try:
             return self.endpoint.decode(data)
         except ValueError as error:
@@ -203,7 +221,14 @@ class ConnectGetCall(ConnectCall):
 
     def whole(self) -> Any:
         """See `RpcCall`."""
-        return self.unpacked(self._message)
+        message = self._message
+        if self.incoming is not None or len(message) > LIGHT:
+            return None
+        return self.decoded(message)
+
+    async def read(self) -> Any:
+        """See `RpcCall`."""
+        return await self.unpacked(self._message)
 
 
 class ConnectJsonGetCall(InJson, ConnectGetCall):

@@ -25,6 +25,7 @@ class RpcEndpoint:
         name, decode, encode: those of the method and its messages, at hand.
         parse, serialize: as `decode` and `encode`, quicker, for messages of the class `usual`; they may
             raise anything, and the others say what is wrong.
+        weigh: as `decode`, for long messages; see `MessageType`. None where `decode` will do.
         unary: whether one message goes each way.
         counts: of its calls, by gRPC's code.
         received, sent: messages of its streams.
@@ -45,6 +46,7 @@ class RpcEndpoint:
         "serialize",
         "unary",
         "usual",
+        "weigh",
     )
 
     def __init__(self, method: RpcMethod, handler: Handler) -> None:
@@ -56,6 +58,7 @@ class RpcEndpoint:
         self.parse = method.request.parse or self.decode
         self.serialize = method.response.serialize or self.encode
         self.usual = method.response.python_type
+        self.weigh = method.request.weigh
         self.unary = not method.kind.requests_stream and not method.kind.replies_stream
         self.counts = Counts()
         self.received = 0
@@ -94,6 +97,7 @@ class JsonEndpoint(RpcEndpoint):
         self.decode = method.request.from_json or self._refuse
         self.encode = method.response.to_json or self._refuse
         self.parse, self.serialize, self.usual = self.decode, self.encode, endpoint.usual
+        self.weigh = method.request.weigh_json
         self.unary = endpoint.unary
         self.counts = endpoint.counts
         self.in_json = self

@@ -25,6 +25,7 @@ from mainstay.errors import (
 from mainstay.net.exchange import Fields
 from mainstay.rpc.call import RpcCall
 from mainstay.rpc.compression import COMPRESSORS, compress, decompress
+from mainstay.rpc.long_messages import LIGHT, LongMessage
 from mainstay.rpc.status import too_long
 from mainstay.wire.envelopes import COMPRESSED, PLAIN, PREFIX, EnvelopeError, EnvelopeReader, seal
 from mainstay.wire.grpc import encode_binary
@@ -124,14 +125,18 @@ class FramedCall(RpcCall):
     def unpacked(self, flags: int, data: bytes) -> Any:
         """A message of the peer's out of its envelope."""
         if flags & COMPRESSED:
-            if self.incoming is None:
-                raise RpcError(Code.INTERNAL, "a message is compressed, and nobody said how")
-            data = decompress(self.incoming, data, self.settings.receive_size)
+            data = self.opened(data)
         try:
             return self.endpoint.decode(data)
         except ValueError as error:
             name = self.endpoint.method.request.name
             raise InvalidRequest(f"the message is no {name}: {error}") from None
+
+    def opened(self, data: bytes) -> bytes:
+        """The bytes of a compressed message. Raises: TooLarge, RpcError."""
+        if self.incoming is None:
+            raise RpcError(Code.INTERNAL, "a message is compressed, and nobody said how")
+        return decompress(self.incoming, data, self.settings.receive_size)
 
     def reader(self) -> EnvelopeReader:
         """Reads the peer's envelopes."""
@@ -217,6 +222,8 @@ class FramedStream:
         "_closed",
         "_ended",
         "_failed",
+        "_held",
+        "_inflated",
         "_parts",
         "_reader",
         "_scheduled",
@@ -237,6 +244,8 @@ class FramedStream:
         self._closed = False
         self._ended = False
         self._failed: Exception | None = None
+        self._held: LongMessage | None = None  # received, and not yet an object
+        self._inflated = 0  # bytes that were made of compressed ones without a pause
         self.opened = False
 
     # --- from the peer --------------------------------------------------------------------------
@@ -245,6 +254,12 @@ class FramedStream:
         """See `Stream`. Raises: also InvalidRequest, TooLarge and RpcError for what is malformed."""
         call = self._call
         reader = self._reader
+        if self._held is not None:
+            return await self._receive_held()
+        if self._inflated > LIGHT:
+            # Little in the buffer may be very much; whoever never waits would let nobody else.
+            self._inflated = 0
+            await asyncio.sleep(0)
         try:
             while (found := reader.next()) is None:
                 if self._ended:
@@ -273,7 +288,32 @@ class FramedStream:
                 raise EndOfStream("the peer sends no more messages")
             flags, data = flags & COMPRESSED, special
         call.endpoint.received += 1
+        if flags or len(data) > LIGHT:
+            return await self._receive_long(flags, data)
         return call.unpacked(flags, data)
+
+    async def _receive_long(self, flags: int, data: bytes) -> Any:
+        """A message that may take long to become an object."""
+        call = self._call
+        if flags:
+            data = call.opened(data)
+            self._inflated += len(data)
+        self._held = LongMessage(call.endpoint, data, call.settings)
+        return await self._receive_held()
+
+    async def _receive_held(self) -> Any:
+        """The message that is here; one who is cancelled meanwhile leaves it to the next."""
+        held = self._held
+        assert held is not None
+        try:
+            message = await held.made()
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self._held = None
+            raise
+        self._held = None
+        return message
 
     async def receive_only(self) -> Any:
         """The one message of a peer that has one. Raises: as `receive`, and RpcError for another

@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from mainstay.core.scope import Scope
-from mainstay.errors import Code, RpcError
+from mainstay.errors import Code, DeadlineExceeded, RpcError
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.rpc.compression import ACCEPTED
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.framed import FramedCall, incoming_of, wire_fields
+from mainstay.rpc.long_messages import LIGHT
 from mainstay.rpc.settings import RpcSettings
-from mainstay.rpc.status import RpcStatus
+from mainstay.rpc.status import OVER, RpcStatus
 from mainstay.wire.envelopes import PLAIN, PREFIX
-from mainstay.wire.grpc import decode_timeout, encode_message, is_timeout
+from mainstay.wire.grpc import decode_timeout, encode_message, is_over, is_timeout
 
 __all__ = ["GrpcCall", "KnownGrpcCall"]
 
@@ -54,6 +55,8 @@ class GrpcCall(FramedCall):
         timeout = head.get(b"grpc-timeout")
         if timeout is not None and not is_timeout(timeout):
             raise RpcError(Code.INTERNAL, "grpc-timeout is not up to eight digits and a unit")
+        if timeout is not None and is_over(timeout):
+            raise DeadlineExceeded(OVER)
 
     def limit(self) -> float | None:
         """See `RpcCall`."""
@@ -68,7 +71,10 @@ class GrpcCall(FramedCall):
         size = len(body) - PREFIX
         if size < 0 or size > self.settings.receive_size:
             return None
-        if not body.startswith(PLAIN[size] if size < _SMALL else b"\0" + size.to_bytes(4, "big")):
+        if size < _SMALL:
+            if not body.startswith(PLAIN[size]):
+                return None
+        elif size > LIGHT or not body.startswith(b"\0" + size.to_bytes(4, "big")):
             return None
         try:
             return self.endpoint.parse(body[PREFIX:])
@@ -179,4 +185,4 @@ class KnownGrpcCall(GrpcCall):
         if settings.compression != "identity" or b"grpc-encoding" in head:
             return False
         timeout = head.get(b"grpc-timeout")
-        return timeout is None or is_timeout(timeout)
+        return timeout is None or (is_timeout(timeout) and not is_over(timeout))

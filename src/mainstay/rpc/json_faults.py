@@ -11,7 +11,6 @@ value that could stand for it (protobuf.dev, programming-guides/json, leaves it 
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -21,6 +20,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from mainstay.errors import ValidationFailed, Violation
+from mainstay.rpc.json_base64 import Base64Fields, is_base64
+from mainstay.rpc.long_messages import weigh_json
 
 __all__ = ["MOST", "parse_json", "read_json"]
 
@@ -78,8 +79,22 @@ _WELL_KNOWN: Final[Mapping[str, str]] = {
 }
 
 
-def read_json(data: bytes) -> Any:
-    """What JSON says. Raises: ValueError for what is none, for people on the other side."""
+def read_json(data: bytes, limit: int | None = None) -> Any:
+    """What JSON says.
+
+    Args:
+        data: its bytes.
+        limit: elements that it may have, if it is long; None for any number.
+
+    Raises: ValueError for what is none, for people on the other side; TooLarge.
+    """
+    value = _read(data)
+    if limit is not None:
+        weigh_json(data, value, limit)
+    return value
+
+
+def _read(data: bytes) -> Any:
     try:
         return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse)
     except UnicodeDecodeError:
@@ -110,8 +125,14 @@ def _refuse(name: str) -> Any:
     raise _OddError(f"it is no JSON: {name} is text there")
 
 
-def parse_json(value: Any, message: Any, pool: Any) -> None:
+def parse_json(value: Any, message: Any, pool: Any, base64: Base64Fields | None = None) -> None:
     """Fill `message` with what a value of JSON holds.
+
+    Args:
+        value: see `read_json`.
+        message: without anything in it.
+        pool: in which the messages of an ``Any`` are.
+        base64: of the type of the message, if it was made before.
 
     Raises: ValidationFailed that names what is wrong, with pointers into the value; ValueError where
     that cannot be named.
@@ -121,6 +142,9 @@ def parse_json(value: Any, message: Any, pool: Any) -> None:
     except _REFUSALS:
         pass  # perhaps for a member that nobody knows, and nothing else
     else:
+        found = _bytes_faults(value, message, base64)
+        if found:
+            raise ValidationFailed(found)
         return
     walk = _Walk(pool)
     message.Clear()
@@ -132,9 +156,14 @@ def parse_json(value: Any, message: Any, pool: Any) -> None:
             raise ValueError(f"it has not the shape of {message.DESCRIPTOR.name}") from None
     else:
         walk.enums_only = True
-        found = walk.faults(value, message.DESCRIPTOR)
+        found = walk.faults(value, message.DESCRIPTOR) or _bytes_faults(value, message, base64)
     if found:
         raise ValidationFailed(found)
+
+
+def _bytes_faults(value: Any, message: Any, base64: Base64Fields | None) -> list[Violation]:
+    fields = Base64Fields(message.DESCRIPTOR) if base64 is None else base64
+    return fields.faults(value, MOST) if fields else []
 
 
 class _Walk:
@@ -300,12 +329,10 @@ def _exact(given: Any, number: float) -> int | float:
 
 def _is_text(given: str, field: FieldDescriptor) -> bool:
     try:
-        encoded = given.encode()  # which half a surrogate pair cannot be
-        if field.type == FieldDescriptor.TYPE_BYTES:
-            urlsafe_b64decode(encoded + b"=" * (4 - len(encoded) % 4))
+        given.encode()  # which half a surrogate pair cannot be
     except ValueError:
         return False
-    return True
+    return field.type != FieldDescriptor.TYPE_BYTES or is_base64(given)
 
 
 def _expected(field: FieldDescriptor) -> str:

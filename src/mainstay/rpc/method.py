@@ -57,6 +57,10 @@ class MessageType:
         serialize: as `encode`, in C, for messages of `python_type` and of no class below it; when it
             fails, `encode` says of what. None where there is no such function.
         parse: the same for `decode`.
+        weigh: from protobuf's bytes and a number of elements: how many there are, and a function
+            that makes what `decode` would. Raises: ValueError; TooLarge for more elements. None where
+            objects are not made one by one.
+        weigh_json: the same from JSON; what there are at most, and the function raises TooLarge.
     """
 
     name: str
@@ -68,6 +72,8 @@ class MessageType:
     descriptor: Descriptor | None = None
     serialize: Callable[[Any], bytes] | None = None
     parse: Callable[[bytes], Any] | None = None
+    weigh: Callable[[bytes, int], tuple[int, Callable[[], Any]]] | None = None
+    weigh_json: Callable[[bytes, int], tuple[int, Callable[[], Any]]] | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -22,7 +22,9 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from mainstay.core.call import Handler
+from mainstay.rpc.json_base64 import Base64Fields
 from mainstay.rpc.json_faults import parse_json, read_json
+from mainstay.rpc.long_messages import long_json
 from mainstay.rpc.method import NO_SIDE_EFFECTS, Kind, MessageType, RpcMethod, RpcService
 
 __all__ = [
@@ -39,7 +41,7 @@ __all__ = [
 _OBJECTS: Final = frozenset(f"google.protobuf.{name}" for name in ("Any", "Empty", "Struct"))
 """Of the well-known types, those that are objects in JSON; others are strings, lists, numbers."""
 
-_JsonPair = tuple[Callable[[bytes], Any], Callable[[Any], bytes]]
+_JsonPair = tuple[Callable[..., Any], Callable[[Any], bytes]]
 
 
 def is_message(annotation: Any) -> bool:
@@ -79,6 +81,7 @@ def message_type(cls: type[Message]) -> MessageType:
         descriptor=descriptor,
         serialize=cls.SerializeToString,
         parse=from_string,
+        weigh_json=long_json(from_json),
     )
 
 
@@ -97,21 +100,23 @@ def message_json(cls: type[Message]) -> _JsonPair:
     """From the bytes of proto3's JSON to a message of this class, and back.
 
     The functions raise ValueError, or ValidationFailed that names the fields at fault, for JSON that
-    is no such message, and TypeError for what is no such message.
+    is no such message, and TypeError for what is no such message. The first takes a number of
+    elements as well, and raises TooLarge for more.
     """
     name = cls.DESCRIPTOR.full_name
     pool: Any = cls.DESCRIPTOR.file.pool
     to_dict = json_format.MessageToDict
     to_bytes = msgspec.json.encode
+    base64 = Base64Fields(cls.DESCRIPTOR)
     is_object = not name.startswith("google.protobuf.") or name in _OBJECTS
 
-    def from_json(data: bytes) -> Message:
-        value = read_json(data)
+    def from_json(data: bytes, limit: int | None = None) -> Message:
+        value = read_json(data, limit)
         if is_object and not isinstance(value, dict):
             # protobuf takes what is empty, or text, for a message without fields.
             raise ValueError(f"{name} is an object in JSON")
         message = cls()
-        parse_json(value, message, pool)
+        parse_json(value, message, pool, base64)
         return message
 
     def to_json(message: Message) -> bytes:

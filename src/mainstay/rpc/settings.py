@@ -17,6 +17,9 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Attributes:
         receive_size: bytes of one message that may be received, after decompression.
+        receive_elements: of one such message that is longer than 64 KiB and becomes Python objects one
+            by one: submessages and entries of maps; in JSON objects, and items of lists. Lists of
+            scalars in protobuf do not count, and nothing does in generated messages.
         send_size: bytes of one message that may be sent.
         compression: of what is sent, where the peer takes it.
         compress_from: bytes; smaller messages are sent as they are.
@@ -32,6 +35,7 @@ class RpcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     receive_size: Annotated[int, Meta(ge=1)] = 4 * 1024 * 1024
+    receive_elements: Annotated[int, Meta(ge=1)] = 100_000
     send_size: Annotated[int, Meta(ge=1024)] = 2**31 - 1
     compression: Literal["identity", "gzip", "deflate"] = "identity"
     compress_from: Annotated[int, Meta(ge=0)] = 1024

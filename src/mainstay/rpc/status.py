@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from google.rpc.status_pb2 import Status as StatusMessage
 
-__all__ = ["RpcStatus", "details_of", "status_of", "too_long", "understood"]
+__all__ = ["OVER", "RpcStatus", "details_of", "status_of", "too_long", "understood"]
 
 _log = logging.getLogger("mainstay.rpc")
+
+OVER: Final = "the time that the caller allows was over before the call began"
+"""What is told of a deadline that has passed on arrival."""
 
 _TOLD: Final = frozenset({Fault.PEER, Fault.POLICY})
 

@@ -21,6 +21,7 @@ __all__ = [
     "encode_binary",
     "encode_message",
     "encode_timeout",
+    "is_over",
     "is_timeout",
     "of_http_status",
 ]
@@ -30,6 +31,8 @@ OK: Final = 0
 
 _LONGEST: Final = 9
 """Characters of a ``grpc-timeout``: up to eight digits and a unit."""
+_BRIEF: Final = 5
+"""The same for ten microseconds, said in nanoseconds."""
 _SECONDS: Final[Mapping[int, float]] = {
     ord("H"): 3600.0,
     ord("M"): 60.0,
@@ -59,6 +62,13 @@ _OF_HTTP: Final[Mapping[int, int]] = {
 def is_timeout(value: bytes) -> bool:
     """Whether it is a ``grpc-timeout`` that can be understood."""
     return value[:-1].isdigit() and len(value) <= _LONGEST and value[-1] in _SECONDS
+
+
+def is_over(value: bytes) -> bool:
+    """Whether a ``grpc-timeout`` leaves no time to do anything: it is nothing, or some nanoseconds."""
+    if value[:1] == b"0":
+        return not int(value[:-1])
+    return len(value) <= _BRIEF and value[-1:] == b"n"
 
 
 def decode_timeout(value: bytes) -> float | None:

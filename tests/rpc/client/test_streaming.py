@@ -14,9 +14,11 @@ from mainstay.rpc.client.failures import (
     UnavailableFailure,
 )
 from mainstay.rpc.client.limits import ChannelLimits
+from mainstay.rpc.method import Kind, RpcMethod
 from mainstay.wire.envelopes import seal
 from mainstay.wire.http2 import ErrorCode, Event, RequestHead
 from tests.rpc.client.world import HEAD, OK, Side, World, chat, collect, replies, settle
+from tests.rpc.schema.zoo import Everything, Square, codecs
 
 
 async def test_both_directions_are_independent() -> None:
@@ -291,4 +293,26 @@ async def test_the_stream_of_the_shape_of_calls() -> None:
         await stream.wire.open(Metadata())
         await stream.wire.close()
         with pytest.raises(EndOfStream):
+            await stream.receive()
+
+
+async def test_a_message_of_too_many_elements_ends_the_call() -> None:
+    """Of a type whose objects are made one by one."""
+    world = World()
+    world.answers = False
+    message = codecs(Everything).message_type(Everything)
+    method = RpcMethod(
+        service="a.B", name="C", kind=Kind.SERVER_STREAM, request=message, response=message
+    )
+    data = message.encode(Everything(squares={each: Square(1) for each in range(20_000)}))
+    limits = ChannelLimits(receive_elements=19_999)
+    async with (
+        world.channel(limits=limits) as channel,
+        channel.method(method)(Everything()) as stream,
+    ):
+        await settle()
+        side = world.side
+        side.engine.respond(1, 200, [*HEAD, (b"grpc-encoding", b"deflate")], False)
+        side.say(1, seal(zlib.compress(data), 1))
+        with pytest.raises(ResourceExhaustedFailure, match="more than the 19999 elements"):
             await stream.receive()

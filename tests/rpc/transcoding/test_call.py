@@ -311,3 +311,15 @@ async def test_pages_of_named_origins_may_call() -> None:
         other = await client.get("/v1/books/x", headers={"origin": "https://b.example"})
         assert other.headers.get("access-control-allow-origin") is None
         assert (await client.options("/v1/books/x")).headers["allow"] == "GET, HEAD, LOCK, OPTIONS"
+
+
+async def test_a_body_of_too_many_elements_is_refused() -> None:
+    """With 413, as one that is too long; as many as are allowed are taken, whatever makes them."""
+    settings = Settings(rpc=RpcSettings(receive_elements=20_000))
+    path = "/v1/shelves/3/books"
+    async with http_client(library(), settings=settings) as client:
+        reply = await client.post(path, json={"tags": ["abc"] * 20_000})
+        assert reply.status == 200
+        reply = await client.post(path, json={"tags": ["abc"] * 20_001})
+        assert (reply.status, reply.json()["reason"]) == (413, "TOO_LARGE")
+        assert "more than the 20000 elements" in reply.json()["detail"]

@@ -27,6 +27,7 @@ from mainstay.rpc.client.outcome import (
 from mainstay.rpc.client.pairs import PairTuple, pairs_of
 from mainstay.rpc.compression import decompress
 from mainstay.rpc.framed import incoming_of
+from mainstay.rpc.long_messages import LIGHT
 from mainstay.wire.envelopes import COMPRESSED, PLAIN, PREFIX, EnvelopeError, EnvelopeReader
 from mainstay.wire.http2 import ErrorCode, ResponseHead
 
@@ -272,7 +273,11 @@ class WireCall(ClientStream):
                     error = RpcError(Code.INTERNAL, error.message)
                 raise of_code(method.name, error) from None
         try:
+            if len(data) > LIGHT and method.weigh is not None:
+                return method.weigh(data, self._core.limits.receive_elements)[1]()
             return method.decode(data)
+        except TooLarge as error:
+            raise of_code(method.name, error) from None
         except Exception as error:
             raise self._undecoded(error) from error
 
@@ -316,7 +321,7 @@ class UnaryCall(WireCall):
         self._slot = None
         self.future: asyncio.Future[None] = core.loop.create_future()
         self._body: bytes | bytearray = b""
-        self._whole = False  # whether that is one message, and not compressed
+        self._whole = False  # whether that is one message, neither compressed nor long
 
     def finish(self) -> None:
         """See `WireCall`."""
@@ -389,7 +394,7 @@ class UnaryCall(WireCall):
         if length >= PREFIX:
             size = int.from_bytes(body[1:PREFIX], "big")
             whole = length == size + PREFIX
-            self._whole = whole and not body[0]
+            self._whole = whole and not body[0] and size <= LIGHT
             if not whole or size > self._core.limits.receive_size:
                 self._check(size, length)
 

@@ -134,8 +134,16 @@ class Channel:
     def method(self, described: RpcMethod) -> Any:
         """What calls `described`: `UnaryMethod`, `ServerStreamMethod`, `ClientStreamMethod` or
         `BidiMethod`. Make it once, and call it often."""
-        encode, decode = described.request.encode, described.response.decode
-        return self.method_at(described.path, described.kind, encode, decode)
+        reply = described.response
+        wire = WireMethod(
+            described.path,
+            described.kind,
+            described.request.encode,
+            reply.decode,
+            self._extra,
+            reply.weigh,
+        )
+        return _METHODS[described.kind](self, wire)
 
     def method_at(
         self,

@@ -20,6 +20,7 @@ from mainstay.rpc.client.limits import ChannelLimits
 from mainstay.rpc.client.outcome import FINE_HEAD, FINE_TRAILERS
 from mainstay.rpc.client.pairs import MetadataSource, to_fields
 from mainstay.rpc.compression import ACCEPTED, COMPRESSORS, compress
+from mainstay.rpc.long_messages import Weighed
 from mainstay.rpc.method import Kind
 from mainstay.version import VERSION
 from mainstay.wire.envelopes import COMPRESSED, PLAIN, seal
@@ -92,6 +93,7 @@ class WireMethod:
         encode: a request to bytes.
         decode: a reply from them. Raises: ValueError for what is none.
         extra: fields of every call.
+        weigh: as `decode` for long replies; see `MessageType`. None where `decode` will do.
 
     Attributes:
         name: ``hello.v1.Greeter/SayHello``.
@@ -112,6 +114,7 @@ class WireMethod:
         "path",
         "replaced",
         "timed",
+        "weigh",
     )
 
     def __init__(
@@ -121,6 +124,7 @@ class WireMethod:
         encode: Callable[[Any], bytes],
         decode: Callable[[bytes], Any],
         extra: WireFields,
+        weigh: Callable[[bytes, int], Weighed] | None = None,
     ) -> None:
         if not path.startswith("/") or not path.isascii():
             raise UsageError(f"the path of a method is like '/pkg.Service/Method', not {path!r}")
@@ -129,6 +133,7 @@ class WireMethod:
         self.kind = kind
         self.encode = encode
         self.decode = decode
+        self.weigh = weigh
         plain = _BASE + extra
         self.fields: dict[str | None, WireFields] = {None: plain}
         for each in COMPRESSORS:

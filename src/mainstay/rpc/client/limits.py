@@ -25,6 +25,8 @@ class ChannelLimits:
             question in five minutes for abuse unless they are told otherwise (doc/keepalive.md).
         keepalive_timeout: for that sign to come, before the connection is given up.
         receive_size: of one message, after decompression.
+        receive_elements: submessages and entries of maps of one message that is longer than 64 KiB,
+            where each becomes an object of a class of ours; generated messages are not counted.
         send_size: of one message.
         compress_from: smaller messages are sent as they are.
         head_size: of the fields of a reply, and of its trailers, decoded.
@@ -42,6 +44,7 @@ class ChannelLimits:
     keepalive_time: float | None = None
     keepalive_timeout: float = 20.0
     receive_size: int = 4 * 1024 * 1024
+    receive_elements: int = 100_000
     send_size: int = 2**31 - 1
     compress_from: int = 1024
     head_size: int = 64 * 1024

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -20,12 +21,14 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from mainstay.errors import ValidationFailed, Violation
+from mainstay.rpc.long_messages import Weighed, long_json, too_many
 from mainstay.rpc.method import MessageType
 from mainstay.rpc.protobuf import message_json, wrong_message
 from mainstay.rpc.schema.models import MISSING, Flavour, flavour_of
 from mainstay.rpc.schema.reading import Reader
 from mainstay.rpc.schema.shapes import EnumShape, FieldShape, Item, MessageShape
 from mainstay.rpc.schema.values import CONVERSIONS
+from mainstay.rpc.schema.weighing import weigher
 
 __all__ = ["Codecs"]
 
@@ -71,15 +74,32 @@ class Codecs:
         flavour = flavour_of(cls)
         kind = dict if flavour == "keys" else cls
 
-        def decode(data: bytes) -> Any:
+        def parsed(data: bytes) -> Any:
             try:
-                message = from_string(data)
+                return from_string(data)
             except DecodeError:
                 raise ValueError("its bytes are malformed") from None
+
+        def loaded(message: Any) -> Any:
             try:
                 return load(message)
             except (ValueError, KeyError, TypeError) as error:
                 raise self._refusal(shape, message, error) from None
+
+        def decode(data: bytes) -> Any:
+            try:
+                return load(from_string(data))
+            except (DecodeError, ValueError, KeyError, TypeError):
+                return loaded(parsed(data))  # which says what is wrong
+
+        count = weigher(own.DESCRIPTOR)
+
+        def weigh(data: bytes, limit: int) -> Weighed:
+            message = parsed(data)
+            left = count(message, limit)
+            if left < 0:
+                raise too_many(limit)
+            return limit - left, partial(loaded, message)
 
         def make(value: Any) -> Any:
             if type(value) is not kind and not isinstance(value, kind):
@@ -95,12 +115,8 @@ class Codecs:
 
         parse, write = message_json(own)
 
-        def from_json(data: bytes) -> Any:
-            message = parse(data)
-            try:
-                return load(message)
-            except (ValueError, KeyError, TypeError) as error:
-                raise self._refusal(shape, message, error) from None
+        def from_json(data: bytes, limit: int | None = None) -> Any:
+            return loaded(parse(data, limit))
 
         def to_json(value: Any) -> bytes:
             return write(make(value))
@@ -113,6 +129,8 @@ class Codecs:
             from_json=from_json,
             to_json=to_json,
             descriptor=own.DESCRIPTOR,
+            weigh=weigh,
+            weigh_json=long_json(from_json),
         )
 
     def _class(self, full_name: str) -> Any:

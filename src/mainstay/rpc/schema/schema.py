@@ -108,4 +108,5 @@ def nothing() -> MessageType:
         from_json=empty.from_json,
         to_json=to_json,
         descriptor=empty.descriptor,
+        weigh_json=empty.weigh_json,
     )

@@ -10,6 +10,7 @@ stream are trailers.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from mainstay.core.metadata import Metadata
@@ -19,6 +20,7 @@ from mainstay.net.budget import budget_of
 from mainstay.net.exchange import Exchange, Fields
 from mainstay.rpc.endpoint import RpcEndpoint
 from mainstay.rpc.framed import FramedCall, FramedStream, wire_fields
+from mainstay.rpc.long_messages import LIGHT, off_loop
 from mainstay.rpc.origins import origin_fields
 from mainstay.rpc.settings import RpcSettings
 from mainstay.rpc.status import RpcStatus, too_long
@@ -107,7 +109,7 @@ class TranscodedCall(FramedCall):
     def whole(self) -> Any:
         """See `RpcCall`."""
         body = self.exchange.body
-        if body is None or len(body) > self.settings.receive_size:
+        if body is None or len(body) > min(self.settings.receive_size, LIGHT):
             return None
         return self._made_of(body)
 
@@ -124,11 +126,15 @@ class TranscodedCall(FramedCall):
             if length > size:
                 raise _too_large(size)
             parts.append(part)
-        return self._made_of(b"".join(parts))
+        body = b"".join(parts)
+        if self._route.reads_raw or len(body) <= LIGHT:
+            return self._made_of(body)
+        return await off_loop(partial(self._made_of, body))
 
     def _made_of(self, body: bytes) -> Any:
         kind = self.head.get(b"content-type", b"")
-        return self._route.request(self._raw, self._query, body, kind)
+        limit = self.settings.receive_elements
+        return self._route.request(self._raw, self._query, body, kind, limit)
 
     # --- the reply ------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from mainstay.errors import ValidationFailed, Violation, WiringError
+from mainstay.rpc.json_base64 import Base64Fields
 from mainstay.rpc.json_faults import MOST, parse_json, read_json
 from mainstay.rpc.method import RpcMethod
 from mainstay.rpc.transcoding.matcher import MalformedPath, texts_of
@@ -36,8 +37,8 @@ _VERB: Final = frozenset("!#$%&'*+-.^_`|~").union(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 )
 
-Read = Callable[[Any, bytes, bytes], None]
-"""Puts a body into a message: the message, the body, its content type."""
+Read = Callable[[Any, bytes, bytes, int | None], None]
+"""Puts a body into a message: the message, the body, its content type, elements that it may have."""
 
 
 def rules_of(method: RpcMethod) -> tuple[HttpRule, ...]:
@@ -79,6 +80,7 @@ class Route:
         self._plain = method.request.python_type is self._class
         self._pool: Any = method.request.descriptor.file.pool
         self._reply_pool: Any = method.response.descriptor.file.pool
+        self._base64 = Base64Fields(method.request.descriptor)
         self._names = names_of(method.request.descriptor)
         self._own = method.request.descriptor.full_name.startswith("google.protobuf.")
         self._in_path = [self._variable(each) for each in self.template.variables]
@@ -125,12 +127,12 @@ class Route:
         if _is_raw(field):
             self.reads_raw = True
             name = field.name
-            return lambda message, data, kind: _read_raw(getattr(message, name), data, kind)
+            return lambda message, data, kind, _: _read_raw(getattr(message, name), data, kind)
         key = field.json_name
 
-        def read(message: Any, data: bytes, _: bytes) -> None:
+        def read(message: Any, data: bytes, _: bytes, limit: int | None) -> None:
             if data:
-                self._parse({key: _decoded(data)}, message)
+                self._parse({key: _decoded(data, limit)}, message)
 
         return read
 
@@ -145,7 +147,14 @@ class Route:
 
     # --- a request ------------------------------------------------------------------------------
 
-    def request(self, raw: list[str], query: bytes, body: bytes, content_type: bytes) -> Any:
+    def request(
+        self,
+        raw: list[str],
+        query: bytes,
+        body: bytes,
+        content_type: bytes,
+        limit: int | None = None,
+    ) -> Any:
         """The message of a request.
 
         Args:
@@ -153,12 +162,13 @@ class Route:
             query: what follows the question mark.
             body: all of it.
             content_type: of the body.
+            limit: elements that a long body may have; None for any number.
 
-        Raises: ValidationFailed that names everything that is wrong; it is `malformed` when the body
+        Raises: TooLarge; ValidationFailed that names everything that is wrong; it is `malformed` when the body
         is no JSON or the path no UTF-8, as with every route of HTTP.
         """
         message = self._class()
-        self._read(message, body, content_type)
+        self._read(message, body, content_type, limit)
         wrong: list[Violation] = []
         malformed = False
         for variable, way, leaf in self._in_path:
@@ -180,10 +190,10 @@ class Route:
         except ValueError as error:
             raise _wrong("/body" if body else "/query", str(error)) from None
 
-    def _read_all(self, message: Any, data: bytes, _: bytes) -> None:
+    def _read_all(self, message: Any, data: bytes, _: bytes, limit: int | None) -> None:
         if not data:
             return
-        value = _decoded(data)
+        value = _decoded(data, limit)
         # protobuf takes an empty list for a message without fields; some types of its own are lists.
         if not isinstance(value, dict) and not self._own:
             raise _wrong("/body", f"{message.DESCRIPTOR.name} is an object in JSON")
@@ -191,7 +201,7 @@ class Route:
 
     def _parse(self, value: Any, message: Any) -> None:
         try:
-            parse_json(value, message, self._pool)
+            parse_json(value, message, self._pool, self._base64)
         except ValidationFailed as error:
             raise self._placed(error) from None
         except ValueError as error:
@@ -336,12 +346,12 @@ def _wrong(pointer: str, detail: str, *, malformed: bool = False) -> ValidationF
     return ValidationFailed([Violation(pointer, detail)], malformed=malformed)
 
 
-def _refuse_body(message: Any, data: bytes, kind: bytes) -> None:
+def _refuse_body(message: Any, data: bytes, kind: bytes, limit: int | None) -> None:
     if data:
         raise _wrong("/body", "there is no body here; values are in the path and the query")
 
 
-def _read_raw(message: Any, data: bytes, kind: bytes) -> None:
+def _read_raw(message: Any, data: bytes, kind: bytes, limit: int | None = None) -> None:
     message.data = data
     message.content_type = kind.decode("latin-1")
 
@@ -351,9 +361,9 @@ def _is_raw(field: FieldDescriptor) -> bool:
     return kind is not None and kind.full_name == HTTP_BODY and not field.is_repeated
 
 
-def _decoded(data: bytes) -> Any:
+def _decoded(data: bytes, limit: int | None) -> Any:
     try:
-        return read_json(data)
+        return read_json(data, limit)
     except ValueError as error:
         raise _wrong("/body", str(error), malformed=True) from None
 
