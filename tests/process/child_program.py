@@ -1,7 +1,7 @@
 """A child of `tests.process.test_offspring`: does what its arguments say, one after the other.
 
 A word of the protocol is written as JSON, ``NONCE`` and ``PID`` in it replaced; ``wait`` reads one
-packet and writes its type to stdout; ``beat`` says that it lives, without end;
+packet; ``until TYPE`` reads packets until one of that type; ``beat`` says that it lives, without end;
 ``exit N``, ``kill``, ``sleep`` and ``deaf`` are what they say.
 """
 
@@ -28,6 +28,9 @@ for step in sys.argv[1:]:
         if rest == "listener":
             with socket.socket(fileno=descriptors[0]) as listener:
                 end.send(json.dumps({"type": "progress", "text": repr(listener)}).encode())
+    elif verb == "until":
+        while (packet := end.recv(65536)) and json.loads(packet)["type"] != rest:
+            pass
     elif verb == "exit":
         sys.exit(int(rest))
     elif verb == "kill":

@@ -102,6 +102,22 @@ def test_the_judge(
     )
 
 
+@pytest.mark.parametrize(("elapsed", "event"), [(9.9, None), (10.0, Event.FAILED)])
+def test_one_with_trouble_may_mend_it_until_the_end_of_its_probation(
+    elapsed: float, event: Event | None
+) -> None:
+    """Not longer: the old generation would be gone when the last try fails."""
+    judged = judge(
+        elapsed=elapsed,
+        silent=0.0,
+        settings=ProcessSettings(),
+        leaving=None,
+        ended=False,
+        trouble="worker 'w' fails: no",
+    )
+    assert judged is event
+
+
 PREPARED = (
     '{"type":"hello","versions":[1],"nonce":"NONCE","pid":PID}',
     "wait welcome",
@@ -109,6 +125,13 @@ PREPARED = (
 )
 SERVING = (*PREPARED, "wait commit", '{"type":"serving"}')
 FAILING = '{"type":"stopping","left":0,"reason":"a worker failed","failed":true}'
+
+
+TROUBLE = (
+    '{"type":"heartbeat","in_flight":0,"connections":0,"requests":0,"memory":0,'
+    '"trouble":"worker \'w\' fails: no"}'
+)
+"""Said before it serves, so that it is known in the probation, however short that is."""
 
 
 PATIENT = {"kill_grace": 0.05, "commit_timeout": 45.0, "heartbeat": 10.0}
@@ -151,6 +174,25 @@ class TestOnStage:
         assert verdict.reason.endswith("stops: a worker failed")
         assert stage.done == ["pause", "resume, it is stopping"]
         assert stage.child.status == -signal.SIGKILL
+
+    async def test_what_still_fails_at_the_end_of_the_probation_takes_it_back(self) -> None:
+        """Though the process serves; the reason is what fails."""
+        stage = Stage(*PREPARED, "wait commit", TROUBLE, '{"type":"serving"}', "sleep", probation=0)
+        verdict = await stage.handover.run()
+        assert verdict.state is HandoverState.ROLLED_BACK
+        assert verdict.reason == "worker 'w' fails: no"
+        assert stage.done == ["pause", "resume, it is serving"]
+        assert stage.child.status is not None
+
+    async def test_what_was_mended_in_the_probation_is_forgotten(self) -> None:
+        """Its last word counts."""
+        well = TROUBLE.partition(',"trouble"')[0] + "}"
+        serve = ("wait commit", TROUBLE, well, '{"type":"serving"}')
+        stage = Stage(*PREPARED, *serve, "sleep", probation=0)
+        verdict = await stage.handover.run()
+        stage.child.kill()
+        await stage.child.wait_ended()
+        assert (verdict.state, verdict.reason) == (HandoverState.DONE, "")
 
     async def test_before_it_serves_nothing_is_paused(self) -> None:
         """So there is nothing to resume."""

@@ -3,9 +3,13 @@
 import pytest
 
 from mainstay.errors import InvalidRequest
+from mainstay.interfaces.controlled import Outcome
+from mainstay.process.channel import PACKET
 from mainstay.process.messages import (
+    LONG,
     Abort,
     Commit,
+    Confirmed,
     Failed,
     FromChild,
     FromParent,
@@ -25,6 +29,7 @@ from mainstay.process.messages import (
     decode_from_child,
     decode_from_parent,
     encode,
+    shorten,
 )
 
 CHILD: list[FromChild] = [
@@ -35,6 +40,7 @@ CHILD: list[FromChild] = [
     Serving(),
     Failed("why", 78),
     Heartbeat(1, 2, 3, 4, True),
+    Heartbeat(1, 2, 3, 4, True, "worker 'w' fails: no"),
     Stopping(3, "SIGTERM", True),
 ]
 PARENT: list[FromParent] = [
@@ -69,6 +75,42 @@ def test_members_of_a_later_release_are_ignored() -> None:
     """And those that an older one does not send have a default."""
     data = b'{"type":"hello","versions":[1,2],"nonce":"n","pid":7,"colour":"green"}'
     assert decode_from_child(data) == Hello([1, 2], "n", 7)
+
+
+def test_releases_that_know_nothing_of_trouble_are_understood() -> None:
+    """And understand: what is unknown to them they leave out."""
+    data = b'{"type":"heartbeat","in_flight":1,"connections":2,"requests":3,"memory":4}'
+    assert decode_from_child(data) == Heartbeat(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("filling", ["x", "\x1b", "é", "\U0001f600"])
+def test_a_long_text_is_told_without_its_middle(filling: str) -> None:
+    """However many bytes its characters take: a packet has room for the whole message."""
+    for message in (Failed("begin " + filling * 100_000 + " end"), Progress(filling * 100_000)):
+        packet = encode(message)
+        assert len(packet) <= PACKET
+        told = decode_from_child(packet)
+        if isinstance(told, Failed):
+            assert told.reason.startswith("begin ")
+            assert told.reason.endswith(" end")
+            assert " characters) … " in told.reason
+            assert told.code == 1
+
+
+def test_the_reasons_of_many_restarts_fit_into_one_packet() -> None:
+    """All of them are told, each in part."""
+    outcomes = [Outcome(1.0, "restart", False, 2.0, f"{n} " + "\x1b" * 50_000) for n in range(20)]
+    packet = encode(Confirmed(outcomes))
+    assert len(packet) <= PACKET
+    told = decode_from_parent(packet)
+    assert isinstance(told, Confirmed)
+    assert [each.reason.partition(" ")[0] for each in told.outcomes] == [*map(str, range(20))]
+
+
+def test_what_is_not_long_is_told_whole() -> None:
+    """And of what is long, its beginning and its end, and how much is left out."""
+    assert shorten("x" * LONG, LONG) == "x" * LONG
+    assert shorten("a" * 6 + "-" * 10 + "z" * 2, 8) == "aaaaaa … (10 characters) … zz"
 
 
 @pytest.mark.parametrize(

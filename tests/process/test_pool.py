@@ -98,7 +98,8 @@ async def test_a_death_that_nobody_sees_to_is_a_fault(tmp_path: Path) -> None:
         (worker,) = made.snapshot()
         os.kill(worker.pid, signal.SIGKILL)
         async with asyncio.timeout(PATIENCE):
-            fault = await made.fault
+            while not (fault := made.failing):
+                await made.wait_fault(PATIENCE)
         assert f"worker 0 (process {worker.pid})" in fault
         assert "SIGKILL" in fault
         assert made.processes == 0

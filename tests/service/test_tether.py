@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mainstay import Running, Service, Settings
+from mainstay import Backoff, Running, Service, Settings
 from mainstay.http import HttpSettings
 from mainstay.process.channel import Channel, channel_pair
 from mainstay.process.messages import (
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.real_loop
 class World:
     """A tether, its parent, and what was called."""
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, heartbeat: float = 0.01) -> None:
         ours, theirs = channel_pair()
         self.said: asyncio.Queue[FromChild] = asyncio.Queue()
         self.called: list[str] = []
@@ -48,6 +48,7 @@ class World:
             given_up=self.called.append,
         )
         self._role = role
+        self._heartbeat = heartbeat
 
     def _received(self, packet: bytes, descriptors: list[int]) -> None:
         self.said.put_nowait(decode_from_child(packet))
@@ -63,7 +64,7 @@ class World:
     async def serve(self, running: Running) -> None:
         """Bring it to where it serves."""
         await self.hear(Hello)
-        self.say(Welcome(1, self._role, 1, heartbeat=0.01))
+        self.say(Welcome(1, self._role, 1, heartbeat=self._heartbeat))
         waiting = asyncio.ensure_future(self.tether.lifeline.prepared([]))
         self.say(Commit())
         await waiting
@@ -94,6 +95,26 @@ async def test_it_tells_how_things_are() -> None:
         assert await world.hear(Failed) == Failed("why", 3)
         world.tether.stopping("SIGTERM", failed=True)
         assert await world.hear(Stopping) == Stopping(0, "SIGTERM", True)
+    world.close()
+
+
+async def test_it_tells_at_once_of_a_worker_that_fails() -> None:
+    """Without waiting for the next heartbeat: a probation may end before that."""
+    world = World("successor", heartbeat=3600.0)
+    service = Service("s")
+    broken = asyncio.Event()
+
+    @service.worker(backoff=Backoff(initial=3600, maximum=3600))
+    async def consume() -> None:
+        await broken.wait()
+        raise RuntimeError("no broker")
+
+    async with service.running() as running:
+        await world.serve(running)
+        assert (await world.hear(Heartbeat)).trouble == ""
+        broken.set()
+        beat = await world.hear(Heartbeat)
+        assert beat.trouble == "worker 'consume' fails: RuntimeError: no broker"
     world.close()
 
 

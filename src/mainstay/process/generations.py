@@ -89,6 +89,7 @@ class Generations:
             sum(each.requests for each in workers),
             resident(),
             self.draining,
+            next(filter(None, (pool.failing for pool in self.pools)), ""),
         )
 
     def reopen(self) -> None:
@@ -217,16 +218,17 @@ class Generations:
         progress(f"generation {self.number} serves")
 
     async def reload(self, progress: Progress) -> None:
-        """One worker after the other; hold the turn.
+        """One worker after the other; hold the turn. The first one has a probation, beside the one
+        in whose place it is to be: what is wrong with it is wrong with all of them.
 
-        Raises: ChildFailed, for the first that does not start.
+        Raises: ChildFailed, for the first that does not start, or if the first fails its probation.
         """
         pool = self.current
         assert pool is not None
         # What is asked for anew is not known to be all before the last one is replaced.
         pool.asked.clear()
         for done, index in enumerate(range(pool.size), 1):
-            old = await pool.replace(index, "reloaded")
+            old = await pool.replace(index, "reloaded", prove=not index)
             progress(f"worker {index} is replaced, {done} of {pool.size}")
             if old is not None:
                 await old.wait_ended()
@@ -234,12 +236,13 @@ class Generations:
         pool.try_again()
 
     async def _probe(self, new: Pool, progress: Progress) -> None:
-        """Raises: ChildFailed when a worker of `new` fails in the probation."""
+        """Raises: ChildFailed when a worker of `new` fails in the probation, or has something at its
+        end that fails."""
         seconds = new.settings.probation
         progress(f"the new one serves; the old one stands by for {seconds:g} s")
-        await asyncio.wait([new.fault], timeout=seconds)
-        if new.fault.done():
-            raise ChildFailed(f"rolled back: {new.fault.result()}")
+        await new.wait_fault(seconds)
+        if new.failing:
+            raise ChildFailed(f"rolled back: {new.failing}")
 
     def _let_drain(self, old: Pool, reason: str) -> None:
         self._old.append(old)

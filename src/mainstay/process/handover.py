@@ -8,6 +8,8 @@ anything. `Handover` carries out what they say. The rules that keep every connec
 * In the probation the successor can still fail: by its end, by its own word, or by its silence.
   This generation then accepts again before it does anything else. What waits in the queue, waits in
   the kernel meanwhile, and is answered here.
+* At the end of the probation it fails as well if something in it fails that it tries again and again
+  (`Heartbeat.trouble`): the last try would come when nobody is left to take over.
 * A successor that was asked to stop has not failed: the service is to end, and ends here as well.
 * Whatever fails, the successor is brought to its end and reaped before the restart is over, so that
   there are never three generations, nor a zombie.
@@ -134,6 +136,7 @@ def judge(
     settings: ProcessSettings,
     leaving: Stopping | None,
     ended: bool,
+    trouble: str = "",
 ) -> Event | None:
     """What has become of a successor on probation; None: nothing yet.
 
@@ -143,12 +146,15 @@ def judge(
         settings: of this process.
         leaving: what it said when it began to stop.
         ended: whether its process is gone.
+        trouble: what fails in it, as it says.
     """
     if leaving is not None:
         return Event.FAILED if leaving.failed else Event.LEFT
     if ended or silent > SILENCE * settings.heartbeat:
         return Event.FAILED
-    return Event.SETTLED if elapsed >= settings.probation else None
+    if elapsed < settings.probation:
+        return None
+    return Event.FAILED if trouble else Event.SETTLED
 
 
 async def probation(child: Offspring, settings: ProcessSettings) -> tuple[Event, str]:
@@ -164,11 +170,14 @@ async def probation(child: Offspring, settings: ProcessSettings) -> tuple[Event,
             settings=settings,
             leaving=child.leaving,
             ended=child.status is not None,
+            trouble=child.trouble,
         )
         if event is Event.SETTLED:
             return event, ""
         if event is not None:
             if child.leaving is None and child.status is None:
+                if silent <= SILENCE * settings.heartbeat:
+                    return event, child.trouble
                 return event, f"nothing was heard of process {child.pid} for {silent:.1f} s"
             return event, str(child.failure())
         left = settings.probation - (now() - began)

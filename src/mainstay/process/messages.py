@@ -26,11 +26,13 @@ The rules that keep a queue of connections safe, whoever dies when:
 * `Abort` comes before the end of file, so an end of file without it means that the parent is dead:
   a child that is prepared then adopts the listeners, and one that is not ends.
 
-JSON, one message a packet; unknown members are ignored, unknown types are an error of the peer.
+JSON, one message a packet; unknown members are ignored, unknown types are an error of the peer. Texts
+for people are shortened to what a packet takes.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -40,6 +42,7 @@ from mainstay.errors import InvalidRequest
 from mainstay.interfaces.controlled import Outcome
 
 __all__ = [
+    "LONG",
     "VERSIONS",
     "Abort",
     "Commit",
@@ -63,6 +66,7 @@ __all__ = [
     "decode_from_child",
     "decode_from_parent",
     "encode",
+    "shorten",
 ]
 
 VERSIONS: Final = (1,)
@@ -135,6 +139,8 @@ class Heartbeat(Struct, tag="heartbeat"):
         requests: calls begun since the start.
         memory: bytes resident.
         paused: whether it does not accept.
+        trouble: what fails in it that it tries again and again, and why; empty if nothing does.
+            One with trouble at the end of its probation has failed it.
     """
 
     in_flight: int
@@ -142,6 +148,7 @@ class Heartbeat(Struct, tag="heartbeat"):
     requests: int
     memory: int
     paused: bool = False
+    trouble: str = ""
 
 
 class Stopping(Struct, tag="stopping"):
@@ -250,9 +257,50 @@ _from_child: Final = msgspec.json.Decoder(FromChild)
 _from_parent: Final = msgspec.json.Decoder(FromParent)
 
 
+LONG: Final = 4096
+"""Characters of a text for people beyond which its middle is left out."""
+
+_MUCH: Final = 16 * 1024
+"""Bytes of a message that has no long text."""
+
+_LEAST: Final = 64
+"""Characters of a text that are always left."""
+
+
 def encode(message: FromChild | FromParent) -> bytes:
-    """A message as it goes over the channel."""
-    return _encoder.encode(message)
+    """A message as it goes over the channel; a long reason without its middle."""
+    packet = _encoder.encode(message)
+    most = LONG
+    # As often as it takes: a character may be six bytes, and there may be twenty reasons.
+    while len(packet) > _MUCH and most >= _LEAST:
+        packet = _encoder.encode(_shortened(message, most))
+        most //= 2
+    return packet
+
+
+def _shortened(message: FromChild | FromParent, most: int) -> FromChild | FromParent:
+    if isinstance(message, Confirmed):
+        told = [replace(each, reason=shorten(each.reason, most)) for each in message.outcomes]
+        return Confirmed(told)
+    texts = {
+        name: shorten(getattr(message, name), most)
+        for name in _TEXTS
+        if name in message.__struct_fields__
+    }
+    return msgspec.structs.replace(message, **texts)
+
+
+_TEXTS: Final = ("reason", "error", "text", "trouble")
+
+
+def shorten(text: str, most: int) -> str:
+    """The text, or its beginning and its end if it has more than so many characters, and how many
+    are left out."""
+    if len(text) <= most:
+        return text
+    end = most // 4
+    begin = most - end
+    return f"{text[:begin]} … ({len(text) - most} characters) … {text[-end:]}"
 
 
 def decode_from_child(data: bytes) -> FromChild:

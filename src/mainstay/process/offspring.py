@@ -15,7 +15,6 @@ import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -58,10 +57,6 @@ _MOMENT: Final = 2.0
 
 Answer: TypeAlias = "tuple[Listener, list[int]]"
 """A `Listener` and the descriptor that goes with it, which stays the parent's."""
-
-
-_TOLD: Final = 1000
-"""Characters of each reason that a successor is told."""
 
 
 _ASKED: Final = frozenset(
@@ -242,6 +237,11 @@ class Offspring:
         return self.status in _ASKED
 
     @property
+    def trouble(self) -> str:
+        """What fails in it that it tries again and again, as it said last; empty if nothing does."""
+        return "" if self.beat is None else self.beat.trouble
+
+    @property
     def exit_code(self) -> int | None:
         """The code that it gave with its reason, or that of its end; None while it runs."""
         return self._failed.code if self._failed is not None else self.status
@@ -323,8 +323,7 @@ class Offspring:
 
     def confirm(self, outcomes: Sequence[Outcome]) -> None:
         """Let it know that it is in charge for good, and what has become of the last restarts."""
-        told = [replace(each, reason=each.reason[:_TOLD]) for each in outcomes]
-        self._say(Confirmed(told))
+        self._say(Confirmed(list(outcomes)))
 
     def reopen(self) -> None:
         """Let it open its logs anew."""

@@ -19,6 +19,7 @@ import msgspec
 
 from mainstay.errors import Error
 from mainstay.interfaces.controlled import Progress, WorkerSnapshot
+from mainstay.process.handover import Event, probation
 from mainstay.process.launch import WORKER, Launch
 from mainstay.process.messages import FromChild, Heartbeat, Listen, Listener, Stopping, Welcome
 from mainstay.process.offspring import ChildFailed, Offspring
@@ -64,7 +65,6 @@ class Pool:
         settings: of the process.
         name: of the service.
         asked: the addresses that its workers have asked for.
-        fault: set when a worker fails while nobody sees to that (before `supervise`).
         lost: why the last worker failed, and its exit code.
         codes: exit codes of the workers that were asked to stop, negative for a signal.
     """
@@ -98,7 +98,7 @@ class Pool:
         self._told_settings = said
         self._chance = chance or random.Random()  # noqa: S311 - jitter
         self._loop = asyncio.get_running_loop()
-        self.fault: asyncio.Future[str] = self._loop.create_future()
+        self._fault: asyncio.Future[str] = self._loop.create_future()
         self._shutdown = SHUTDOWN
         self._respawn = Respawn()
         self._places: dict[int, Worker] = {}
@@ -129,6 +129,19 @@ class Pool:
         if self.serving >= self.size or not self.lost[0]:
             return ""
         return f"{self.serving} of {self.size} workers serve; {self.lost[0]}"
+
+    @property
+    def failing(self) -> str:
+        """Which of its workers was the first to fail, or has something that fails and is tried
+        again, and why; empty if there is none."""
+        if self._fault.done():
+            return self._fault.result()
+        for worker in self._places.values():
+            worker.offspring.catch_up()
+        for worker in self._places.values():
+            if worker.offspring.trouble:
+                return f"{worker}: {worker.offspring.trouble}"
+        return ""
 
     @property
     def processes(self) -> int:
@@ -209,14 +222,14 @@ class Pool:
     def pause(self) -> None:
         """Let nobody accept for now."""
         self._paused = True
-        for worker in self._places.values():
+        for worker in self._all():
             if worker.serves:
                 worker.offspring.pause()
 
     def resume(self) -> None:
         """Let them accept again."""
         self._paused = False
-        for worker in self._places.values():
+        for worker in self._all():
             if worker.serves:
                 worker.offspring.resume()
 
@@ -253,6 +266,10 @@ class Pool:
             await self._wait_news()
         await self._settle()
 
+    async def wait_fault(self, seconds: float) -> None:
+        """Wait until a worker fails, or for so long."""
+        await asyncio.wait([self._fault], timeout=seconds)
+
     async def wait_ready(self, size: int) -> None:
         """Wait until so many workers serve. Raises: ChildFailed when they never will."""
         while self.serving < size:
@@ -262,8 +279,13 @@ class Pool:
 
     # --- one worker after the other -------------------------------------------------------------
 
-    async def replace(self, index: int, reason: str) -> Worker | None:
+    async def replace(self, index: int, reason: str, *, prove: bool = False) -> Worker | None:
         """Put a new worker into a place; when it serves, let go of the one that was there.
+
+        Args:
+            index: of the place.
+            reason: for the log of the old one.
+            prove: whether the new one has to pass its probation first, beside the old one.
 
         Returns the old one, which is about to end, or None if there was none.
 
@@ -277,6 +299,8 @@ class Pool:
         except BaseException as error:
             await worker.discard(str(error) or "it is not needed", self.settings.kill_grace)
             raise
+        if prove:
+            await self._prove(worker)
         self._others.discard(worker)
         old = self._places.get(index)
         if index >= self.size:
@@ -289,6 +313,19 @@ class Pool:
             self._others.add(old)
             self._send_off(old, reason, handover=True)
         return old
+
+    async def _prove(self, worker: Worker) -> None:
+        """See a worker that has just begun to serve through its probation; one that fails ends when
+        its calls have. Raises: ChildFailed."""
+        if self._paused:
+            worker.offspring.pause()
+        try:
+            event, why = await probation(worker.offspring, self.settings)
+            if event is not Event.SETTLED:
+                raise ChildFailed(f"{worker} failed its probation: {why}")
+        except BaseException as error:
+            self._send_off(worker, str(error) or "it is not needed", handover=True)
+            raise
 
     async def grow(self, size: int) -> None:
         """Add workers. Raises: ChildFailed, and the number stays."""
@@ -452,8 +489,9 @@ class Pool:
 
     def _died(self, worker: Worker, why: str, *, asked: bool = False) -> None:
         self._note(worker, why)
-        if not self._supervised:
+        if not (asked and self._supervised):
             self._blame(f"{worker}: {why}")
+        if not self._supervised:
             return
         verdict = self._respawn.died(
             worker.lived, self._loop.time(), self.settings, last=not self._places
@@ -494,8 +532,8 @@ class Pool:
             self.lost = (why, code)
 
     def _blame(self, why: str) -> None:
-        if not self.fault.done():
-            self.fault.set_result(why)
+        if not self._fault.done():
+            self._fault.set_result(why)
 
     def _decide(self, index: int, verdict: Verdict) -> None:
         if verdict.delay is None:

@@ -34,6 +34,7 @@ from mainstay.process.forks import keep_from_forks
 from mainstay.service.background import Background
 from mainstay.service.declaration import Declaration
 from mainstay.service.dispatch import Dispatcher
+from mainstay.service.failing import Failing
 from mainstay.service.living import Living
 from mainstay.service.local import LocalStream, collect
 from mainstay.service.phases import StopReport
@@ -69,11 +70,13 @@ class Numbers:
         in_flight: calls begun and not ended.
         connections: open.
         requests: calls that came by HTTP or RPC since the start.
+        trouble: which of the service's workers fails, and why; empty if none does.
     """
 
     in_flight: int
     connections: int
     requests: int
+    trouble: str = ""
 
 
 class Running:
@@ -97,6 +100,7 @@ class Running:
         config: the service's own configuration, or None.
         addresses: what its servers are bound to, once it runs.
         listeners: the listening sockets.
+        failing: which workers fail.
         paused: whether it accepts no connections for now.
         start_error: why it did not start, if nobody had asked it to stop before.
     """
@@ -116,6 +120,7 @@ class Running:
     ) -> None:
         self.state = State.NEW
         self.paused = False
+        self.failing = Failing()
         self.start_error: Exception | None = None
         self.listeners = ListenerRegistry(upstream)
         keep_from_forks(self.listeners)
@@ -225,7 +230,7 @@ class Running:
             await self._lifeline.prepared(self.addresses)
         for worker in self._declaration.workers:
             run = self._wiring.runner(worker.function)
-            task = self._workers.start(run_worker(worker, run), worker.name)
+            task = self._workers.start(run_worker(worker, run, self.failing), worker.name)
             task.add_done_callback(functools.partial(self._work_ended, worker))
         for job in self._declaration.jobs:
             run = self._wiring.runner(job.function)
@@ -293,7 +298,8 @@ class Running:
     def numbers(self) -> Numbers:
         """What there is to do now, and what was done."""
         connections = sum(server.statistics().connections for server in self._opened)
-        return Numbers(self.in_flight, connections, self._web.requests)
+        trouble = self.failing.text(self.scope.effects.clock.monotonic())
+        return Numbers(self.in_flight, connections, self._web.requests, trouble)
 
     async def call(
         self,

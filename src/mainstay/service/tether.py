@@ -85,6 +85,8 @@ class Tether:
         """Do with `running` what the parent says, and tell of it."""
         self._running = running
         self.lifeline.beat(self._numbers)
+        # At once, and not with the next beat: the probation may be over by then.
+        running.failing.tell = functools.partial(self.lifeline.beat, self._numbers)
         early, self._early = self._early, []
         for act in early:
             act()
@@ -107,7 +109,12 @@ class Tether:
         assert running is not None
         numbers = running.numbers()
         return Heartbeat(
-            numbers.in_flight, numbers.connections, numbers.requests, resident(), running.paused
+            numbers.in_flight,
+            numbers.connections,
+            numbers.requests,
+            resident(),
+            running.paused,
+            numbers.trouble,
         )
 
     def _told(self, message: FromParent) -> None:

@@ -25,6 +25,7 @@ from mainstay.errors import (
     UsageError,
 )
 from mainstay.service.attempt import attempt
+from mainstay.service.failing import Failing
 from mainstay.service.schedule import Trigger
 
 __all__ = ["STABLE", "Job", "Restart", "Worker", "run_job", "run_worker"]
@@ -94,29 +95,44 @@ class Job:
         return f"job {self.name!r}"
 
 
-async def run_worker(worker: Worker, run: Callable[[], Awaitable[Any]]) -> None:
+async def run_worker(
+    worker: Worker, run: Callable[[], Awaitable[Any]], failing: Failing | None = None
+) -> None:
     """Keep `worker` running until it is done, given up, or the scope drains.
+
+    Args:
+        worker: what it is.
+        run: runs it once.
+        failing: told how it fares.
 
     Raises: the last error of a worker that is given up.
     """
     scope = Scope.current()
     clock, source = scope.effects.clock, scope.effects.random
+    failing = failing or Failing()
     failures = 0
     while True:
         started = clock.monotonic()
+        failing.runs(worker, started)
         failed = await attempt(run)
+        ran = clock.monotonic() - started
+        if failed is None or ran >= STABLE:
+            failures = 0
+            failing.well(worker)
         if scope.draining or (failed is None and worker.restart != "always"):
             if failed is not None:
                 raise failed
             if not scope.draining:
                 _log.info("%r has returned: its work is done", worker)
             return
-        if failed is None or clock.monotonic() - started >= STABLE:
-            failures = 0
         if failed is not None:
             failures += 1
             if worker.restart == "never" or failures == worker.give_up_after:
                 raise failed
+            if worker.give_up_after is not None:
+                # Else the service is meant to serve without it, and what it waits for must not keep
+                # a new release away.
+                failing.failed(worker, failed, ran)
         wait = worker.backoff.delay(failures, source)
         _tell(worker, failed, failures, wait)
         if await _drained_within(scope, wait):
