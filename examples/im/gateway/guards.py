@@ -6,11 +6,12 @@ import asyncio
 import math
 from typing import Any, Final
 
+from examples.im.api import is_away
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.patience import patiently
 from examples.im.gateway.settings import GatewaySettings
 from mainstay import Call, Handler, Middleware, configured
-from mainstay.errors import HttpError, Overloaded
+from mainstay.errors import BrokenError, HttpError, Overloaded, UpstreamError
 from mainstay.http import Request, rate_limit
 
 COSTLY: Final = 10
@@ -34,6 +35,20 @@ def patient(settings: GatewaySettings) -> Middleware:
         return await patiently(lambda: next(call), settings.patience)
 
     return middleware
+
+
+async def unavailable(call: Call, next: Handler) -> Any:
+    """Say in a line that the logic does not answer, to the log and to the client alike.
+
+    Where it was called from is of no interest: a stack for each click would bury what is.
+    """
+    try:
+        return await next(call)
+    except (UpstreamError, BrokenError) as error:
+        if not is_away(error):
+            raise
+        message = f"the chat does not answer ({error.code.name}); try again"
+        raise Overloaded(message) from error
 
 
 def count(call: Call, hub: Hub, user: int, questions: int = 1) -> None:

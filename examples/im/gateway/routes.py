@@ -8,15 +8,15 @@ from msgspec import Meta, Struct
 
 from examples.im import api
 from examples.im.api import Logic
-from examples.im.gateway.guards import COSTLY, count, guessing_limited, patient
+from examples.im.gateway.guards import COSTLY, count, guessing_limited, patient, unavailable
 from examples.im.gateway.hub import Hub
 from examples.im.gateway.signing import coming_from, forget, keep, session_of, token_of
 from mainstay import Call, Effects
 from mainstay.errors import Unauthenticated
 from mainstay.http import Request, Routes
 
-routes = Routes("/api", tags=["chat"], middleware=[patient])
-beginnings = Routes("/api", tags=["chat"])
+routes = Routes("/api", tags=["chat"], middleware=[unavailable, patient])
+beginnings = Routes("/api", tags=["chat"], middleware=[unavailable])
 """What makes something new, so that it would be refused when it is asked for again."""
 
 Limit = Annotated[int, Meta(ge=1, le=api.PAGE_LIMIT)]
