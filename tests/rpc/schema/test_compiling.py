@@ -260,3 +260,32 @@ def test_json_is_that_of_protobuf() -> None:
     assert EVERYTHING.from_json is not None
     with pytest.raises(ValidationFailed, match="/small"):
         EVERYTHING.from_json(b'{"small": 11}')
+
+
+class Chain(msgspec.Struct):
+    """Has what it is in, and may lack what it must have."""
+
+    must: Point
+    inner: "Chain | None" = None
+    points: list[Point] = []
+
+
+@pytest.mark.parametrize(("depth", "pointer"), [(1, "/inner/must"), (90, "")])
+def test_what_is_wrong_is_not_looked_for_without_end(depth: int, pointer: str) -> None:
+    """Each message within another is read once for each that it is in: a hundred times the work."""
+    kind = codecs(Chain).message_type(Chain)
+    made = own_class(kind)()
+    inner = made
+    for level in range(depth):
+        inner = inner.inner
+        if level:
+            inner.must.SetInParent()
+    made.must.SetInParent()
+    if depth > 1:
+        made.inner.must.SetInParent()
+        made.ClearField("must")
+    for _ in range(5000):
+        inner.points.add()
+    with pytest.raises(ValidationFailed) as caught:
+        kind.decode(made.SerializeToString())
+    assert [each.pointer for each in caught.value.violations] == [pointer]

@@ -37,6 +37,16 @@ _PLACE: Final = re.compile(r" - at `\$\[([0-9]+)\]`$")
 """Where msgspec says that a value in a list is."""
 
 
+_LOOKED: Final = 256 * 1024
+"""Bytes of messages that are read again to name what is wrong: those within one another are read once
+for each that they are in, which a peer could make a hundred times. A message may always be read four
+times."""
+
+
+class _TooMuchError(Exception):
+    """What is wrong with a message would take too long to find."""
+
+
 class _Missing(ValueError):
     """A field that has to be there is not."""
 
@@ -330,13 +340,23 @@ class Codecs:
 
     def _refusal(self, shape: MessageShape, message: Any, error: Exception) -> Exception:
         """The error for a message that a peer has sent: every field that is wrong with it."""
-        violations = list(self._violations(shape, message, ""))
+        left = [max(_LOOKED, 4 * message.ByteSize())]
+        try:
+            violations = list(self._violations(shape, message, "", left))
+        except _TooMuchError:
+            said = "something in it is wrong or missing; it is too deep to say what"
+            return ValidationFailed([Violation("", said)])
         if not violations:
             detail = _said(error) if isinstance(error, ValueError) else f"is no {shape.full_name}"
             violations = [Violation("", detail)]
         return ValidationFailed(violations)
 
-    def _violations(self, shape: MessageShape, message: Any, path: str) -> Iterator[Violation]:
+    def _violations(
+        self, shape: MessageShape, message: Any, path: str, left: list[int]
+    ) -> Iterator[Violation]:
+        left[0] -= message.ByteSize()
+        if left[0] < 0:
+            raise _TooMuchError
         number = self._names[shape.cls]
         before = True
         for index, field in enumerate(shape.fields):
@@ -344,7 +364,7 @@ class Codecs:
             inner = [
                 each
                 for below, sub in _below(field, message, pointer)
-                for each in self._violations(self._reader.messages[below[0]], sub, below[1])
+                for each in self._violations(self._reader.messages[below[0]], sub, below[1], left)
             ]
             if inner:
                 before = False
