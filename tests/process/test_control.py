@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -598,3 +599,40 @@ async def test_a_failure_of_ours_is_answered_and_logged(
     assert answer is not None
     assert answer["error"]["reason"] == "BUG"
     assert "no status today" in caplog.text
+
+
+async def test_an_operator_is_heard_though_there_is_no_descriptor_left(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is kept for that, again and again: it is given up, and had again when the client leaves."""
+
+    class Full:
+        """A listener that finds the table full unless the spare descriptor was given up."""
+
+        def __init__(self, listener: socket.socket) -> None:
+            self.listener = listener
+            self.refused = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.listener, name)
+
+        def accept(self) -> Any:
+            if server._spare >= 0:
+                self.refused += 1
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return self.listener.accept()
+
+    with served(place / "control.sock", Board()) as server:
+        assert server._listener is not None
+        full: Any = Full(server._listener)
+        monkeypatch.setattr(server, "_listener", full)
+        for number in range(1, 4):
+            async with connected(server.path) as one:
+                answer = await one.ask("status")
+                assert answer is not None
+                assert "result" in answer
+                assert full.refused == number
+            async with asyncio.timeout(45):
+                while server._spare < 0:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0)
+        monkeypatch.undo()

@@ -17,6 +17,7 @@ for goes on if it leaves.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -124,6 +125,7 @@ class ControlServer:
         self._arriving: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._spare = -1
         keep_from_forks(self)
 
     @property
@@ -159,6 +161,7 @@ class ControlServer:
                 f"the control socket {self.path} cannot be made: {error.strerror or error}"
             ) from error
         self._listener, self._inode = listener, inode
+        self._keep_spare()
         self.listening = True
         self._loop.add_reader(listener.fileno(), self._accept)
 
@@ -235,6 +238,7 @@ class ControlServer:
             self._loop.remove_reader(self._listener.fileno())
             self._listener.close()
             self._listener = None
+        self._give_spare()
 
     def close(self, code: int | None = None) -> None:
         """Be gone, path included if it is the own one. Idempotent.
@@ -273,7 +277,7 @@ class ControlServer:
     def _accept(self) -> None:
         assert self._listener is not None
         try:
-            sock, _ = self._listener.accept()
+            sock = self._take(self._listener)
         except (BlockingIOError, ConnectionAbortedError, InterruptedError):
             return
         except OSError as error:
@@ -312,6 +316,28 @@ class ControlServer:
             # transport may be on its way to reading from it.
             sock.close()
 
+    def _take(self, listener: socket.socket) -> socket.socket:
+        """The next connection. With the table of descriptors full the spare one makes room for it:
+        that is when an operator has to be heard. Raises: OSError."""
+        try:
+            return listener.accept()[0]
+        except OSError as error:
+            if error.errno != errno.EMFILE or self._spare < 0:
+                raise
+        self._give_spare()
+        return listener.accept()[0]
+
+    def _keep_spare(self) -> None:
+        """Have a descriptor to give up, if there is one to be had."""
+        if self._spare < 0 and self._listener is not None:
+            with suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _give_spare(self) -> None:
+        spare, self._spare = self._spare, -1
+        if spare >= 0:
+            os.close(spare)
+
     async def _connect(self, sock: socket.socket, client: _Client, full: bool) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: client, sock)
@@ -326,12 +352,14 @@ class ControlServer:
 
     def _go_on(self) -> None:
         self._timer = None
+        self._keep_spare()
         if self._listener is not None:
             self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def left(self, client: _Client) -> None:
         """A client is gone."""
         self._clients.discard(client)
+        self._loop.call_soon(self._keep_spare)  # its own descriptor is closed by then
 
     # --- commands -------------------------------------------------------------------------------
 
