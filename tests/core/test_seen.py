@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mainstay.core.seen import see
+from mainstay.core.seen import failure_of, see
 from tests.unseen import listen
 
 
@@ -33,3 +33,7 @@ async def test_what_was_cancelled_or_went_well_has_nothing_to_show() -> None:
     done.set_result(None)
     see(cancelled)
     see(done)
+    assert (failure_of(cancelled), failure_of(done)) == (None, None)
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    failed.set_exception(error := ValueError("no"))
+    assert failure_of(failed) is error

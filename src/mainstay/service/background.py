@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mainstay.core.scope import Scope
+from mainstay.core.seen import failure_of
 from mainstay.errors import Cancelled, ShuttingDown
 
 __all__ = ["Background"]
@@ -47,7 +48,7 @@ class Background:
         return len(self._scope.children())
 
     def _report(self, task: asyncio.Task[Any]) -> None:
-        error = None if task.cancelled() else task.exception()
+        error = failure_of(task)
         if error is None or (self._scope.cancelled and isinstance(error, Cancelled | ShuttingDown)):
             return  # the drain has said what it cut
         _log.error("background work %r failed", task.get_name(), exc_info=error)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
+from mainstay.core.seen import failure_of
 from mainstay.service.binding import CallResources
 from mainstay.service.provider import Provider
 
@@ -110,7 +111,7 @@ class _HeldBody:
 
 def _closed(task: asyncio.Task[None]) -> None:
     _closing.discard(task)
-    if not task.cancelled() and (error := task.exception()) is not None:
+    if (error := failure_of(task)) is not None:
         _log.error("the resources of a reply nobody sent failed to close", exc_info=error)
 
 

@@ -27,6 +27,7 @@ from mainstay.core.effects import Effects
 from mainstay.core.ids import identify
 from mainstay.core.metadata import EMPTY, Metadata, Peer
 from mainstay.core.scope import Scope
+from mainstay.core.seen import failure_of
 from mainstay.core.threads import THREADS, ThreadPool
 from mainstay.errors import ShuttingDown, StartError, UsageError
 from mainstay.net.registry import HANDED_OVER, LISTENERS, ListenerRegistry, Upstream
@@ -282,7 +283,7 @@ class Running:
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         """A component's task ended: unless the service is stopping, it ends with it."""
-        error = None if task.cancelled() else task.exception()
+        error = failure_of(task)
         reason = f"{name} ended on its own" if error is None else f"{name} failed: {error!r}"
         if self.state in (State.STARTING, State.RUNNING):
             _log.error("%s; stopping", reason, exc_info=error)

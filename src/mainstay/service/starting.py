@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from mainstay.core.scope import Scope
+from mainstay.core.seen import failure_of
 from mainstay.core.stacks import task_stack
 from mainstay.errors import Cancelled, DeadlineExceeded, ShuttingDown, StartError
 from mainstay.service.turns import few_turns
@@ -97,7 +98,7 @@ async def abandon(scope: Scope, task: asyncio.Task[Any], cause: Exception) -> No
 
 
 def _tell_failure(scope: Scope, task: asyncio.Task[Any]) -> None:
-    error = None if task.cancelled() else task.exception()
+    error = failure_of(task)
     if error is not None and error is not scope.cause and not isinstance(error, _ENDINGS):
         _log.warning("%s failed after it was given up", scope.name, exc_info=error)
 

@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
+from mainstay.core.seen import failure_of
 from mainstay.errors import PeerError, PeerGone, UsageError
 from mainstay.http.asgi.types import Message
 from mainstay.http.headers import Headers
@@ -190,7 +191,7 @@ class Conversation:
         self._given.set()
         if self._ready.done():
             return
-        error = None if task.cancelled() else task.exception()
+        error = failure_of(task)
         if task.cancelled():
             self._ready.cancel()
         else:

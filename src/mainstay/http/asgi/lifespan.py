@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mainstay.core.scope import Scope
+from mainstay.core.seen import failure_of
 from mainstay.errors import BrokenError, UsageError
 from mainstay.http.asgi.types import AsgiApp, Message
 
@@ -75,7 +76,7 @@ class _Life:
             if answer is not None and answer["type"] == "lifespan.shutdown.failed":
                 await self._fail("stop", answer)
             await self._end()
-        error = _failure_of(self._task)
+        error = failure_of(self._task)
         if error is not None:
             raise BrokenError(f"the ASGI application failed as it stopped: {error!r}") from error
 
@@ -95,7 +96,7 @@ class _Life:
     def _without(self) -> None:
         """It ended before it answered."""
         assert self._task is not None
-        error = _failure_of(self._task)
+        error = failure_of(self._task)
         self._task = None
         if error is None:
             return
@@ -107,7 +108,7 @@ class _Life:
     async def _fail(self, verb: str, answer: Message) -> None:
         assert self._task is not None
         await self._end()
-        error = _failure_of(self._task)
+        error = failure_of(self._task)
         # Starlette sends a whole traceback; its last line says it, and the cause has the rest.
         lines = str(answer.get("message") or "it did not say why").strip().splitlines()
         message = f"the ASGI application could not {verb}: {lines[-1].strip()}"
@@ -141,12 +142,8 @@ _ANSWERS = frozenset(
 )
 
 
-def _failure_of(task: asyncio.Task[None]) -> BaseException | None:
-    return None if task.cancelled() else task.exception()
-
-
 def _tell_failure(task: asyncio.Task[None]) -> None:
-    error = _failure_of(task)
+    error = failure_of(task)
     if error is not None:
         _log.warning("the ASGI application failed as it was given up", exc_info=error)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mainstay.core.call import Call
+from mainstay.core.seen import failure_of
 from mainstay.errors import UsageError
 from mainstay.http.asgi.conversation import UNREAD, Conversation, NoParts
 from mainstay.http.asgi.scope import depth_of, scope_of
@@ -79,7 +80,7 @@ class AsgiMount:
             if isinstance(error, asyncio.CancelledError):
                 task.cancel()
             await _settle(task)
-            failure = _failure_of(task)
+            failure = failure_of(task)
             if failure is not None and failure is not error:
                 _log.error("%s failed as well: %r", task.get_name(), failure, exc_info=failure)
             raise
@@ -153,15 +154,10 @@ async def _settle(task: asyncio.Task[None]) -> None:
         raise
 
 
-def _failure_of(task: asyncio.Task[None]) -> BaseException | None:
-    """What a task that has ended has raised. To be asked, or the loop complains that nobody did."""
-    return None if task.cancelled() else task.exception()
-
-
 async def _finish(task: asyncio.Task[None]) -> None:
     """Wait for an application whose reply is out, and tell of its failure."""
     await _settle(task)
-    error = _failure_of(task)
+    error = failure_of(task)
     if error is not None:
         _log.error("%s failed after its reply: %r", task.get_name(), error, exc_info=error)
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mainstay.core.call import Stream
+from mainstay.core.seen import failure_of
 from mainstay.errors import Code, EndOfStream, UsageError
 from mainstay.rpc.client.failures import again, failure
 from mainstay.rpc.client.pairs import PairTuple
@@ -244,7 +245,7 @@ def _take_note(task: asyncio.Task[Any]) -> None:
 
 def _raise_from(task: asyncio.Task[Any]) -> None:
     """Raise what a task did, if it failed."""
-    error = None if task.cancelled() else task.exception()
+    error = failure_of(task)
     if isinstance(error, Exception):
         raise again(error)
     task.result()
