@@ -24,20 +24,27 @@ def nothing(text: str) -> None:
     """Let nobody hear of the progress."""
 
 
-@asynccontextmanager
-async def pool(folder: Path, size: int) -> AsyncIterator[Pool]:
-    """A pool, not started, that has no processes afterwards."""
-    write_service(folder, child_timeout=30.0)
-    sockets = Sockets()
-    made = Pool(
-        Launch((*PROGRAM, "run", "tiny"), str(folder), environment()),
-        sockets,
-        generation=4,
+def pool_of(
+    folder: Path, *command: str, sockets: Sockets | None = None, generation: int = 0, size: int = 1
+) -> Pool:
+    """A pool, not started, of processes that this command starts."""
+    return Pool(
+        Launch(command, str(folder), environment()),
+        sockets or Sockets(),
+        generation=generation,
         started=1.0,
         size=size,
         gave_up=lambda reason, code: None,
         turn=asyncio.Lock(),
     )
+
+
+@asynccontextmanager
+async def pool(folder: Path, size: int) -> AsyncIterator[Pool]:
+    """A pool, not started, that has no processes afterwards."""
+    write_service(folder, child_timeout=30.0)
+    sockets = Sockets()
+    made = pool_of(folder, *PROGRAM, "run", "tiny", sockets=sockets, generation=4, size=size)
     try:
         yield made
     finally:
@@ -77,15 +84,7 @@ async def test_one_that_cannot_be_prepared_takes_the_others_along(tmp_path: Path
 
 async def test_a_program_that_cannot_be_started_is_a_failure(tmp_path: Path) -> None:
     """As after a deploy that has removed the interpreter."""
-    made = Pool(
-        Launch((str(tmp_path / "nowhere"),), str(tmp_path), environment()),
-        Sockets(),
-        generation=0,
-        started=1.0,
-        size=1,
-        gave_up=lambda reason, code: None,
-        turn=asyncio.Lock(),
-    )
+    made = pool_of(tmp_path, str(tmp_path / "nowhere"))
     with pytest.raises(ChildFailed, match="nowhere cannot be started"):
         await made.prepare(nothing)
 
@@ -140,15 +139,7 @@ async def test_one_that_is_asked_to_end_as_it_starts_has_not_failed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, number: str, level: str
 ) -> None:
     """A manager that ends a service signals all of its processes; another is started all the same."""
-    made = Pool(
-        Launch(("/bin/sh", "-c", f"kill -{number} $$"), str(tmp_path), environment()),
-        Sockets(),
-        generation=0,
-        started=1.0,
-        size=1,
-        gave_up=lambda reason, code: None,
-        turn=asyncio.Lock(),
-    )
+    made = pool_of(tmp_path, "/bin/sh", "-c", f"kill -{number} $$")
     made.supervise()
     await until(lambda: bool(caplog.records))
     made.stop("enough", handover=False)
